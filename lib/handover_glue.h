@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Host glue of lib/ for user space: the offline tool, unit tests, fuzzers.
+ * The kernel and kexec-tools have their own file of this name.
+ */
+#ifndef HANDOVER_GLUE_H
+#define HANDOVER_GLUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <zlib.h>
+#include <libfdt.h>
+#include <sha256.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef int32_t s32;
+typedef uint64_t u64;
+
+static inline u32 iho_crc32(u32 crc, const void *buf, size_t len)
+{
+	return (u32)crc32(crc, buf, (uInt)len);
+}
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * iommu-handover: build, check and read handover images.
+ *
+ * Freestanding: no allocation, no globals, no recursion, no host #ifdef. The
+ * outside is seen through handover_glue.h only, which supplies u8 to u64, s32,
+ * size_t, bool, the mem*() and str*() functions that libfdt needs,
+ * <libfdt.h>, iho_crc32() and struct iho_sha256 with its three functions.
+ *
+ * Section numbers are those of formats/handover.rst.
+ */
+#ifndef IHO_H
+#define IHO_H
+
+#include "handover_glue.h"
+#include "handover_abi.h"
+
+/**
+ * enum iho_error - what is wrong; functions return 0 or one of these negated
+ *
+ * Numbers are never reused. Three families: 1 to 99 corrupt, 100 to 199
+ * unsupported, 200 to 299 limit; 300 and up are the caller's and never come
+ * out of a check of an image. Checks run in the order of section 5 and the
+ * first failure wins.
+ */
+enum iho_error {
+	IHO_OK = 0,
+	/* corrupt */
+	IHO_ERR_TRUNCATED = 1,	/* shorter than it says */
+	IHO_ERR_MAGIC = 2,	/* not an image, snapshot or envelope */
+	IHO_ERR_HEADER = 3,	/* header field wrong or reserved not zero */
+	IHO_ERR_HEADER_CRC = 4,
+	IHO_ERR_FDT_CRC = 5,
+	IHO_ERR_SECTION_CRC = 6,
+	IHO_ERR_DIGEST = 7,
+	IHO_ERR_FDT = 8,	/* libfdt cannot read it */
+	IHO_ERR_CANON = 9,	/* readable, not in canonical form */
+	IHO_ERR_LAYOUT = 10,	/* property missing, extra or of wrong size */
+	IHO_ERR_RANGE = 11,	/* value out of range */
+	IHO_ERR_ALIGN = 12,	/* address or length misaligned */
+	IHO_ERR_ORDER = 13,	/* not ascending, or twice */
+	IHO_ERR_REF = 14,	/* names something that is not there */
+	IHO_ERR_ORPHAN = 15,	/* nothing names it */
+	IHO_ERR_GAP = 16,	/* sections overlap, gap, or padding not zero */
+	IHO_ERR_RECORD = 17,	/* record header or payload malformed */
+	IHO_ERR_COUNT = 18,	/* fewer or more records than declared */
+	IHO_ERR_OVERLAP = 19,	/* maps of one IOAS overlap */
+	IHO_ERR_NOT_ALLOWED = 20, /* map outside the IOAS's allowed ranges */
+	IHO_ERR_ID_TAKEN = 21,	/* one object ID used twice in a context */
+	IHO_ERR_GROUP = 22,	/* share group numbering or membership */
+	IHO_ERR_STRING = 23,	/* not terminated, empty, or bad character */
+	/* page tables (walk) */
+	IHO_ERR_TABLE_PA = 30,	/* table outside the memory allowed for it */
+	IHO_ERR_TABLE_ENTRY = 31, /* reserved bits, or a leaf misaligned */
+	/* unsupported */
+	IHO_ERR_VERSION = 100,	/* major version */
+	IHO_ERR_FEATURE = 101,	/* must-understand bit */
+	IHO_ERR_BYTE_ORDER = 102,
+	IHO_ERR_KIND = 103,	/* record kind */
+	IHO_ERR_PAYLOAD = 104,	/* payload longer than known, tail not zero */
+	IHO_ERR_VALUE = 105,	/* enumerated value or flag unknown here */
+	/* limit */
+	IHO_ERR_LIMIT = 200,	/* a count or length over an IHO_MAX_* */
+	IHO_ERR_DEPTH = 201,	/* nesting */
+	/* the caller's */
+	IHO_ERR_NOSPACE = 300,	/* buffer or workspace too small */
+	IHO_ERR_BADCALL = 301,	/* argument out of its range */
+};
+
+/** iho_strerror() - sentence for an enum iho_error, negated or not. */
+const char *iho_strerror(int err);
+
+/** iho_error_name() - its name, "IHO_ERR_DIGEST"; "IHO_OK" for 0. */
+const char *iho_error_name(int err);
+
+/**
+ * enum iho_family - exit codes of the tool and what the kernel maps errno from
+ */
+enum iho_family {
+	IHO_FAMILY_OK = 0,
+	IHO_FAMILY_CORRUPT = 1,
+	IHO_FAMILY_UNSUPPORTED = 2,
+	IHO_FAMILY_LIMIT = 3,
+	IHO_FAMILY_CALL = 4,
+};
+enum iho_family iho_error_family(int err);
+
+/**
+ * struct iho_where - where the first failure was
+ * @offset: byte offset in what was checked
+ * @node: name of the FDT node, "" when none; "header", "fdt", "stream"
+ * @index: index of that node, or of the context for a stream; IHO_NONE
+ * @prop: property name, or a static word such as "ioas_id"; never NULL
+ * @record: record number in the stream, from 0; IHO_NONE
+ *
+ * Every function that takes one sets all of it on failure and nothing on
+ * success. May be NULL.
+ */
+struct iho_where {
+	u64 offset;
+	const char *node;
+	u32 index;
+	const char *prop;
+	u32 record;
+};
+
+/* ---- snapshot (section 7): snapshot.c -------------------------------- */
+
+/**
+ * struct iho_facts - the arrays of a snapshot, or of what an image was made of
+ *
+ * All pointers are owned by the caller and stay valid as long as it.
+ */
+struct iho_facts {
+	u64 generation;
+	const char *release;		/* NUL-terminated */
+	const struct iho_memory *memory;
+	const struct iho_unit *unit;
+	const struct iho_table *table;
+	const struct iho_domain *domain;
+	const struct iho_device *device;
+	const struct iho_context *context;
+	u32 memories, units, tables, domains, devices, contexts;
+};
+
+/**
+ * iho_snapshot_open() - check the framing of a snapshot
+ * @buf: snapshot, 8-byte aligned
+ * @len: its length in bytes
+ * @facts: filled with pointers into @buf
+ *
+ * Checks magic, version, counts against their limits, that the arrays and
+ * streams fill @len exactly. Values inside are checked by iho_build() (through
+ * iho_facts_check()) and the streams by iho_plan_init().
+ *
+ * Return: 0, -IHO_ERR_TRUNCATED, _MAGIC, _HEADER, _VERSION, _LIMIT, _GAP.
+ */
+int iho_snapshot_open(const void *buf, size_t len, struct iho_facts *facts,
+		      struct iho_where *where);
+
+/**
+ * iho_facts_check() - ranges, order and cross-references of all facts
+ *
+ * The same checks, in the same order, that iho_image_open() makes on what it
+ * reads: section 3. stream_off and stream_len are not looked at.
+ *
+ * Return: 0, or -IHO_ERR_LIMIT, _STRING, _VALUE, _RANGE, _ALIGN, _ORDER, _REF,
+ * _ORPHAN (a memory, unit, table or domain that nothing names; that a memory
+ * or a table is named is seen by the streams, so those two are not orphans
+ * here).
+ */
+int iho_facts_check(const struct iho_facts *facts, struct iho_where *where);
+
+/* ---- build: build.c -------------------------------------------------- */
+
+/**
+ * iho_build_size() - upper bound of the image's length in bytes
+ *
+ * Return: bytes, a multiple of 4096; 0 when a count is over its limit.
+ */
+size_t iho_build_size(const struct iho_facts *facts);
+
+/**
+ * iho_build() - build the image of a snapshot
+ * @facts: from iho_snapshot_open()
+ * @snapshot: the snapshot itself, for the streams
+ * @out: buffer, 8-byte aligned
+ * @cap: its size in bytes, iho_build_size() is enough
+ * @out_len: the image's length
+ *
+ * Equal input gives equal bytes.
+ *
+ * Return: 0, -IHO_ERR_NOSPACE, anything of iho_facts_check().
+ */
+int iho_build(const struct iho_facts *facts, const void *snapshot, void *out,
+	      size_t cap, size_t *out_len, struct iho_where *where);
+
+/* ---- check and read: check.c, canon.c, read.c ------------------------ */
+
+/** struct iho_seg - one contiguous piece of an image in memory */
+struct iho_seg {
+	const void *ptr;	/* 8-byte aligned */
+	size_t len;		/* bytes */
+};
+
+/** struct iho_image - an accepted image; opaque but for the counts */
+struct iho_image {
+	const void *fdt;
+	u32 fdt_len;
+	u64 total_len;
+	u16 major, minor;
+	u64 generation;
+	const char *release;	/* in the FDT */
+	u32 memories, units, tables, domains, devices, contexts;
+	u8 digest[32];
+	int first_memory, first_unit, first_table, first_domain, first_device,
+	    first_context;	/* FDT node offsets, negative when none */
+};
+
+/**
+ * iho_image_open() - check a whole image but its record streams
+ * @seg: where it is; header and FDT lie in seg[0], or -IHO_ERR_TRUNCATED
+ * @segs: how many, at least 1
+ * @img: filled; points into seg[0], which must outlive it
+ *
+ * Order of checks (section 5): size, magic, version, features, byte order,
+ * lengths against limits, header CRC, reserved fields, digest, FDT CRC,
+ * section CRCs, canonical form, values, order, cross-references, sections
+ * (page aligned, in context order, no gap, padding zero, nothing behind).
+ * Uses a few hundred bytes of stack; no allocation; O(nodes * log nodes) at
+ * the most beside hashing each byte twice.
+ *
+ * Return: 0 or any corrupt, unsupported or limit error.
+ */
+int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
+		   struct iho_where *where);
+
+/**
+ * iho_get_memory() and its kin - read one fact of an accepted image
+ * @img: from iho_image_open()
+ * @index: 0 to its count - 1, or -IHO_ERR_BADCALL
+ * @out: filled, padding zeroed, so that equal facts are equal to memcmp()
+ *
+ * iho_get_context() gives stream_off in the image, and stream_crc.
+ * Nodes are found by stepping from the first: O(index).
+ */
+int iho_get_memory(const struct iho_image *img, u32 index,
+		   struct iho_memory *out);
+int iho_get_unit(const struct iho_image *img, u32 index, struct iho_unit *out);
+int iho_get_table(const struct iho_image *img, u32 index,
+		  struct iho_table *out);
+int iho_get_domain(const struct iho_image *img, u32 index,
+		   struct iho_domain *out);
+int iho_get_device(const struct iho_image *img, u32 index,
+		   struct iho_device *out);
+int iho_get_context(const struct iho_image *img, u32 index,
+		    struct iho_context *out);
+
+/**
+ * iho_image_differs() - compare an image's facts with live ones, all values
+ * @img: accepted image
+ * @facts: what the kernel found; stream_off and stream_crc of its contexts are
+ *	   not compared (the streams are compared by the caller), stream_len
+ *	   and records are
+ * @where: names the first node and property that differ
+ *
+ * Return: true when any value differs. O(nodes).
+ */
+bool iho_image_differs(const struct iho_image *img,
+		       const struct iho_facts *facts, struct iho_where *where);
+
+/* ---- envelope (section 8): envelope.c -------------------------------- */
+
+/** iho_envelope_build() - fill one page; 0, -IHO_ERR_LIMIT, _ALIGN, _RANGE */
+int iho_envelope_build(void *page, const u64 *pa, const u64 *len, u32 extents,
+		       const u8 digest[32]);
+
+/**
+ * iho_envelope_open() - check the page and give its extents
+ * @page: 4096 bytes, 8-byte aligned
+ * @pa: IHO_MAX_EXTENTS places, filled
+ * @len: likewise
+ * @extents: how many
+ * @digest: filled; the image's digest field must equal it
+ *
+ * Extents are 4 KiB aligned, not empty, below 2^52, disjoint, and their sum
+ * is within IHO_MAX_IMAGE.
+ *
+ * Return: 0, -IHO_ERR_MAGIC, _VERSION, _HEADER, _HEADER_CRC, _LIMIT, _ALIGN,
+ * _RANGE, _OVERLAP.
+ */
+int iho_envelope_open(const void *page, u64 *pa, u64 *len, u32 *extents,
+		      u8 digest[32], struct iho_where *where);
+
+/* ---- records and plan (section 4): stream.c, plan.c ------------------ */
+
+/**
+ * struct iho_step - one record, decoded and checked; what the kernel applies
+ * @kind: enum iho_rec_kind; says which member of the union is set
+ * @record: its number in the stream, from 0
+ * @offset: byte offset of the record in the stream
+ */
+struct iho_step {
+	u32 kind;
+	u32 record;
+	u64 offset;
+	union {
+		struct iho_pl_option option;	/* OPTION, IOAS_OPTION */
+		struct iho_pl_ioas_alloc ioas;
+		struct {
+			u32 ioas_id;
+			u32 ranges;
+			const struct iho_range *range;	/* in the stream */
+		} allow;
+		struct iho_pl_vfio_ioas vfio_ioas;
+		struct {
+			struct iho_pl_map_file cmd;
+			struct iho_map_ref ref;
+		} map;
+		struct {
+			struct iho_pl_bind cmd;
+			struct iho_bind_ref ref;
+		} bind;
+		struct {
+			struct iho_pl_hwpt_alloc cmd;
+			struct iho_hwpt_ref ref;
+		} hwpt;
+		struct {
+			struct iho_pl_attach cmd;
+			struct iho_attach_ref ref;
+		} attach;
+	};
+};
+
+/**
+ * struct iho_plan - a checked record stream and a cursor in it
+ *
+ * The model of iommufd that checking uses (objects, references, IOVA
+ * intervals, allowed ranges, share groups) lives in the caller's workspace.
+ */
+struct iho_plan {
+	const u8 *stream;
+	u64 len;
+	u32 records;
+	u32 objects;		/* IOAS, devices and HWPTs together */
+	u32 ioas, maps, devices, hwpts, attaches, groups;
+	u64 pos;		/* cursor */
+	u32 next;
+	void *work;
+	size_t work_len;
+	u32 context;
+};
+
+/**
+ * iho_plan_work() - workspace that a stream of so many records needs at most
+ *
+ * Return: bytes, below 32 per record.
+ */
+size_t iho_plan_work(u32 records);
+
+/**
+ * iho_plan_init() - check a stream as a whole and put the cursor at its start
+ * @plan: filled
+ * @facts_of: gives memories, tables and devices the stream may refer to: reads
+ *	      fact @index of the image (or of a snapshot, see iho_plan_source)
+ * @context: index of the context
+ * @stream: stream_len bytes, 8-byte aligned
+ * @work: iho_plan_work(records) bytes, 8-byte aligned
+ *
+ * Replays the stream in the model: kinds in dependency order, each kind's own
+ * order, object IDs unique in the context, every reference to what came
+ * before and of the right kind, payload fields as section 4 demands, maps
+ * disjoint, within the allowed ranges of their IOAS and within their memory's
+ * size, share groups consistent, exactly the devices and tables of this
+ * context used, each once. A memory need not belong to the context's session
+ * for the model: that it does is checked here too (-IHO_ERR_REF).
+ *
+ * Return: 0 or any corrupt, unsupported or limit error; -IHO_ERR_NOSPACE.
+ */
+struct iho_plan_source {
+	const struct iho_image *img;	/* either */
+	const struct iho_facts *facts;	/* or */
+};
+int iho_plan_init(struct iho_plan *plan, const struct iho_plan_source *src,
+		  u32 context, const void *stream, u64 len, u32 records,
+		  void *work, size_t work_len, struct iho_where *where);
+
+/**
+ * iho_plan_next() - next step
+ *
+ * Return: 1 with @step filled, 0 at the end. Cannot fail after init.
+ */
+int iho_plan_next(struct iho_plan *plan, struct iho_step *step);
+
+/** iho_plan_rewind() - cursor back to the first record. */
+void iho_plan_rewind(struct iho_plan *plan);
+
+/**
+ * iho_rec_append() - write one record; what recorder and tests use
+ * @buf: stream buffer, or NULL to measure
+ * @cap: its size in bytes
+ * @pos: in and out: where to write, and behind it
+ * @inl: inline data; may be NULL when @inline_len is 0
+ *
+ * Padding is written as zero.
+ *
+ * Return: 0, -IHO_ERR_NOSPACE, -IHO_ERR_LIMIT (record over
+ * IHO_MAX_RECORD_LEN).
+ */
+int iho_rec_append(void *buf, u64 cap, u64 *pos, u32 kind, const void *payload,
+		   u32 payload_len, const void *inl, u32 inline_len);
+
+/* ---- page-table walker (section 6): walk.c, compare.c ---------------- */
+
+/**
+ * struct iho_pt - a page table to walk
+ * @format: enum iho_table_format
+ * @levels: 3 to 5
+ * @root_pa: physical address of the top table
+ * @table: gives the 512 entries of the table page at @pa, or NULL when that
+ *	   page may not be read (walk ends with -IHO_ERR_TABLE_PA)
+ * @priv: passed to @table
+ * @max_tables: table pages one walk may visit, 1 to IHO_MAX_TABLE_PAGES;
+ *		more is -IHO_ERR_LIMIT, which is what ends a loop
+ */
+struct iho_pt {
+	u32 format;
+	u32 levels;
+	u64 root_pa;
+	const u64 *(*table)(void *priv, u64 pa);
+	void *priv;
+	u32 max_tables;
+};
+
+#define IHO_PT_READ	1u
+#define IHO_PT_WRITE	2u
+#define IHO_PT_SNOOP	4u
+
+/** struct iho_run - a maximal run of equal permission and linear address */
+struct iho_run {
+	u64 first_iova, last_iova;	/* bytes, inclusive */
+	u64 pa;				/* of first_iova */
+	u32 perm;			/* IHO_PT_* */
+};
+
+/** struct iho_walk - cursor of a walk; about 150 bytes, opaque */
+struct iho_walk {
+	const struct iho_pt *pt;
+	const u64 *tbl[IHO_MAX_LEVELS];
+	u32 idx[IHO_MAX_LEVELS];
+	int level;		/* where the cursor is; negative: not begun */
+	u32 tables;		/* visited so far */
+	bool have;		/* pending leaf below is set */
+	struct iho_run pending;
+	bool done;
+};
+
+/** iho_walk_init() - 0, -IHO_ERR_VALUE (format, levels), _ALIGN, _BADCALL. */
+int iho_walk_init(struct iho_walk *w, const struct iho_pt *pt);
+
+/**
+ * iho_walk_next() - next maximal run in ascending IOVA
+ *
+ * Ignored bits and accessed/dirty bits do not count; read, write and snoop
+ * do. Huge leaves and 4 KiB leaves of the same meaning give the same run. For
+ * VTDSS, permissions are the AND over the levels, as hardware has it.
+ *
+ * Return: 1 with @run filled, 0 at the end, -IHO_ERR_TABLE_PA,
+ * -IHO_ERR_TABLE_ENTRY, -IHO_ERR_LIMIT.
+ */
+int iho_walk_next(struct iho_walk *w, struct iho_run *run);
+
+/**
+ * iho_walk_tables() - call @fn once for each table page, children first
+ * @fn: returns 0 to go on; anything else ends the walk and is returned. It
+ *	may free the page: the walk does not read it again.
+ *
+ * Return: 0, what @fn gave, or an error of iho_walk_next().
+ */
+int iho_walk_tables(const struct iho_pt *pt,
+		    int (*fn)(void *priv, u64 pa, u32 level), void *priv);
+
+/**
+ * struct iho_diff - the first difference of two trees
+ * @iova: byte address, where they first differ
+ * @a: has_a tells whether @a maps it; run that holds @iova
+ * @b: likewise
+ */
+struct iho_diff {
+	u64 iova;
+	bool has_a, has_b;
+	struct iho_run a, b;
+};
+
+/**
+ * iho_tree_compare() - whether two trees mean the same
+ * @diff: filled when they differ
+ * @runs: number of runs compared, may be NULL
+ *
+ * Return: 0 equal, 1 differ, or an error of iho_walk_next() with @which (may
+ * be NULL) set to 0 or 1 for the tree that has it.
+ */
+int iho_tree_compare(const struct iho_pt *a, const struct iho_pt *b,
+		     struct iho_diff *diff, u64 *runs, int *which);
+
+#endif /* IHO_H */
