@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every target is a script or a sub-make; see "make help". The kernel and
+# kexec-tools are built in a cache outside the checkout, the results are under
+# build/.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+UPSTREAM ?= 7.3
+O ?= build
+KEXECS ?= 5
+export UPSTREAM
+override O := $(abspath $(O))
+export O
+
+# Given on make's command line or in the environment, used by the scripts.
+export LINUX_TARBALL KEXEC_TARBALL QEMU ACCEL JOBS IOMMU_HANDOVER_CACHE
+
+.PHONY: all
+all: kernel kexec tool unit boot-programs
+	@echo "built: $(O)/kernel/patched/bzImage $(O)/bin/kexec $(O)/bin/iommu-handover"
+
+.PHONY: help
+help:
+	@echo 'make               all of: kernel, kexec, tool, unit, boot-programs'
+	@echo 'make kernel        the patched kernel   build/kernel/patched/bzImage'
+	@echo 'make kernel-stock  upstream as it came  build/kernel/stock/bzImage'
+	@echo 'make kernel-debug  KASAN and lockdep    build/kernel/debug/bzImage'
+	@echo 'make kexec         patched kexec-tools  build/bin/kexec'
+	@echo 'make tool          the offline tool     build/bin/iommu-handover'
+	@echo 'make demo          an iommufd with a device through KEXECS=5 kexecs'
+	@echo 'make boot SCENARIO=NAME [KEXECS=N]   one boot scenario'
+	@echo 'make check-fast    all tests that need no boot, under a minute'
+	@echo 'make check         what CI runs, under 45 minutes from nothing'
+	@echo 'make check-full    every scenario there is, debug kernel included'
+	@echo 'make selftests     iommufd selftests on the stock and patched kernel'
+	@echo 'make bench         cost of the recorder on a map/unmap loop'
+	@echo 'make lint          checkpatch, W=1 and sparse on our kernel files'
+	@echo 'make submit        both patch queues as series  build/submit'
+	@echo 'make clean         remove build/'
+	@echo 'make distclean-cache   remove the cache as well'
+	@echo
+	@echo 'Variables: O=DIR  UPSTREAM=7.3  LINUX_TARBALL=FILE  KEXEC_TARBALL=FILE'
+	@echo '  QEMU=FILE  ACCEL=kvm  JOBS=N  IOMMU_HANDOVER_CACHE=DIR'
+
+# The boot harness calls make for what is missing; packages are there by then.
+.PHONY: packages
+packages:
+	@scripts/packages
+
+.PHONY: kernel kernel-stock kernel-debug kexec tool unit boot-programs
+kernel: packages
+	@scripts/kernel patched
+
+kernel-stock: packages
+	@scripts/kernel stock
+
+kernel-debug: packages
+	@scripts/kernel debug
+
+kexec: packages
+	@scripts/kexec-tools
+
+tool: packages
+	@$(MAKE) --no-print-directory -C tools O=$(O)
+
+unit: packages
+	@$(MAKE) --no-print-directory -C tests/unit O=$(O)
+
+boot-programs: packages
+	@tests/boot/run --build
+
+.PHONY: demo boot
+demo: kernel kexec tool
+	@mkdir -p $(O)/demo
+	@tests/boot/run demo --kexecs $(KEXECS) --json $(O)/demo/report.json
+
+boot: kernel kexec tool
+	@[ "$(SCENARIO)" ] || { echo 'make boot SCENARIO=NAME; there are:'; \
+		tests/boot/run --list; exit 2; }
+	@tests/boot/run $(SCENARIO) $(if $(filter command% environment%,\
+		$(origin KEXECS)),--kexecs $(KEXECS))
+
+.PHONY: check check-fast check-full selftests bench lint submit
+check check-fast check-full: packages
+	@scripts/check $@
+
+selftests: packages
+	@tests/selftests/run
+
+bench: packages
+	@tests/bench/run
+
+lint: packages
+	@scripts/lint
+
+submit: packages
+	@scripts/submit
+
+.PHONY: clean distclean-cache
+clean:
+	@[ ! -e $(O)/.git ] || { echo 'O=$(O) is a checkout'; exit 2; }
+	rm -rf $(O)
+
+distclean-cache: clean
+	@scripts/cache remove

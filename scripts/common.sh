@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Sourced by the other scripts: where things are, how to talk, how to wait.
+#
+# Environment that every script honours:
+#   IOMMU_HANDOVER_CACHE  sources and build trees; default is
+#                         $XDG_CACHE_HOME/iommu-handover or
+#                         ~/.cache/iommu-handover
+#   O                     results; default is build/ in the checkout
+#   UPSTREAM              Linux series to build, a file in kernel/upstream
+#   JOBS                  parallel compiler runs; default is all processors
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+out=${O:-$top/build}
+[[ $out == /* ]] || out=$top/$out
+cache=${IOMMU_HANDOVER_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/iommu-handover}
+[[ $cache == /* ]] || cache=$PWD/$cache
+# shellcheck disable=SC2034 # for those who source this
+upstream=${UPSTREAM:-7.3}
+# shellcheck disable=SC2034
+jobs=${JOBS:-$(nproc)}
+
+# A tool's messages are matched and sorted below; a translation would break it.
+export LC_ALL=C.UTF-8
+# make hands its own flags down to the makes that the scripts start.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
+say()
+{
+	printf '%s\n' "$*" >&2
+}
+
+die()
+{
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 2
+}
+
+# clock SECONDS - prints minutes and seconds
+clock()
+{
+	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
+}
+
+# lock NAME - hold NAME of the cache until this shell ends
+#
+# Nested scripts inherit the descriptor and with it the lock, so a daemon that
+# must outlive its script has to close it.
+lock()
+{
+	local fd
+
+	mkdir -p "$cache" || die "cannot make the cache directory $cache;" \
+		"set IOMMU_HANDOVER_CACHE to a place that can be written"
+	exec {fd}>"$cache/lock-$1"
+	if ! flock -n "$fd"; then
+		say "$1: another run holds $cache/lock-$1; waiting for it"
+		flock "$fd"
+	fi
+}
+
+# install_if_changed FILE DESTINATION - keeps the time stamp of an equal file
+install_if_changed()
+{
+	cmp -s "$1" "$2" && return
+	mkdir -p "${2%/*}"
+	cp "$1" "$2.tmp$$"
+	mv "$2.tmp$$" "$2"
+}
+
+# key WORD... - 12 hex digits over the arguments
+key()
+{
+	printf '%s\0' "$@" | sha256sum | cut -c1-12
+}
+
+# compiler_id - a string that changes with the compiler and the linker
+compiler_id()
+{
+	"${CC:-gcc}" --version | head -n 1
+	ld --version | head -n 1
+}
+
+use_ccache()
+{
+	export CCACHE_DIR=$cache/ccache
+	ccache -M 4G >/dev/null
+}
