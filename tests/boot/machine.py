@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs one QEMU with its ports and the scenario's host part."""
+
+import hashlib
+import os
+import re
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from scenario import SetupTrouble
+
+# Streams from the guest. The verdict goes to a file by itself.
+PORTS = ("mark", "report.out", "data", "host")
+QEMU_MAJOR = 8  # the first with the 82576 NIC
+
+
+def find_qemu():
+    qemu = os.environ.get("QEMU", "qemu-system-x86_64")
+    path = shutil.which(qemu)
+    if not path:
+        raise SetupTrouble(f"{qemu}: not found; install package "
+                           "qemu-system-x86 or set QEMU=")
+    done = subprocess.run([path, "--version"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    found = re.search(r"version (\d+)\.", done.stdout)
+    if done.returncode or not found:
+        raise SetupTrouble(f"{path} --version: {done.stdout.strip()!r}")
+    if int(found.group(1)) < QEMU_MAJOR:
+        raise SetupTrouble(
+            f"{path} is version {found.group(1)}; {QEMU_MAJOR} or newer is "
+            "needed (from backports on an older release), or set QEMU=")
+    return path
+
+
+def free_udp_ports(count):
+    """Loopback UDP ports that were free a moment ago."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+               for _ in range(count)]
+    try:
+        for item in sockets:
+            item.bind(("127.0.0.1", 0))
+        return [item.getsockname()[1] for item in sockets]
+    finally:
+        for item in sockets:
+            item.close()
+
+
+class FileReceiver:
+    """Takes "NAME SIZE SHA256" lines, each followed by SIZE bytes."""
+
+    def __init__(self, directory, done, broken):
+        self.directory, self.done, self.broken = directory, done, broken
+        self.buffer = b""
+        self.head = None
+
+    def feed(self, data):
+        self.buffer += data
+        while True:
+            if self.head is None:
+                line, newline, rest = self.buffer.partition(b"\n")
+                if not newline:
+                    return
+                match = re.fullmatch(
+                    rb"([A-Za-z0-9_-][A-Za-z0-9._-]*) (\d+) ([0-9a-f]{64})",
+                    line)
+                if not match:
+                    self.broken(f"the data port carries {line[:80]!r}")
+                    self.buffer = b""
+                    return
+                self.buffer = rest
+                self.head = (match.group(1).decode(), int(match.group(2)),
+                             match.group(3).decode())
+            name, size, digest = self.head
+            if len(self.buffer) < size:
+                return
+            data, self.buffer = self.buffer[:size], self.buffer[size:]
+            self.head = None
+            if hashlib.sha256(data).hexdigest() != digest:
+                self.broken(f"{name} did not arrive as it was sent")
+                continue
+            path = os.path.join(self.directory, name)
+            with open(path, "wb") as file:
+                file.write(data)
+            self.done(name, path)
+
+
+class Machine:
+    """One run of the guest.
+
+    @on_mark(stage, words, when), @on_fact(stage, key, value) and
+    @on_file(name, path) are called as things arrive; @on_trouble(text) with
+    anything that makes the run a failure whatever the guest says.
+    """
+
+    def __init__(self, run_dir, command, host, environment, timeout,
+                 on_mark, on_fact, on_file, on_trouble):
+        self.run_dir, self.command, self.host = run_dir, command, host
+        self.environment, self.timeout = environment, timeout
+        self.on_mark, self.on_fact = on_mark, on_fact
+        self.on_trouble = on_trouble
+        self.received = FileReceiver(run_dir, on_file, on_trouble)
+        self.buffers = {}
+        self.timed_out = False
+
+    def lines(self, port, data):
+        text = self.buffers.get(port, b"") + data
+        *lines, self.buffers[port] = text.split(b"\n")
+        for line in lines:
+            words = line.decode(errors="replace").strip().split(" ", 2)
+            if len(words) < 2 or not words[0].isdigit():
+                self.on_trouble(f"port {port} carries {line[:80]!r}")
+                continue
+            yield int(words[0]), words[1], words[2] if len(words) > 2 else ""
+
+    def arrived(self, port, data):
+        now = time.monotonic()
+        if port == "data":
+            self.received.feed(data)
+        elif port == "mark":
+            for stage, event, rest in self.lines(port, data):
+                self.on_mark(stage, event, rest, now)
+        else:
+            for stage, key, value in self.lines(port, data):
+                self.on_fact(stage, key, value, now)
+
+    def run(self):
+        ours, theirs = {}, {}
+        for port in PORTS:
+            ours[port], theirs[port] = socket.socketpair()
+        command = list(self.command)
+        for port, end in theirs.items():
+            command += ["-chardev", f"socket,id={port},fd={end.fileno()}",
+                        "-device",
+                        f"virtserialport,chardev={port},name=handover.{port}"]
+        verdict = os.path.join(self.run_dir, "verdict")
+        command += ["-chardev", f"file,id=verdict,path={verdict}", "-device",
+                    "virtserialport,chardev=verdict,name=handover.verdict"]
+        with open(os.path.join(self.run_dir, "qemu.cmd"), "w",
+                  encoding="utf-8") as file:
+            file.write(" \\\n\t".join(command) + "\n")
+
+        self.host_process = None
+        with open(os.path.join(self.run_dir, "qemu.log"), "wb") as log:
+            self.qemu = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.run_dir, start_new_session=True,
+                pass_fds=[end.fileno() for end in theirs.values()])
+        try:
+            for end in theirs.values():
+                end.close()
+            if self.host:
+                self.start_host(ours["host"])
+            ours.pop("host").close()
+            self.watch(ours)
+        finally:
+            self.end(self.qemu, 0)
+            if self.host_process:
+                self.end_host()
+            for end in ours.values():
+                end.close()
+        return self.qemu.returncode
+
+    def start_host(self, end):
+        with open(os.path.join(self.run_dir, "host.log"), "wb") as log:
+            self.host_process = subprocess.Popen(
+                [self.host], stdin=end, stdout=end, stderr=log,
+                cwd=self.run_dir, env=self.environment,
+                start_new_session=True)
+
+    def watch(self, ours):
+        selector = selectors.DefaultSelector()
+        for port, end in ours.items():
+            selector.register(end, selectors.EVENT_READ, port)
+        limit = time.monotonic() + self.timeout
+        while selector.get_map():
+            for key, _ in selector.select(0.5):
+                data = key.fileobj.recv(1 << 16)
+                if data:
+                    self.arrived(key.data, data)
+                else:
+                    selector.unregister(key.fileobj)
+            if self.host_process and self.host_process.poll():
+                self.on_trouble("the host part exited with "
+                                f"{self.host_process.returncode}; see "
+                                "host.log")
+                self.host_process = None
+                self.qemu.kill()
+            if time.monotonic() > limit and not self.timed_out:
+                self.timed_out = True
+                self.qemu.kill()
+        selector.close()
+        # The ports are closed when QEMU ends, so this does not wait long.
+        try:
+            self.qemu.wait(10)
+        except subprocess.TimeoutExpired:
+            self.on_trouble("QEMU closed its ports and does not end")
+
+    def end_host(self):
+        """The host part's own end, or SIGTERM three seconds later."""
+        process = self.host_process
+        try:
+            process.wait(3)
+        except subprocess.TimeoutExpired:
+            self.end(process, 5)
+            return
+        if process.returncode:
+            self.on_trouble(f"the host part exited with {process.returncode};"
+                            " see host.log")
+
+    @staticmethod
+    def end(process, patience):
+        """End a process group that this run started."""
+        for number, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 10)):
+            if process.poll() is not None:
+                return
+            if not wait:
+                continue
+            try:
+                os.killpg(process.pid, number)
+                process.wait(wait)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                pass
+
+
+def qemu_command(qemu, kernel, initrd, cmdline, serial, debug, extra):
+    """QEMU's command line, without the ports."""
+    accel = os.environ.get("ACCEL", "tcg")
+    if accel not in ("tcg", "kvm"):
+        raise SetupTrouble(f"ACCEL={accel}: tcg and kvm are known")
+    if accel == "kvm" and not os.access("/dev/kvm", os.W_OK):
+        raise SetupTrouble("ACCEL=kvm: /dev/kvm cannot be opened")
+    cpu = "host" if accel == "kvm" else "max,la57=off"
+    return [qemu,
+            "-machine", f"q35,kernel-irqchip=split,accel={accel}",
+            "-cpu", cpu, "-smp", "2", "-m", "3G" if debug else "1G",
+            "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot", "-monitor", "none",
+            "-device", "intel-iommu,intremap=on",
+            "-chardev", f"file,id=serial,path={serial}",
+            "-serial", "chardev:serial",
+            "-kernel", kernel, "-initrd", initrd, "-append", cmdline,
+            "-device", "virtio-serial-pci,addr=10.0"] + extra

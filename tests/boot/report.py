@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Collects what a run is about and decides."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+
+# Reported once per kexec; the value belongs to the kexec before which (offset
+# 1) or after which (offset 0) the stage that reported it ran.
+PER_KEXEC = {"frames_before": 1, "frames_after": 0}
+SUMMED = ("trees_compared", "trees_equal", "iommu_faults")
+KEYS = ("verdict", "reason", "scenario", "kexecs", "boot_ids", "kernel_before",
+        "kernel_after", "contexts", "records", "ids_identical",
+        "maps_identical", "trees_compared", "trees_equal", "frames_before",
+        "frames_after", "iommu_faults", "image_bytes", "blackout_ms")
+
+
+def value_of(text):
+    """A reported value: true, false, a number, or the text itself."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def read_patterns(*paths):
+    patterns = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            patterns += [line.rstrip("\n") for line in file if line.strip()]
+    return [re.compile(item) for item in patterns]
+
+
+class Report:
+    def __init__(self, scenario, kexecs, say):
+        self.scenario, self.kexecs, self.say = scenario, kexecs, say
+        self.facts = {}      # stage -> key -> value
+        self.boots = {}      # stage -> (boot_id, release)
+        self.when = {}       # (stage, event) -> monotonic seconds
+        self.images = {}     # number -> dict
+        self.troubles = []
+        self.stage = 0
+        self.last_event = "start"
+
+    # ---- as the run goes --------------------------------------------------
+
+    def trouble(self, text):
+        self.say(f"FAIL: {text}")
+        self.troubles.append(text)
+
+    def mark(self, stage, event, rest, now):
+        self.when.setdefault((stage, event), now)
+        self.stage, self.last_event = stage, event
+        if event == "boot":
+            boot_id, _, release = rest.partition(" ")
+            if stage in self.boots:
+                self.trouble(f"stage {stage} booted twice")
+            self.boots[stage] = (boot_id, release)
+            took = self.blackout(stage)
+            self.say(f"stage {stage}: Linux {release} is up"
+                     + (f", blackout {took} ms" if took is not None else ""))
+        elif event == "ran":
+            self.say(f"stage {stage}: {rest.replace(' ', ' exited with ')}")
+        elif event in ("load", "kmemleak"):
+            self.say(f"stage {stage}: {event}")
+        elif event == "exec":
+            self.say(f"stage {stage}: kexec {stage + 1} of {self.kexecs}")
+
+    def fact(self, stage, key, text, now):
+        if key == "back":
+            self.when.setdefault((stage, "back"), now)
+            return
+        facts = self.facts.setdefault(stage, {})
+        if key.endswith("[]"):
+            facts.setdefault(key[:-2], []).append(value_of(text))
+        else:
+            facts[key] = value_of(text)
+
+    def image(self, number, path, tool):
+        """Check an image on the host and read what it holds."""
+        with open(path, "rb") as file:
+            data = file.read()
+        entry = {"file": os.path.basename(path), "bytes": len(data),
+                 "sha256": hashlib.sha256(data).hexdigest()}
+        self.images[number] = entry
+        for words in (["check"], ["show", "--json"]):
+            done = subprocess.run([tool] + words + [path],
+                                  stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+            if done.returncode:
+                self.trouble(
+                    f"iommu-handover {' '.join(words)} {entry['file']} exited "
+                    f"with {done.returncode} on the host: "
+                    + done.stderr.decode(errors="replace").strip())
+                return
+        try:
+            entry["shown"] = json.loads(done.stdout)
+        except ValueError as error:
+            self.trouble(f"show --json {entry['file']}: {error}")
+            return
+        self.say(f"stage {number - 1}: {entry['file']}, {len(data)} bytes")
+
+    # ---- afterwards -------------------------------------------------------
+
+    def blackout(self, stage, event="boot"):
+        """Milliseconds from the old kernel's "exec" to @event, or None."""
+        begin = self.when.get((stage - 1, "exec"))
+        end = self.when.get((stage, event))
+        if begin is None or end is None:
+            return None
+        return round((end - begin) * 1000)
+
+    def scan_serial(self, path, bad, faults, allowed):
+        """Count fault lines; any other bad line of the kernel is trouble.
+
+        The guest scans its own log, but nothing that a kernel says between
+        that scan and its end.
+        """
+        count = 0
+        complained = False
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                # Only the kernel's lines have a time stamp.
+                match = re.search(r"\[ *\d+\.\d{6}\](\[[^]]*\])? (.*)", line)
+                if not match:
+                    continue
+                text = match.group(2).rstrip()
+                fault = any(item.search(text) for item in faults)
+                count += fault
+                if not fault and not any(item.search(text) for item in bad):
+                    continue
+                if any(item.search(text) for item in allowed):
+                    continue
+                if not complained:
+                    self.trouble(f"kernel log: {text}")
+                complained = True
+        return count
+
+    def per_kexec(self, key, offset):
+        """One value for each kexec, or None when the scenario has none."""
+        values = [self.facts.get(number - offset, {}).get(key)
+                  for number in range(1, self.kexecs + 1)]
+        if all(value is None for value in values):
+            return None
+        return values
+
+    def last(self, key):
+        for stage in range(self.kexecs, -1, -1):
+            if key in self.facts.get(stage, {}):
+                return self.facts[stage][key]
+        return None
+
+    def summed(self, key):
+        values = [facts[key] for facts in self.facts.values()
+                  if isinstance(facts.get(key), int)]
+        return sum(values) if values else None
+
+    def result(self, verdict, faults):
+        """The JSON object; adds what the facts themselves show to be wrong."""
+        boot_ids = [self.boots[stage][0] for stage in sorted(self.boots)]
+        if verdict and (len(boot_ids) != self.kexecs + 1
+                        or len(set(boot_ids)) != len(boot_ids)):
+            self.trouble(f"{len(set(boot_ids))} distinct boot IDs for "
+                         f"{self.kexecs} kexecs")
+        releases = {stage: boot[1] for stage, boot in self.boots.items()}
+        out = dict.fromkeys(KEYS)
+        own = {key for facts in self.facts.values() for key in facts}
+        for key in own - set(PER_KEXEC) - set(SUMMED):
+            out[key] = self.last(key)
+        for key in SUMMED:
+            out[key] = self.summed(key)
+        for key, offset in PER_KEXEC.items():
+            out[key] = self.per_kexec(key, offset)
+            if verdict and out[key] and None in out[key]:
+                self.trouble(f"{key} is missing for kexec "
+                             f"{out[key].index(None) + 1}")
+        out["iommu_faults"] = max(out["iommu_faults"] or 0, faults)
+        out.update(scenario=self.scenario.name, kexecs=self.kexecs,
+                   boot_ids=boot_ids, kernel_before=releases.get(0),
+                   kernel_after=releases.get(self.kexecs))
+        out["blackout_ms"] = [self.blackout(stage) for stage
+                              in range(1, self.kexecs + 1)]
+        outage = [self.blackout(stage, "back") for stage
+                  in range(1, self.kexecs + 1)]
+        if any(value is not None for value in outage):
+            out["outage_ms"] = outage
+        self.add_images(out, verdict)
+        out["verdict"] = "pass" if verdict and not self.troubles else "fail"
+        out["reason"] = self.troubles[0] if self.troubles else None
+        return out
+
+    def add_images(self, out, verdict):
+        numbers = sorted(self.images)
+        out["images"] = [{key: value for key, value in
+                          self.images[number].items() if key != "shown"}
+                         for number in numbers]
+        if not self.scenario.hands_over:
+            return
+        if verdict and numbers != list(range(1, self.kexecs + 1)):
+            self.trouble(f"{len(numbers)} images arrived from "
+                         f"{self.kexecs} kexecs")
+        if numbers:
+            out["image_bytes"] = self.images[numbers[-1]]["bytes"]

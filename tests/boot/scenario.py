@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A scenario directory: what is in it, and what it becomes in the guest."""
+
+import os
+import re
+import shutil
+import string
+import subprocess
+
+HOST_ONLY = {"host", "qemu-args", "kernel-args", "kexecs", "allow-lines",
+             "expect"}
+GUEST_SHELLS = {"/bin/sh", "/bin/ash", "/bin/busybox", "/usr/bin/env"}
+
+
+class SetupTrouble(Exception):
+    """What is asked for cannot be run at all: exit code 2."""
+
+
+def interpreter_of_elf(path):
+    """The program interpreter that an ELF file asks for, or None."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if data[:5] != b"\x7fELF\x02":
+        return None
+    phoff = int.from_bytes(data[32:40], "little")
+    phentsize = int.from_bytes(data[54:56], "little")
+    for index in range(int.from_bytes(data[56:58], "little")):
+        entry = data[phoff + index * phentsize:][:phentsize]
+        if int.from_bytes(entry[:4], "little") == 3:  # PT_INTERP
+            start = int.from_bytes(entry[8:16], "little")
+            size = int.from_bytes(entry[32:40], "little")
+            return data[start:start + size].rstrip(b"\0").decode()
+    return None
+
+
+def check_runs_in_guest(path, name):
+    """Refuse a program that the guest could not start.
+
+    Returns True for an ELF file or a script that names its interpreter.
+    """
+    with open(path, "rb") as file:
+        head = file.read(256)
+    if head.startswith(b"\x7fELF"):
+        interpreter = interpreter_of_elf(path)
+        if interpreter:
+            raise SetupTrouble(
+                f"{name} is linked dynamically (it wants {interpreter}) and "
+                "the guest has no shared libraries: link it with -static")
+        return True
+    if head.startswith(b"#!"):
+        words = head[2:].split(b"\n")[0].decode(errors="replace").split()
+        if not words or words[0] not in GUEST_SHELLS:
+            raise SetupTrouble(
+                f"{name} wants {words[0] if words else 'no interpreter'}, and "
+                "the guest has only busybox: use #!/bin/sh")
+        return True
+    return False
+
+
+def compile_c(sources, output, includes, archive, static):
+    command = [os.environ.get("CC", "gcc"), "-O2", "-g", "-Wall", "-pthread",
+               "-D_GNU_SOURCE=", "-o", output]
+    if static:
+        command.append("-static")
+    command += includes + sources
+    if archive:
+        command.append(archive)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError:
+        raise SetupTrouble(f"{command[0]}: not found; install package gcc "
+                           "and libc6-dev") from None
+    if done.returncode:
+        raise SetupTrouble(f"{sources[0]} does not compile:\n{done.stdout}"
+                           .rstrip())
+    if done.stdout:
+        print(done.stdout, end="")
+
+
+def build_helpers(lib_dir, out_dir, includes):
+    """Compile the helper library; its archive, or None when it is empty."""
+    sources = sorted(name for name in os.listdir(lib_dir)
+                     if name.endswith(".c")) if os.path.isdir(lib_dir) else []
+    if not sources:
+        return None
+    os.makedirs(out_dir, exist_ok=True)
+    objects = []
+    for name in sources:
+        output = os.path.join(out_dir, name[:-2] + ".o")
+        compile_c(["-c", os.path.join(lib_dir, name)], output, includes,
+                  None, False)
+        objects.append(output)
+    archive = os.path.join(out_dir, "libhandover.a")
+    if os.path.exists(archive):
+        os.unlink(archive)
+    subprocess.run(["ar", "rcs", archive] + objects, check=True)
+    return archive
+
+
+class Scenario:
+    """Reads a scenario directory; nothing is compiled before prepare()."""
+
+    def __init__(self, directory):
+        self.dir = os.path.abspath(directory)
+        self.name = os.path.basename(self.dir)
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", self.name):
+            raise SetupTrouble(f"{self.name!r}: a scenario's name has letters,"
+                               " digits, '.', '_' and '-' only")
+        self.files = set(os.listdir(self.dir))
+        for part in ("setup", "verify"):
+            have = [name for name in (part, part + ".c") if name in self.files]
+            if len(have) != 1:
+                raise SetupTrouble(
+                    f"{self.dir}: a scenario has {part} or {part}.c, this has "
+                    + ("both" if have else "neither"))
+        self.hands_over = "no-iommu-handover" not in self.files
+        self.steady = "steady" in self.files
+
+    def text(self, name):
+        """The lines of an optional file, without comments."""
+        path = os.path.join(self.dir, name)
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="utf-8") as file:
+            lines = (line.split("#")[0].strip() for line in file)
+            return [line for line in lines if line]
+
+    def description(self):
+        """First line of the README, for --list."""
+        for name in ("README", "README.md"):
+            path = os.path.join(self.dir, name)
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    return file.readline().strip("# \n")
+        return ""
+
+    def default_kexecs(self):
+        lines = self.text("kexecs")
+        if not lines:
+            return 3
+        if not lines[0].isdigit():
+            raise SetupTrouble(f"{self.dir}/kexecs: {lines[0]!r} is not a "
+                               "number")
+        return int(lines[0])
+
+    def arguments(self, name, variables):
+        """The words of qemu-args or kernel-args, with ${NAME} replaced."""
+        words = []
+        for line in self.text(name):
+            try:
+                line = string.Template(line).substitute(variables)
+            except (KeyError, ValueError) as error:
+                known = " ".join(sorted(variables))
+                raise SetupTrouble(f"{self.dir}/{name}: {line!r}: {error}; "
+                                   f"known are: {known}") from None
+            words += line.split()
+        return words
+
+    def prepare(self, out_dir, includes, archive):
+        """Compile and collect.
+
+        Returns the directory to be /scenario in the guest and the command of
+        the host part, or None.
+        """
+        guest = os.path.join(out_dir, "guest")
+        shutil.rmtree(guest, ignore_errors=True)
+        os.makedirs(guest)
+        includes = ["-I" + self.dir] + includes
+        host = None
+        for name in sorted(self.files):
+            path = os.path.join(self.dir, name)
+            stem, suffix = os.path.splitext(name)
+            if name == "host" and os.path.isfile(path):
+                if not os.access(path, os.X_OK):
+                    raise SetupTrouble(f"{path} is not executable")
+                host = path
+            elif name == "host.c":
+                host = os.path.join(out_dir, "host")
+                compile_c([path], host, includes, archive, False)
+            elif name in HOST_ONLY:
+                continue
+            elif suffix == ".c":
+                if stem in self.files:
+                    raise SetupTrouble(f"{self.dir} has both {stem} and "
+                                       f"{name}")
+                compile_c([path], os.path.join(guest, stem), includes, archive,
+                          True)
+            elif os.path.isdir(path):
+                shutil.copytree(path, os.path.join(guest, name))
+            else:
+                target = os.path.join(guest, name)
+                shutil.copy(path, target)
+                if name in ("setup", "verify"):
+                    direct = check_runs_in_guest(path, path)
+                    os.chmod(target, 0o755 if direct else 0o644)
+        return guest, host
