@@ -120,13 +120,13 @@ uint64_t rng_below(struct rng *rng, uint64_t n)
 	return rng_u64(rng) % n;
 }
 
-uint64_t fnv1a64(const void *data, size_t len)
+uint64_t digest64(const void *data, size_t len)
 {
-	const unsigned char *p = data;
+	const uint64_t *word = data;
 	uint64_t hash = 0xcbf29ce484222325ULL;
 
-	while (len--)
-		hash = (hash ^ *p++) * 0x100000001b3ULL;
+	for (len /= sizeof(*word); len; len--)
+		hash = (hash ^ *word++) * 0x100000001b3ULL;
 	return hash;
 }
 

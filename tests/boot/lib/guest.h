@@ -92,8 +92,8 @@ uint64_t rng_u64(struct rng *rng);
 /** rng_below() - a number from 0 to @n - 1; @n is not 0 */
 uint64_t rng_below(struct rng *rng, uint64_t n);
 
-/** fnv1a64() - digest of @len bytes, not cryptographic */
-uint64_t fnv1a64(const void *data, size_t len);
+/** digest64() - FNV-1a over 64-bit words; @len is a multiple of 8, in bytes */
+uint64_t digest64(const void *data, size_t len);
 
 /*
  * Background

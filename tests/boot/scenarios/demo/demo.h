@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The VMM of the demo: one memory file, one iommufd, one 82576. What it has to
+ * remember lies at the start of the memory file itself.
+ */
+#ifndef DEMO_H
+#define DEMO_H
+
+#include "dma.h"
+
+#define SESSION		"demo"
+#define TOKEN_MEMORY	1
+#define TOKEN_IOMMUFD	2
+
+#define MEMORY_LEN	(8ULL << 20)
+#define STATE_MAGIC	0x6f6d65642d6f6869ULL
+#define STATE_LEN	0x20000ULL
+
+/* Areas of the memory file and where the device finds them. */
+#define RING_OFF	0x23000ULL
+#define RING_LEN	0x2000ULL
+#define RING_IOVA	0x10003000ULL
+#define SLOTS_OFF	0x27000ULL
+#define SLOTS_IOVA	0x7ffd3000ULL	/* crosses a 2 MiB line */
+#define SLOTS_NR	256
+#define SLOTS_LEN	(SLOTS_NR * (uint64_t)DMA_SLOT_STRIDE)
+#define DATA_OFF	0x100000ULL
+#define DATA_LEN	0x200000ULL
+#define DATA_IOVA	0x40000000ULL	/* 2 MiB aligned, as its offset is not */
+#define ODD_OFF		0x301000ULL
+#define ODD_LEN		0x155000ULL
+#define ODD_IOVA	0x100007000ULL
+#define RO_OFF		0x500000ULL
+#define RO_LEN		0x2f000ULL
+#define RO_IOVA		0x2fff11000ULL
+#define ALIAS_OFF	(DATA_OFF + 0x3000ULL)
+#define ALIAS_LEN	0x11000ULL
+#define ALIAS_IOVA	0x5000000ULL
+#define COPY_IOVA	0x180009000ULL
+
+#define FRAMES_WANTED	150
+#define FRAMES_WAIT_MS	30000
+
+/**
+ * struct state - what the VMM remembers
+ * @magic: STATE_MAGIC
+ * @size: sizeof(struct state)
+ * @kexecs: how many it has been through
+ * @key: of the stamped pages
+ * @frames: received in all
+ * @digest: of the memory file behind the state
+ * @want: what the iommufd should hold
+ */
+struct state {
+	uint64_t magic;
+	uint32_t size;
+	uint32_t kexecs;
+	uint64_t key;
+	uint64_t frames;
+	uint64_t digest;
+	struct want want;
+};
+
+_Static_assert(sizeof(struct state) <= STATE_LEN, "the state has grown");
+_Static_assert(NIC_RING_LEN(SLOTS_NR) <= RING_LEN, "the ring has grown");
+
+static inline uint64_t digest_memory(const struct memory *mem)
+{
+	return digest64((char *)mem->va + STATE_LEN, mem->len - STATE_LEN);
+}
+
+/*
+ * Run the device, always on the same IOVAs: take frames, then read every page
+ * through it. Returns the number of frames.
+ */
+static inline uint64_t run_device(struct ctx *ctx, struct state *state,
+				  unsigned int *differs)
+{
+	static struct nic_slot slots[SLOTS_NR];
+	uint32_t ioas = ctx_find_hwpt(ctx, state->want.dev[0].hwpt)->ioas;
+	unsigned int pages;
+	struct nic nic;
+
+	dma_slots(ctx, ioas, SLOTS_IOVA, slots, SLOTS_NR);
+	must(nic_start(&nic, ctx->dev[0],
+		       dma_va(ctx, ioas, RING_IOVA, RING_LEN), RING_IOVA,
+		       slots, SLOTS_NR));
+	if (state->kexecs)
+		report("back", "1");
+	must(nic_receive(&nic, FRAMES_WANTED, FRAMES_WAIT_MS));
+
+	*differs = dma_check(ctx, &nic, 0, state->key, 1, &pages);
+	/* Each page of the areas but the ring's, and some of them twice. */
+	check(pages == (SLOTS_LEN + DATA_LEN + 2 * ODD_LEN + RO_LEN +
+			ALIAS_LEN) / GUEST_PAGE,
+	      "only %u pages were read through the device", pages);
+	dma_control(ctx, &nic, 0, state->key);
+	must(nic_stop(&nic));
+
+	state->frames += nic.frames;
+	say("%llu frames, numbers %llu to %llu, %llu missing, %llu of before; %u pages read through the device, %u differ",
+	    (unsigned long long)nic.frames, (unsigned long long)nic.first,
+	    (unsigned long long)nic.last, (unsigned long long)nic.gaps,
+	    (unsigned long long)nic.stale, pages, *differs);
+	report("pages_read", "%u", pages);
+	return nic.frames;
+}
+
+/* Give memory and iommufd to a new session and hold everything until the end. */
+static inline void hand_over(struct ctx *ctx, struct state *state,
+			     const struct memory *mem)
+{
+	int session = must(luo_create(SESSION));
+
+	state->digest = digest_memory(mem);
+	must(luo_preserve(session, mem->fd, TOKEN_MEMORY));
+	must(luo_preserve(session, ctx->fd, TOKEN_IOMMUFD));
+	background_ready();
+}
+
+#endif /* DEMO_H */
