@@ -10,9 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 #include <zlib.h>
 #include <libfdt.h>
-#include <sha256.h>
+#include <sha2.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -22,7 +23,27 @@ typedef uint64_t u64;
 
 static inline u32 iho_crc32(u32 crc, const void *buf, size_t len)
 {
-	return (u32)crc32(crc, buf, (uInt)len);
+	return (u32)crc32_z(crc, buf, len);
+}
+
+struct iho_sha256 {
+	SHA2_CTX ctx;
+};
+
+static inline void iho_sha256_init(struct iho_sha256 *sha)
+{
+	SHA256Init(&sha->ctx);
+}
+
+static inline void iho_sha256_update(struct iho_sha256 *sha, const void *buf,
+				     size_t len)
+{
+	SHA256Update(&sha->ctx, buf, len);
+}
+
+static inline void iho_sha256_final(struct iho_sha256 *sha, u8 digest[32])
+{
+	SHA256Final(digest, &sha->ctx);
 }
 
 #endif

@@ -44,8 +44,8 @@ enum iho_error {
 	IHO_ERR_GAP = 16,	/* sections overlap, gap, or padding not zero */
 	IHO_ERR_RECORD = 17,	/* record header or payload malformed */
 	IHO_ERR_COUNT = 18,	/* fewer or more records than declared */
-	IHO_ERR_OVERLAP = 19,	/* maps of one IOAS overlap */
-	IHO_ERR_NOT_ALLOWED = 20, /* map outside the IOAS's allowed ranges */
+	IHO_ERR_OVERLAP = 19,	/* maps of one IOAS, ranges or extents overlap */
+	/* 20 is retired: iommufd lets a map lie outside the allowed ranges */
 	IHO_ERR_ID_TAKEN = 21,	/* one object ID used twice in a context */
 	IHO_ERR_GROUP = 22,	/* share group numbering or membership */
 	IHO_ERR_STRING = 23,	/* not terminated, empty, or bad character */
@@ -83,6 +83,7 @@ enum iho_family {
 	IHO_FAMILY_LIMIT = 3,
 	IHO_FAMILY_CALL = 4,
 };
+
 enum iho_family iho_error_family(int err);
 
 /**
@@ -205,8 +206,9 @@ struct iho_image {
  *
  * Order of checks (section 5): size, magic, version, features, byte order,
  * lengths against limits, header CRC, reserved fields, digest, FDT CRC,
- * section CRCs, canonical form, values, order, cross-references, sections
- * (page aligned, in context order, no gap, padding zero, nothing behind).
+ * canonical form, values and order, cross-references, sections (page aligned,
+ * in context order, no gap, padding zero, nothing behind), section CRCs. The
+ * digest decides; where it fails, @where names the part whose CRC fails too.
  * Uses a few hundred bytes of stack; no allocation; O(nodes * log nodes) at
  * the most beside hashing each byte twice.
  *
@@ -251,7 +253,11 @@ bool iho_image_differs(const struct iho_image *img,
 
 /* ---- envelope (section 8): envelope.c -------------------------------- */
 
-/** iho_envelope_build() - fill one page; 0, -IHO_ERR_LIMIT, _ALIGN, _RANGE */
+/**
+ * iho_envelope_build() - fill one page
+ *
+ * Return: 0, -IHO_ERR_LIMIT, _ALIGN, _RANGE, _OVERLAP.
+ */
 int iho_envelope_build(void *page, const u64 *pa, const u64 *len, u32 extents,
 		       const u8 digest[32]);
 
@@ -345,12 +351,12 @@ size_t iho_plan_work(u32 records);
  *	      fact @index of the image (or of a snapshot, see iho_plan_source)
  * @context: index of the context
  * @stream: stream_len bytes, 8-byte aligned
- * @work: iho_plan_work(records) bytes, 8-byte aligned
+ * @work: iho_plan_work(records) bytes, 8-byte aligned; not used after init
  *
  * Replays the stream in the model: kinds in dependency order, each kind's own
  * order, object IDs unique in the context, every reference to what came
  * before and of the right kind, payload fields as section 4 demands, maps
- * disjoint, within the allowed ranges of their IOAS and within their memory's
+ * disjoint, page-aligned where iommufd wants it and within their memory's
  * size, share groups consistent, exactly the devices and tables of this
  * context used, each once. A memory need not belong to the context's session
  * for the model: that it does is checked here too (-IHO_ERR_REF).
@@ -361,6 +367,7 @@ struct iho_plan_source {
 	const struct iho_image *img;	/* either */
 	const struct iho_facts *facts;	/* or */
 };
+
 int iho_plan_init(struct iho_plan *plan, const struct iho_plan_source *src,
 		  u32 context, const void *stream, u64 len, u32 records,
 		  void *work, size_t work_len, struct iho_where *where);
@@ -423,12 +430,15 @@ struct iho_run {
 	u32 perm;			/* IHO_PT_* */
 };
 
-/** struct iho_walk - cursor of a walk; about 150 bytes, opaque */
+/** struct iho_walk - cursor of a walk; about 200 bytes, opaque */
 struct iho_walk {
 	const struct iho_pt *pt;
 	const u64 *tbl[IHO_MAX_LEVELS];
+	u64 pa[IHO_MAX_LEVELS];	/* of those tables */
 	u32 idx[IHO_MAX_LEVELS];
+	u8 perm[IHO_MAX_LEVELS]; /* of the levels above, ANDed */
 	int level;		/* where the cursor is; negative: not begun */
+	int err;		/* what ended it, 0 for the end of the table */
 	u32 tables;		/* visited so far */
 	bool have;		/* pending leaf below is set */
 	struct iho_run pending;
@@ -452,8 +462,9 @@ int iho_walk_next(struct iho_walk *w, struct iho_run *run);
 
 /**
  * iho_walk_tables() - call @fn once for each table page, children first
- * @fn: returns 0 to go on; anything else ends the walk and is returned. It
- *	may free the page: the walk does not read it again.
+ * @fn: gets the address and the level, 0 for tables of 4 KiB leaves; returns
+ *	0 to go on, anything else ends the walk and is returned. It may free
+ *	the page: the walk does not read it again.
  *
  * Return: 0, what @fn gave, or an error of iho_walk_next().
  */
