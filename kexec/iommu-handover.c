@@ -1,0 +1,727 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kexec --iommu-handover: seal a handover image of every preserved iommufd and
+ * load a kernel under the seal.
+ *
+ * The kernel gives a snapshot, lib/ makes an image of it, the kernel compares
+ * the image with its live state and freezes that state (SEAL). Everything that
+ * can fail is done before SEAL; what fails behind it is undone.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/iommu_handover.h>
+
+#include "kexec.h"
+#include "kexec-syscall.h"
+#include "iommu-handover.h"
+#include "iho/iho.h"
+
+#define DEVICE		"/dev/iommu-handover"
+
+#define FIRST_SNAPSHOT	(256u << 10)	/* bytes; grows to what is asked for */
+#define SNAPSHOT_TRIES	8		/* with a larger buffer each time */
+#define SEAL_TRIES	3		/* from a new snapshot each time */
+#define BUSY_SECONDS	5		/* to wait for busy iommufds, in all */
+#define FIRST_PAUSE_MS	1
+#define LAST_PAUSE_MS	128
+#define MESSAGE_LEN	4096		/* bytes of a refusal's sentence */
+
+struct buffer {
+	void *ptr;
+	size_t cap;			/* bytes allocated */
+	size_t len;			/* bytes used */
+};
+
+struct handover {
+	int fd;
+	struct timespec deadline;	/* CLOCK_MONOTONIC, for busy iommufds */
+	unsigned int pause_ms;
+	uint64_t generation;		/* of the snapshot */
+	struct buffer snapshot;
+	struct buffer image;
+	bool released;			/* an earlier seal */
+	char message[MESSAGE_LEN];	/* the kernel's sentence, "" if none */
+};
+
+static void __attribute__((format(printf, 1, 2))) complain(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("iommu-handover: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/* ---- command line ---------------------------------------------------- */
+
+void iommu_handover_check_args(const struct iommu_handover_args *args)
+{
+	const char *no = NULL;
+
+	if (!args->handover)
+		no = "--iommu-handover-save keeps the image that --iommu-handover makes: give both";
+	else if (args->save && !*args->save)
+		no = "--iommu-handover-save needs the name of a file";
+	else if (args->status)
+		no = "-S only reports: leave --iommu-handover out (see the state in sysfs)";
+	else if (args->crash)
+		no = "-p loads the kernel for a crash, where nothing is handed over: leave one of the two out";
+	else if (args->jump_back)
+		no = "--load-jump-back-helper comes back to this kernel and hands nothing over: leave one of the two out";
+	else if (args->preserve_context)
+		no = "--load-preserve-context comes back to this kernel and hands nothing over: leave one of the two out";
+	else if (args->live_update || args->xen)
+		no = "Xen loads kernels by itself and hands nothing over: leave --iommu-handover out";
+	else if (args->unload)
+		no = "-u unseals by itself: leave --iommu-handover out";
+	else if (!args->load && args->exec)
+		no = "-e runs the kernel that was loaded with -l --iommu-handover: give it there and leave it out here";
+	else if (!args->load)
+		no = "nothing is to be loaded: add -l";
+	else if (!args->file_syscall)
+		no = "-c cannot hand over: kexec_load does not carry KHO (KHO there comes later); use -s";
+	else if (args->shutdown)
+		no = "without -l, shutdown(8) is run and ends every process that holds an iommufd: add -l, then jump with -e";
+
+	if (no)
+		die("iommu-handover: %s\n", no);
+}
+
+/* ---- device ---------------------------------------------------------- */
+
+static const char *hint(int err)
+{
+	switch (err) {
+	case EACCES:
+	case EPERM:
+		return ": must be root (CAP_SYS_ADMIN)";
+	case EAGAIN:
+		return ": an iommufd stays busy; wait for its calls to end and load again";
+	case EBADMSG:
+	case EFBIG:
+	case EINVAL:
+	case ENOTTY:
+		return ": kernel and kexec do not fit each other; use the kexec that was built for this kernel";
+	case EBUSY:
+		return ": sealed by another kexec; load again";
+	case ENOENT:
+		return ": no iommufd is preserved in a live update session; preserve it first, or load without --iommu-handover";
+	case ENOMEM:
+		return ": free some memory and load again";
+	case EOPNOTSUPP:
+		return ": something that is preserved cannot be handed over; see the kernel log";
+	case ESTALE:
+		return ": preserved iommufds change all the time; let their owners pause and load again";
+	}
+	return "";
+}
+
+/* The kernel's own sentence where it gave one. */
+static void complain_refused(const struct handover *h, const char *call, int err)
+{
+	if (h->message[0])
+		complain("refused: %s", h->message);
+	else
+		complain("%s: %s%s", call, strerror(err), hint(err));
+}
+
+/* Returns 0 or an errno. */
+static int call(struct handover *h, unsigned long cmd, void *arg)
+{
+	size_t len;
+	int err;
+
+	h->message[0] = '\0';
+	if (!ioctl(h->fd, cmd, arg))
+		return 0;
+	err = errno;
+	len = strnlen(h->message, sizeof(h->message) - 1);
+	while (len && h->message[len - 1] == '\n')
+		len--;
+	h->message[len] = '\0';
+	return err;
+}
+
+static int device_open(void)
+{
+	return open(DEVICE, O_RDWR | O_CLOEXEC);
+}
+
+static bool device_absent(int err)
+{
+	return err == ENOENT || err == ENODEV || err == ENXIO;
+}
+
+/* Returns 0 when nothing is sealed any more, or an errno. */
+static int unseal(struct handover *h, bool *was_sealed)
+{
+	struct iommu_handover_unseal arg = { .size = sizeof(arg) };
+	int err = call(h, IOMMU_HANDOVER_UNSEAL, &arg);
+
+	*was_sealed = !err;
+	return err == ENOENT ? 0 : err;
+}
+
+static int query(struct handover *h, struct iommu_handover_query *arg)
+{
+	int err;
+
+	memset(arg, 0, sizeof(*arg));
+	arg->size = sizeof(*arg);
+	err = call(h, IOMMU_HANDOVER_QUERY, arg);
+	if (err)
+		complain("query %s: %s%s", DEVICE, strerror(err), hint(err));
+	return err;
+}
+
+/* False when the time for busy iommufds is used up. */
+static bool pause_again(struct handover *h)
+{
+	struct timespec now, nap;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec > h->deadline.tv_sec ||
+	    (now.tv_sec == h->deadline.tv_sec &&
+	     now.tv_nsec >= h->deadline.tv_nsec))
+		return false;
+
+	dbgprintf("iommu-handover: busy, again in %u ms\n", h->pause_ms);
+	nap.tv_sec = 0;
+	nap.tv_nsec = h->pause_ms * 1000000L;
+	nanosleep(&nap, NULL);
+	if (h->pause_ms < LAST_PAUSE_MS)
+		h->pause_ms *= 2;
+	return true;
+}
+
+static int buffer_grow(struct buffer *b, size_t cap, const char *what)
+{
+	if (cap <= b->cap)
+		return 0;
+	free(b->ptr);
+	b->cap = 0;
+	b->ptr = malloc(cap);
+	if (!b->ptr) {
+		complain("no memory for the %s of %zu bytes%s", what, cap,
+			 hint(ENOMEM));
+		return -1;
+	}
+	b->cap = cap;
+	return 0;
+}
+
+/* ---- before SEAL ----------------------------------------------------- */
+
+/* What stands is of an earlier load, or of one that was killed. */
+static int release_earlier(struct handover *h)
+{
+	struct iommu_handover_query state;
+	bool was_sealed;
+	int err;
+
+	if (query(h, &state))
+		return -1;
+	dbgprintf("iommu-handover: state %u, %u contexts, generation %llu, kernel's format %u.%u, ours %u.%u\n",
+		  state.state, state.contexts,
+		  (unsigned long long)state.generation, state.format_major,
+		  state.format_minor, IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR);
+	/*
+	 * Readers take any minor version of their major, so ours is the newest
+	 * that both know. That the kernel to be loaded takes it as well is to
+	 * be checked here once bzImages announce it.
+	 */
+	if (state.format_major != IHO_FORMAT_MAJOR) {
+		complain("the running kernel speaks image format %u.%u, this kexec %u.%u%s",
+			 state.format_major, state.format_minor,
+			 IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR, hint(EINVAL));
+		return -1;
+	}
+	if (state.state != IOMMU_HANDOVER_SEALED)
+		return 0;
+
+	err = unseal(h, &was_sealed);
+	if (err) {
+		complain("cannot release the earlier seal: %s", strerror(err));
+		return -1;
+	}
+	if (was_sealed) {
+		h->released = true;
+		dbgprintf("iommu-handover: released the seal of generation %llu that an earlier load left\n",
+			  (unsigned long long)state.sealed_generation);
+	}
+	return 0;
+}
+
+static int snapshot_once(struct handover *h)
+{
+	struct iommu_handover_snapshot arg = {
+		.size = sizeof(arg),
+		.data_uptr = (uintptr_t)h->snapshot.ptr,
+		.data_len = h->snapshot.cap,
+		.message_uptr = (uintptr_t)h->message,
+		.message_len = sizeof(h->message),
+	};
+	int err = call(h, IOMMU_HANDOVER_SNAPSHOT, &arg);
+
+	h->snapshot.len = arg.data_len;
+	h->generation = arg.generation;
+	return err;
+}
+
+static int take_snapshot(struct handover *h)
+{
+	size_t cap = FIRST_SNAPSHOT;
+	int err, growths = 0;
+
+	for (;;) {
+		if (buffer_grow(&h->snapshot, cap, "snapshot"))
+			return -1;
+		err = snapshot_once(h);
+		if (err == EAGAIN && pause_again(h))
+			continue;
+		if (err != EMSGSIZE)
+			break;
+		if (h->snapshot.len > IHO_MAX_IMAGE) {
+			complain("the snapshot is of %zu bytes, the limit is %llu: preserve fewer maps",
+				 h->snapshot.len, IHO_MAX_IMAGE);
+			return -1;
+		}
+		if (++growths == SNAPSHOT_TRIES)
+			break;
+		/* An eighth to spare for what is mapped in the meantime. */
+		cap = h->snapshot.len + h->snapshot.len / 8;
+		if (cap <= h->snapshot.cap)
+			cap = h->snapshot.cap * 2;
+	}
+	if (err == EMSGSIZE) {
+		complain("the snapshot outgrew its buffer %d times%s", growths,
+			 hint(ESTALE));
+		return -1;
+	}
+	if (err) {
+		complain_refused(h, "snapshot", err);
+		return -1;
+	}
+	if (h->snapshot.len > h->snapshot.cap) {
+		complain("the kernel reports a snapshot longer than the buffer it got%s",
+			 hint(EINVAL));
+		return -1;
+	}
+	dbgprintf("iommu-handover: snapshot of generation %llu, %zu bytes\n",
+		  (unsigned long long)h->generation, h->snapshot.len);
+	return 0;
+}
+
+static int complain_lib(const char *what, int err, const struct iho_where *at)
+{
+	char index[16] = "", record[32] = "";
+
+	if (at->index != IHO_NONE)
+		snprintf(index, sizeof(index), "-%u", at->index);
+	if (at->record != IHO_NONE)
+		snprintf(record, sizeof(record), ", record %u", at->record);
+	complain("%s: %s (%s at %s%s %s%s, byte %llu): %s", what,
+		 iho_strerror(err), iho_error_name(err), at->node, index,
+		 at->prop, record, (unsigned long long)at->offset,
+		 iho_error_family(err) == IHO_FAMILY_LIMIT ?
+		 "preserve less" :
+		 "use the kexec that was built for this kernel");
+	return -1;
+}
+
+/* Every stream must replay in the model, as the next kernel will have it. */
+static int check_streams(struct handover *h, const struct iho_image *img)
+{
+	const struct iho_plan_source src = { .img = img };
+	struct buffer work = { 0 };
+	struct iho_context ctx;
+	struct iho_where at;
+	struct iho_plan plan;
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < img->contexts; i++) {
+		err = iho_get_context(img, i, &ctx);
+		if (err) {
+			complain("image: context-%u: %s", i, iho_strerror(err));
+			break;
+		}
+		err = buffer_grow(&work, iho_plan_work(ctx.records) + 8,
+				  "workspace");
+		if (err)
+			break;
+		err = iho_plan_init(&plan, &src, i,
+				    (char *)h->image.ptr + ctx.stream_off,
+				    ctx.stream_len, ctx.records, work.ptr,
+				    work.cap, &at);
+		if (err) {
+			complain_lib("image", err, &at);
+			break;
+		}
+		dbgprintf("iommu-handover: context-%u, session \"%s\" token %llu: %u records, %u IOAS, %u maps, %u devices, %u HWPTs\n",
+			  i, ctx.session, (unsigned long long)ctx.token,
+			  plan.records, plan.ioas, plan.maps, plan.devices,
+			  plan.hwpts);
+	}
+	free(work.ptr);
+	return err ? -1 : 0;
+}
+
+static int build_image(struct handover *h)
+{
+	struct iho_facts facts;
+	struct iho_where at;
+	struct iho_image img;
+	struct iho_seg seg;
+	size_t cap;
+	int err;
+
+	err = iho_snapshot_open(h->snapshot.ptr, h->snapshot.len, &facts, &at);
+	if (err)
+		return complain_lib("snapshot", err, &at);
+	if (facts.generation != h->generation) {
+		complain("the snapshot names generation %llu, the kernel %llu%s",
+			 (unsigned long long)facts.generation,
+			 (unsigned long long)h->generation, hint(EINVAL));
+		return -1;
+	}
+	cap = iho_build_size(&facts);
+	if (!cap || cap > IHO_MAX_IMAGE) {
+		complain("the image would be over a limit of its format: preserve less");
+		return -1;
+	}
+	if (buffer_grow(&h->image, cap, "image"))
+		return -1;
+	err = iho_build(&facts, h->snapshot.ptr, h->image.ptr, h->image.cap,
+			&h->image.len, &at);
+	if (err)
+		return complain_lib("snapshot", err, &at);
+
+	seg.ptr = h->image.ptr;
+	seg.len = h->image.len;
+	err = iho_image_open(&seg, 1, &img, &at);
+	if (err)
+		return complain_lib("image", err, &at);
+	if (iho_image_differs(&img, &facts, &at)) {
+		complain("image: %s %s is not what the snapshot says%s",
+			 at.node, at.prop, hint(EINVAL));
+		return -1;
+	}
+	dbgprintf("iommu-handover: image of %zu bytes\n", h->image.len);
+	return check_streams(h, &img);
+}
+
+static int write_all(int fd, const struct buffer *b)
+{
+	size_t done = 0;
+
+	while (done < b->len) {
+		ssize_t n = write(fd, (char *)b->ptr + done, b->len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		done += n;
+	}
+	return fsync(fd);
+}
+
+/* So that the new name is still there after a jump without sync. */
+static void sync_directory(char *path)
+{
+	int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (fsync(fd))
+		dbgprintf("iommu-handover: fsync of %s: %s\n", path,
+			  strerror(errno));
+	close(fd);
+}
+
+/* Whole or not at all, readable for its owner only: it holds addresses. */
+static int save_image(const struct handover *h, const char *name)
+{
+	struct stat st;
+	char *tmp;
+	int fd;
+
+	if (!lstat(name, &st) && !S_ISREG(st.st_mode)) {
+		complain("cannot save the image: %s is there and is no regular file; name another",
+			 name);
+		return -1;
+	}
+	if (asprintf(&tmp, "%s.XXXXXX", name) < 0) {
+		complain("cannot save the image: no memory");
+		return -1;
+	}
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0) {
+		complain("cannot save the image: create %s: %s", tmp,
+			 strerror(errno));
+		free(tmp);
+		return -1;
+	}
+	if (fchmod(fd, 0600) || write_all(fd, &h->image)) {
+		complain("cannot save the image: write %s: %s", tmp,
+			 strerror(errno));
+		close(fd);
+		goto err_unlink;
+	}
+	if (close(fd) || rename(tmp, name)) {
+		complain("cannot save the image: rename %s to %s: %s", tmp,
+			 name, strerror(errno));
+		goto err_unlink;
+	}
+	sync_directory(tmp);
+	free(tmp);
+	dbgprintf("iommu-handover: saved as %s\n", name);
+	return 0;
+
+err_unlink:
+	unlink(tmp);
+	free(tmp);
+	return -1;
+}
+
+/* ---- from SEAL to the end of the load -------------------------------- */
+
+static const int stop_signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+#define STOP_SIGNALS	(sizeof(stop_signals) / sizeof(stop_signals[0]))
+
+/* Does one of them wait that will end us? A blocked one waits if ignored. */
+static int waiting_signal(void)
+{
+	struct sigaction act;
+	sigset_t set;
+	size_t i;
+
+	if (sigpending(&set))
+		return 0;
+	for (i = 0; i < STOP_SIGNALS; i++)
+		if (sigismember(&set, stop_signals[i]) == 1 &&
+		    !sigaction(stop_signals[i], NULL, &act) &&
+		    act.sa_handler != SIG_IGN)
+			return stop_signals[i];
+	return 0;
+}
+
+static int seal_once(struct handover *h)
+{
+	struct iommu_handover_seal arg = {
+		.size = sizeof(arg),
+		.generation = h->generation,
+		.image_uptr = (uintptr_t)h->image.ptr,
+		.image_len = h->image.len,
+		.message_uptr = (uintptr_t)h->message,
+		.message_len = sizeof(h->message),
+	};
+
+	return call(h, IOMMU_HANDOVER_SEAL, &arg);
+}
+
+static void unseal_failed_load(struct handover *h)
+{
+	bool was_sealed;
+	int err = unseal(h, &was_sealed);
+
+	if (err)
+		complain("cannot unseal: %s: the seal stands; try kexec -u",
+			 strerror(err));
+}
+
+static const char *load_hint(int err)
+{
+	switch (err) {
+	case EADDRNOTAVAIL:
+		return "kernel and initrd do not fit the KHO scratch areas; boot with a larger kho_scratch=";
+	case EBUSY:
+		return "another load or a jump is going on; load again";
+	case EPERM:
+		return "loading is disabled, or you are not root";
+	case ENOSYS:
+	case EINVAL:
+	case ENOEXEC:
+	case ENOTSUP:
+		return "no fall-back to kexec_load, which does not carry KHO (KHO there comes later)";
+	}
+	return "see the kernel log";
+}
+
+/* The seal may have gone while the kernel was read: a VMM was killed, say. */
+static int check_tied(struct handover *h)
+{
+	struct iommu_handover_query state;
+
+	if (query(h, &state))
+		return -1;
+	if (state.state == IOMMU_HANDOVER_SEALED && state.loaded &&
+	    state.sealed_generation == h->generation)
+		return 0;
+	complain("the seal went away while the kernel was loaded: %s; the kernel is unloaded again",
+		 state.state == IOMMU_HANDOVER_IDLE ?
+		 "no iommufd is preserved any more" :
+		 "a preserved iommufd changed or kexec -u was run");
+	return -1;
+}
+
+/* Sealed, signals blocked. */
+static int load_sealed(struct handover *h, const struct kexec_info *info,
+		       int kernel_fd)
+{
+	int sig = waiting_signal();
+	int err;
+
+	if (sig) {
+		complain("stopped by a signal (%s): unsealed, nothing is loaded",
+			 strsignal(sig));
+		unseal_failed_load(h);
+		return -1;
+	}
+	if (kexec_file_load(kernel_fd, info->initrd_fd, info->command_line_len,
+			    info->command_line, info->kexec_flags)) {
+		err = errno;
+		complain("kexec_file_load: %s: %s", strerror(err),
+			 load_hint(err));
+		unseal_failed_load(h);
+		return -1;
+	}
+	if (check_tied(h)) {
+		unseal_failed_load(h);
+		if (kexec_file_load(-1, -1, 0, NULL, KEXEC_FILE_UNLOAD))
+			complain("cannot unload: %s: run kexec -u",
+				 strerror(errno));
+		return -1;
+	}
+	sig = waiting_signal();
+	if (sig)
+		complain("the signal (%s) came too late: loaded and sealed; kexec -u undoes both",
+			 strsignal(sig));
+	return 0;
+}
+
+/* Returns 0, ESTALE to begin again with a new snapshot, or -1. */
+static int seal_and_load(struct handover *h, const struct kexec_info *info,
+			 int kernel_fd)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	do {
+		sigprocmask(SIG_BLOCK, &all, &before);
+		err = seal_once(h);
+		if (!err)
+			err = load_sealed(h, info, kernel_fd);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	} while (err == EAGAIN && pause_again(h));
+
+	if (err <= 0 || err == ESTALE)
+		return err;
+	complain_refused(h, "seal", err);
+	return -1;
+}
+
+static int try_load(struct handover *h, const struct kexec_info *info,
+		    int kernel_fd, const char *save)
+{
+	int tries, err;
+
+	for (tries = 1; ; tries++) {
+		if (take_snapshot(h) || build_image(h) ||
+		    (save && save_image(h, save)))
+			return -1;
+		err = seal_and_load(h, info, kernel_fd);
+		if (err != ESTALE)
+			return err;
+		if (tries == SEAL_TRIES)
+			break;
+		dbgprintf("iommu-handover: moved on from generation %llu, again from a new snapshot\n",
+			  (unsigned long long)h->generation);
+	}
+	complain_refused(h, "seal", ESTALE);
+	return -1;
+}
+
+int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
+			const char *save)
+{
+	struct handover *h = calloc(1, sizeof(*h));
+	int ret = -1;
+
+	if (!h) {
+		complain("no memory");
+		return -1;
+	}
+	h->pause_ms = FIRST_PAUSE_MS;
+	clock_gettime(CLOCK_MONOTONIC, &h->deadline);
+	h->deadline.tv_sec += BUSY_SECONDS;
+
+	h->fd = device_open();
+	if (h->fd < 0) {
+		complain("open %s: %s%s", DEVICE, strerror(errno),
+			 device_absent(errno) ?
+			 ": this kernel cannot hand over; boot one that can, with kho=on liveupdate=on" :
+			 hint(errno));
+		goto out_free;
+	}
+	/* Two loaders would release each other's seals. */
+	if (flock(h->fd, LOCK_EX | LOCK_NB)) {
+		complain("lock %s: %s", DEVICE, errno == EWOULDBLOCK ?
+			 "another kexec is loading with --iommu-handover; wait for it" :
+			 strerror(errno));
+		goto out_close;
+	}
+	if (!release_earlier(h))
+		ret = try_load(h, info, kernel_fd, save);
+	if (ret && h->released)
+		complain("the seal of an earlier load was released: load again before you jump");
+
+out_close:
+	close(h->fd);
+out_free:
+	free(h->snapshot.ptr);
+	free(h->image.ptr);
+	free(h);
+	return ret;
+}
+
+int iommu_handover_unseal(void)
+{
+	struct handover h = { .message = "" };
+	bool was_sealed;
+	int err;
+
+	h.fd = device_open();
+	if (h.fd < 0) {
+		if (device_absent(errno))
+			return 0;
+		complain("cannot unseal: open %s: %s%s", DEVICE,
+			 strerror(errno), hint(errno));
+		return -1;
+	}
+	err = unseal(&h, &was_sealed);
+	close(h.fd);
+	if (err) {
+		complain("cannot unseal: %s", strerror(err));
+		return -1;
+	}
+	if (was_sealed)
+		dbgprintf("iommu-handover: unsealed\n");
+	return 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kexec --iommu-handover: seal a handover image of every preserved iommufd and
+ * load a kernel under the seal.
+ *
+ * All messages go to stderr and begin with "iommu-handover: ".
+ */
+#ifndef KEXEC_IOMMU_HANDOVER_H
+#define KEXEC_IOMMU_HANDOVER_H
+
+struct kexec_info;
+
+/**
+ * struct iommu_handover_args - what the command line asks for
+ * @handover: --iommu-handover
+ * @save: FILE of --iommu-handover-save, or NULL
+ * @load: a kernel is to be loaded
+ * @shutdown: and then shutdown(8) is to be run: neither -l nor -f
+ * @exec: the loaded kernel is to be run
+ * @unload: -u
+ * @status: -S
+ * @crash: -p
+ * @preserve_context: --load-preserve-context
+ * @live_update: --load-live-update or --exec-live-update (Xen)
+ * @jump_back: --load-jump-back-helper
+ * @file_syscall: kexec_file_load is to be tried; 0 after -c
+ * @xen: running under Xen
+ */
+struct iommu_handover_args {
+	int handover;
+	const char *save;
+	int load;
+	int shutdown;
+	int exec;
+	int unload;
+	int status;
+	int crash;
+	int preserve_context;
+	int live_update;
+	int jump_back;
+	int file_syscall;
+	int xen;
+};
+
+#ifdef HAVE_IOMMU_HANDOVER
+
+/**
+ * iommu_handover_check_args() - die() on a combination that has no meaning
+ *
+ * Call it when either option was given, before anything is done.
+ */
+void iommu_handover_check_args(const struct iommu_handover_args *args);
+
+/**
+ * iommu_handover_load() - snapshot, build, save, seal and load
+ * @info: initrd, command line and flags for kexec_file_load
+ * @kernel_fd: the kernel
+ * @save: where to keep a copy of the image, or NULL
+ *
+ * A seal that stands is released first. After a failure nothing is sealed and
+ * the kernel loaded before, if any, is still loaded, except when the seal went
+ * away while the new one was loaded: then none is. SEAL and kexec_file_load
+ * are called by this process, and signals wait from the one to the other.
+ *
+ * Return: 0, or -1 after a message.
+ */
+int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
+			const char *save);
+
+/**
+ * iommu_handover_unseal() - release the seal, if there is one
+ *
+ * That the running kernel knows no handover is no error.
+ *
+ * Return: 0, or -1 after a message.
+ */
+int iommu_handover_unseal(void);
+
+#else /* other architectures: no IOMMU driver of theirs can hand over yet */
+
+void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static inline void
+iommu_handover_check_args(const struct iommu_handover_args *args)
+{
+	(void)args;
+	die("iommu-handover: not available on this architecture; load without --iommu-handover\n");
+}
+
+static inline int iommu_handover_load(const struct kexec_info *info,
+				      int kernel_fd, const char *save)
+{
+	(void)info;
+	(void)kernel_fd;
+	(void)save;
+	return -1;
+}
+
+static inline int iommu_handover_unseal(void)
+{
+	return 0;
+}
+
+#endif
+
+#endif
