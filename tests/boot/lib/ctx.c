@@ -31,6 +31,15 @@ uint32_t ctx_memory(struct ctx *ctx, const struct memory *mem)
 	return ctx->mem_nr++;
 }
 
+void ctx_scratch(struct ctx *ctx, uint32_t mem, uint64_t offset,
+		 uint64_t length)
+{
+	check(ctx->scratch_nr < CTX_SCRATCH_MAX, "too many scratch areas");
+	ctx->scratch[ctx->scratch_nr++] = (struct ctx_scratch) {
+		mem, offset, length,
+	};
+}
+
 struct want_ioas *ctx_find_ioas(const struct ctx *ctx, uint32_t id)
 {
 	uint32_t i;

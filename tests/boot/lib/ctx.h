@@ -24,6 +24,7 @@
 #define WANT_RANGE_MAX	16
 #define WANT_ALLOW_MAX	4
 #define CTX_MEM_MAX	4
+#define CTX_SCRATCH_MAX	4
 
 /**
  * struct want_map - one area of an IOAS
@@ -113,12 +114,26 @@ struct want {
 };
 
 /**
+ * struct ctx_scratch - part of a memory file that devices and their user write
+ * @mem: index of the memory file
+ * @offset: first byte
+ * @length: bytes
+ */
+struct ctx_scratch {
+	uint32_t mem;
+	uint64_t offset;
+	uint64_t length;
+};
+
+/**
  * struct ctx - an open iommufd
  * @name: for messages
  * @fd: the iommufd
  * @want: what it should hold, the caller's
  * @mem: its memory files
  * @mem_nr: how many
+ * @scratch: where stamps (dma.h) do not last
+ * @scratch_nr: how many
  * @dev: vfio device of each of @want's devices, -1 when not open
  * @differs: differences found by the last ctx_verify()
  * @map_differs: those of them in an IOAS: maps, ranges and options
@@ -130,6 +145,8 @@ struct ctx {
 	struct want *want;
 	const struct memory *mem[CTX_MEM_MAX];
 	uint32_t mem_nr;
+	struct ctx_scratch scratch[CTX_SCRATCH_MAX];
+	uint32_t scratch_nr;
 	int dev[WANT_DEV_MAX];
 	unsigned int differs;
 	unsigned int map_differs;
@@ -144,6 +161,10 @@ void ctx_adopt(struct ctx *ctx, const char *name, struct want *want, int fd);
 
 /** ctx_memory() - make a memory file known, in the same order every time */
 uint32_t ctx_memory(struct ctx *ctx, const struct memory *mem);
+
+/** ctx_scratch() - except part of a memory file from dma_check() */
+void ctx_scratch(struct ctx *ctx, uint32_t mem, uint64_t offset,
+		 uint64_t length);
 
 void ctx_rlimit_mode(struct ctx *ctx, uint32_t mode);
 uint32_t ctx_ioas(struct ctx *ctx);

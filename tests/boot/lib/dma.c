@@ -36,6 +36,20 @@ static bool is_stamped(const uint8_t *stamp, uint64_t key)
 	       le64toh(frame->nonce) == key;
 }
 
+static bool is_scratch(const struct ctx *ctx, uint32_t mem, uint64_t offset)
+{
+	uint32_t i;
+
+	for (i = 0; i < ctx->scratch_nr; i++) {
+		const struct ctx_scratch *scratch = &ctx->scratch[i];
+
+		if (mem == scratch->mem && offset >= scratch->offset &&
+		    offset - scratch->offset < scratch->length)
+			return true;
+	}
+	return false;
+}
+
 static struct want_ioas *ioas_of(const struct ctx *ctx, uint32_t dev)
 {
 	struct want_hwpt *hwpt = ctx_find_hwpt(ctx, ctx->want->dev[dev].hwpt);
@@ -85,16 +99,21 @@ unsigned int dma_check(struct ctx *ctx, struct nic *nic, uint32_t dev,
 			continue;
 		for (page = 0; page < nr; page++) {
 			uint64_t at = page * GUEST_PAGE;
+			uint64_t offset = map->offset + at;
 
-			if (page % step && page != nr - 1)
-				continue;
-			if (!is_stamped(stamp_at(ctx, map->mem,
-						 map->offset + at), key))
+			if ((page % step && page != nr - 1) ||
+			    is_scratch(ctx, map->mem, offset))
 				continue;
 			(*pages)++;
-			if (!same_page(ctx, nic, map->iova + at, map,
-				       map->offset + at, key))
+			if (!is_stamped(stamp_at(ctx, map->mem, offset), key)) {
+				say("%s: page 0x%llx has lost its stamp",
+				    ctx->name,
+				    LL(page_number(map->mem, offset)));
 				differs++;
+			} else if (!same_page(ctx, nic, map->iova + at, map,
+					      offset, key)) {
+				differs++;
+			}
 		}
 	}
 	return differs;

@@ -27,8 +27,8 @@ void dma_stamp(const struct ctx *ctx, uint32_t mem, uint64_t offset,
  * @step: look at one page in @step, and at the first and last of each area
  * @pages: out, how many pages were looked at
  *
- * Pages that hold no stamp of @key are passed over: rings, and areas that are
- * not readable.
+ * Areas that are not readable and scratch are passed over. A page elsewhere
+ * that has lost its stamp of @key is a difference.
  *
  * Return: the number of differences, each printed on a line.
  */

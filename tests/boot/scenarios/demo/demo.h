@@ -90,7 +90,7 @@ static inline uint64_t run_device(struct ctx *ctx, struct state *state,
 	must(nic_receive(&nic, FRAMES_WANTED, FRAMES_WAIT_MS));
 
 	*differs = dma_check(ctx, &nic, 0, state->key, 1, &pages);
-	/* Each page of the areas but the ring's, and some of them twice. */
+	/* Some of the pages are in two areas. */
 	check(pages == (SLOTS_LEN + DATA_LEN + 2 * ODD_LEN + RO_LEN +
 			ALIAS_LEN) / GUEST_PAGE,
 	      "only %u pages were read through the device", pages);

@@ -26,6 +26,7 @@ int main(void)
 
 	ctx_open(&ctx, SESSION, &state->want);
 	ctx_memory(&ctx, &mem);
+	ctx_scratch(&ctx, 0, RING_OFF, RING_LEN);
 	dma_stamp(&ctx, 0, SLOTS_OFF, MEMORY_LEN - SLOTS_OFF, state->key);
 
 	/* A gap in the IDs, so that "same ID" is not "first free ID". */

@@ -36,6 +36,7 @@ int main(int argc, char **argv)
 	ctx_adopt(&ctx, SESSION, &state->want,
 		  must(luo_restore(session, TOKEN_IOMMUFD)));
 	ctx_memory(&ctx, &mem);
+	ctx_scratch(&ctx, 0, RING_OFF, RING_LEN);
 
 	/* Without the device: the IOAS is there, the other IDs are taken. */
 	must_fail(EBUSY, luo_finish(session));
