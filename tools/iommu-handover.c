@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * iommu-handover: check and show handover images, offline.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+enum {
+	EXIT_VALID = 0,
+	EXIT_CORRUPT = 1,
+	EXIT_UNSUPPORTED = 2,	/* or over a limit */
+	EXIT_TROUBLE = 3,	/* usage, or the file could not be read */
+};
+
+static const char usage_text[] =
+"Usage: iommu-handover check FILE\n"
+"       iommu-handover show [--json] FILE\n"
+"       iommu-handover --help | --version\n"
+"\n"
+"check  verify a saved handover image: framing, checksums, every value,\n"
+"       every reference, and every record stream replayed in a model\n"
+"show   verify it, then print what it holds; --json: the same for programs\n"
+"\n"
+"FILE may be \"-\" for standard input.\n"
+"\n"
+"Exit status: 0 valid, 1 corrupt, 2 unsupported or over a limit,\n"
+"3 wrong usage or the file could not be read.\n";
+
+static int trouble(const char *name, const char *what)
+{
+	fprintf(stderr, "iommu-handover: %s: %s\n", name, what);
+	return EXIT_TROUBLE;
+}
+
+/* Read all of a file, but no more than one byte over what an image may be. */
+static int read_file(struct loaded *l)
+{
+	FILE *f = strcmp(l->name, "-") ? fopen(l->name, "rb") : stdin;
+	size_t cap = 1 << 20, got;
+	unsigned char *bigger;
+	int err;
+
+	if (!f)
+		return trouble(l->name, strerror(errno));
+	l->data = malloc(cap);
+	while (l->data) {
+		got = fread(l->data + l->len, 1, cap - l->len, f);
+		l->len += got;
+		if (!got || l->len > IHO_MAX_IMAGE)
+			break;
+		if (l->len < cap)
+			continue;
+		cap *= 2;
+		bigger = realloc(l->data, cap);
+		if (!bigger)
+			free(l->data);
+		l->data = bigger;
+	}
+	err = l->data ? ferror(f) ? errno : 0 : ENOMEM;
+	if (f != stdin)
+		fclose(f);
+	return err ? trouble(l->name, strerror(err)) : 0;
+}
+
+/* "context-0, record 12, iova": where in the image something is wrong. */
+static void print_where(const struct iho_where *w)
+{
+	if (!strcmp(w->node, "stream"))
+		fprintf(stderr, "stream of context-%u", w->index);
+	else if (w->index != IHO_NONE)
+		fprintf(stderr, "%s-%u", w->node, w->index);
+	else
+		fprintf(stderr, "%s", *w->node ? w->node : "root");
+	if (w->record != IHO_NONE)
+		fprintf(stderr, ", record %u", w->record);
+	if (*w->prop)
+		fprintf(stderr, ", %s", w->prop);
+}
+
+static const char *other_magic(const struct loaded *l)
+{
+	if (l->len >= 8 && !memcmp(l->data, IHO_SNAP_MAGIC, 8))
+		return " (this is a snapshot, not an image)";
+	if (l->len >= 8 && !memcmp(l->data, IHO_ENV_MAGIC, 8))
+		return " (this is an envelope, not an image)";
+	return "";
+}
+
+static int refuse(const struct loaded *l, int err, const struct iho_where *w)
+{
+	enum iho_family family = iho_error_family(err);
+
+	fprintf(stderr, "iommu-handover: %s: byte %llu: ", l->name,
+		(unsigned long long)w->offset);
+	print_where(w);
+	fprintf(stderr, ": %s%s [%s]\n", iho_strerror(err),
+		err == -IHO_ERR_MAGIC ? other_magic(l) : "",
+		iho_error_name(err));
+	switch (family) {
+	case IHO_FAMILY_CORRUPT:
+		return EXIT_CORRUPT;
+	case IHO_FAMILY_UNSUPPORTED:
+	case IHO_FAMILY_LIMIT:
+		return EXIT_UNSUPPORTED;
+	default:
+		return EXIT_TROUBLE;
+	}
+}
+
+/* Every memory is named by a map of some stream. */
+static int check_memories(const struct loaded *l)
+{
+	unsigned char *named = calloc(l->img.memories + 1, 1);
+	struct iho_where w = { 0, "memory", 0, "", IHO_NONE };
+	struct iho_step step;
+	struct iho_plan plan;
+	u32 i;
+	int ret = 0;
+
+	if (!named)
+		return trouble(l->name, strerror(ENOMEM));
+	for (i = 0; i < l->img.contexts; i++) {
+		plan = l->plan[i];
+		while (iho_plan_next(&plan, &step))
+			if (step.kind == IHO_REC_MAP_FILE)
+				named[step.map.ref.memory] = 1;
+	}
+	for (i = 0; !ret && i < l->img.memories; i++) {
+		if (named[i])
+			continue;
+		w.index = i;
+		ret = refuse(l, -IHO_ERR_ORPHAN, &w);
+	}
+	free(named);
+	return ret;
+}
+
+static int check_stream(struct loaded *l, u32 index)
+{
+	const struct iho_plan_source src = { .img = &l->img };
+	struct iho_context c;
+	struct iho_where w;
+	size_t work_len;
+	void *work;
+	int err;
+
+	iho_get_context(&l->img, index, &c);
+	work_len = iho_plan_work(c.records);
+	work = malloc(work_len + 1);
+	if (!work)
+		return trouble(l->name, strerror(ENOMEM));
+	err = iho_plan_init(&l->plan[index], &src, index,
+			    l->data + c.stream_off, c.stream_len, c.records,
+			    work, work_len, &w);
+	free(work);
+	l->plan[index].work = NULL;
+	l->records += c.records;
+	if (!err)
+		return 0;
+	if (!strcmp(w.node, "stream"))
+		w.offset += c.stream_off;
+	return refuse(l, err, &w);
+}
+
+static int load(struct loaded *l)
+{
+	struct iho_seg seg;
+	struct iho_where w;
+	u32 i;
+	int ret;
+
+	ret = read_file(l);
+	if (ret)
+		return ret;
+	seg.ptr = l->data;
+	seg.len = l->len;
+	ret = iho_image_open(&seg, 1, &l->img, &w);
+	if (ret)
+		return refuse(l, ret, &w);
+	l->plan = calloc(l->img.contexts + 1, sizeof(*l->plan));
+	if (!l->plan)
+		return trouble(l->name, strerror(ENOMEM));
+	for (i = 0; !ret && i < l->img.contexts; i++)
+		ret = check_stream(l, i);
+	return ret ? ret : check_memories(l);
+}
+
+static int run(const char *command, const char *name, bool json)
+{
+	struct loaded l = { .name = name };
+	int ret = load(&l);
+
+	if (!ret && !strcmp(command, "check"))
+		printf("%s: valid, format %u.%u, %zu bytes, %u contexts, %llu records\n",
+		       name, l.img.major, l.img.minor, l.len, l.img.contexts,
+		       (unsigned long long)l.records);
+	else if (!ret && json)
+		show_json(&l);
+	else if (!ret)
+		show_text(&l);
+	free(l.plan);
+	free(l.data);
+	return ret;
+}
+
+static int usage(const char *what, const char *arg)
+{
+	fprintf(stderr, "iommu-handover: %s%s\n%s", what, arg, usage_text);
+	return EXIT_TROUBLE;
+}
+
+/* Output that did not reach its reader must not look like success. */
+static int finish(int ret)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return trouble("standard output", strerror(errno));
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "";
+	const char *name = NULL;
+	bool json = false, options = true;
+	int i;
+
+	if (!strcmp(command, "--help") || !strcmp(command, "-h")) {
+		fputs(usage_text, stdout);
+		return finish(EXIT_VALID);
+	}
+	if (!strcmp(command, "--version")) {
+		printf("iommu-handover, image format %u.%u\n",
+		       IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR);
+		return finish(EXIT_VALID);
+	}
+	if (strcmp(command, "check") && strcmp(command, "show"))
+		return argc > 1 ? usage("unknown command: ", command) :
+				  usage("no command given", "");
+	for (i = 2; i < argc; i++) {
+		if (options && !strcmp(argv[i], "--"))
+			options = false;
+		else if (options && !strcmp(argv[i], "--json") &&
+			 !strcmp(command, "show"))
+			json = true;
+		else if (options && argv[i][0] == '-' && argv[i][1])
+			return usage("unknown option: ", argv[i]);
+		else if (name)
+			return usage("more than one file: ", argv[i]);
+		else
+			name = argv[i];
+	}
+	if (!name)
+		return usage("no file given", "");
+	return finish(run(command, name, json));
+}
