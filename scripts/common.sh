@@ -45,21 +45,28 @@ clock()
 	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
 }
 
-# lock NAME - hold NAME of the cache until this shell ends
+# lock [-n] NAME - hold NAME of the cache until this shell ends
 #
-# Nested scripts inherit the descriptor and with it the lock, so a daemon that
-# must outlive its script has to close it.
+# Scripts that this one starts inherit the descriptor and with it the lock, and
+# do not ask for it again. With -n it fails instead of waiting.
 lock()
 {
-	local fd
+	local fd try=
 
+	if [[ $1 == -n ]]; then
+		try=1
+		shift
+	fi
+	[[ " ${IOMMU_HANDOVER_HELD:-} " != *" $cache/$1 "* ]] || return 0
 	mkdir -p "$cache" || die "cannot make the cache directory $cache;" \
 		"set IOMMU_HANDOVER_CACHE to a place that can be written"
 	exec {fd}>"$cache/lock-$1"
 	if ! flock -n "$fd"; then
+		[[ ! $try ]] || return 1
 		say "$1: another run holds $cache/lock-$1; waiting for it"
 		flock "$fd"
 	fi
+	export IOMMU_HANDOVER_HELD="${IOMMU_HANDOVER_HELD:-} $cache/$1"
 }
 
 # install_if_changed FILE DESTINATION - keeps the time stamp of an equal file
