@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of drivers/iommu/handover share.
+ *
+ * Outgoing: iommufd-kho-record.c reads live state, iommu-handover-seal.c
+ * holds the seal, iommu-handover-dev.c is the device node and sysfs.
+ * Incoming: iommu-handover-early.c accepts or refuses at boot,
+ * iommu-handover-incoming.c owns what the last kernel left,
+ * iommufd-kho-restore.c replays it.
+ */
+#ifndef __IOMMU_HANDOVER_PRIVATE_H
+#define __IOMMU_HANDOVER_PRIVATE_H
+
+#include <linux/liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/list.h>
+
+#include "iho.h"
+
+struct file;
+struct folio;
+struct iommu_domain;
+struct iommufd_ctx;
+
+/* Serialises everything outgoing; outside of iommufd_ctx_handover::lock. */
+extern struct mutex iho_mutex;
+
+/* ---- errors: iommu-handover-dev.c ------------------------------------ */
+
+/**
+ * iho_refuse() - note a refusal
+ * @err: negative errno
+ * @fmt: the sentence: object, reason, what to do; no newline
+ *
+ * Kept for QUERY and sysfs until the next one. Context: iho_mutex held.
+ * Return: @err.
+ */
+__printf(2, 3) int iho_refuse(int err, const char *fmt, ...);
+
+/* The one place where a library error becomes an errno. */
+int iho_errno(int lib_err);
+
+/* ---- live state: iommufd-kho-record.c -------------------------------- */
+
+/* A preserved iommufd. On iho_contexts, ordered by session, then token. */
+struct iho_out_ctx {
+	struct list_head list;
+	struct iommufd_ctx *ictx;
+	struct luo_session *session;
+	u64 token;
+	bool locked;
+};
+
+/**
+ * struct iho_live - live state, taken under the locks below
+ * @buf: a snapshot (section 7 of the format)
+ * @facts: points into @buf
+ * @mem: what LUO holds for each memory of @facts, same order
+ */
+struct iho_live {
+	void *buf;
+	size_t len;
+	struct iho_facts facts;
+	struct liveupdate_found *mem;
+};
+
+/**
+ * iho_contexts_lock() - hold off every change to every preserved iommufd
+ *
+ * Context: liveupdate_trylock() and iho_mutex held. Does not sleep on a
+ * context: -EAGAIN when one is in the middle of a call.
+ */
+int iho_contexts_lock(struct list_head *contexts);
+void iho_contexts_unlock(struct list_head *contexts);
+
+/**
+ * iho_live_take() - read the live state of all contexts
+ * @contexts: of struct iho_out_ctx, locked
+ * @generation: goes into the snapshot
+ *
+ * Return: 0; -EOPNOTSUPP for what cannot be handed over, -EFBIG over a limit,
+ * -ENOMEM; a refusal has been noted for each.
+ */
+int iho_live_take(struct list_head *contexts, u64 generation,
+		  struct iho_live *live);
+void iho_live_free(struct iho_live *live);
+
+/**
+ * iho_live_verify() - compare each hardware tree with the preserved memory
+ *
+ * Every leaf must be the page that LUO preserves for that memory and offset,
+ * with the permissions of its map, and nothing else may be mapped.
+ * Return: 0, -EINVAL (noted, names HWPT and IOVA).
+ */
+int iho_live_verify(struct list_head *contexts, const struct iho_live *live);
+
+/* Reads a page table of this kernel. For struct iho_pt::table. */
+const u64 *iho_live_table(void *priv, u64 pa);
+
+/* ---- the seal: iommu-handover-seal.c --------------------------------- */
+
+extern struct list_head iho_contexts;
+extern u32 iho_nr_contexts;
+
+u64 iho_generation(void);
+void iho_generation_move(void);
+
+int iho_snapshot(void **buf, size_t *len, u64 *generation);
+int iho_seal(u64 generation, const void __user *image, u64 len);
+int iho_unseal(const char *why);
+
+/* Undo the seal, if there is one. Context: iho_mutex held. */
+void iho_seal_break(const char *why);
+
+/* For QUERY and sysfs. Context: iho_mutex held. */
+struct iho_seal_info {
+	bool sealed;
+	bool loaded;
+	u64 generation;
+	u64 image_len;
+	u32 records;
+	u32 devices;
+	u32 tables;
+	u64 table_pages;
+};
+void iho_seal_info(struct iho_seal_info *info);
+
+/* ---- incoming: early, incoming, restore ------------------------------ */
+
+enum iho_in_state {
+	IHO_IN_NONE,
+	IHO_IN_ACCEPTED,
+	IHO_IN_REFUSED,
+	IHO_IN_OFF,
+};
+
+/**
+ * struct iho_incoming - the image of the last kernel
+ * @state: set once, early
+ * @reason: why it was refused, "" otherwise
+ * @image: when accepted
+ * @pa, @len, @extents: where the image lies
+ * @envelope_pa: its page
+ */
+struct iho_incoming {
+	enum iho_in_state state;
+	char reason[160];
+	struct iho_image image;
+	u64 pa[IHO_MAX_EXTENTS];
+	u64 len[IHO_MAX_EXTENTS];
+	u32 extents;
+	u64 envelope_pa;
+};
+extern struct iho_incoming iho_in;
+
+struct iho_in_stats {
+	u32 contexts;		/* in the image */
+	u32 unfinished;		/* of these */
+	u32 retrieved;
+	u32 devices;
+	u32 devices_pending;
+	u64 records;
+	u32 tables_compared;
+	u32 tables_equal;
+	u64 runs_compared;
+	u64 pages_pinned;
+};
+void iho_in_stats(struct iho_in_stats *stats);
+
+/**
+ * iho_in_context() - find a context of the accepted image
+ * @index: set
+ *
+ * Return: 0, -ENODATA when the image names none such or there is no image,
+ * -EBADMSG when the image was refused, -EOPNOTSUPP when it was ignored.
+ */
+int iho_in_context(const char *session, u64 token, u32 *index,
+		   struct iho_context *fact);
+
+/* The whole image, contiguous; mapped on first use. NULL when out of memory. */
+const void *iho_in_map(void);
+
+/* Pin what an accepted image names in this file; again is harmless. */
+int iho_in_pin(const char *session, u64 token, struct file *file);
+
+void iho_in_retrieved(u32 index);
+void iho_in_device_done(void);
+void iho_in_compared(bool equal, u64 runs);
+
+/* The context is finished: drop pins and, behind the last, the image. */
+void iho_in_finished(u32 index);
+
+/* Reads an inherited page table. For struct iho_pt::table. */
+const u64 *iho_in_table(void *priv, u64 pa);
+
+/* Give the pages of an inherited tree back to the kernel. */
+void iho_in_free_tree(const struct iho_table *table);
+
+int iho_luo_retrieve(struct liveupdate_file_op_args *args);
+bool iho_luo_may_retry(int err);
+bool iho_luo_can_finish(struct liveupdate_file_op_args *args);
+void iho_luo_finish(struct liveupdate_file_op_args *args);
+
+#ifdef CONFIG_IOMMU_HANDOVER_TEST
+void iho_test_init(void);
+#else
+static inline void iho_test_init(void) { }
+#endif
+
+/* ---- VT-d: drivers/iommu/intel/handover.c ---------------------------- */
+
+/* Each: 0, or -EOPNOTSUPP when this driver or domain cannot be handed over. */
+int iho_vtd_unit(struct device *dev, struct iho_unit *unit);
+int iho_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
+		      u32 *domain_id);
+int iho_vtd_table(struct iommu_domain *domain, struct iho_table *table);
+bool iho_vtd_dirty_tracking(struct iommu_domain *domain);
+
+#endif

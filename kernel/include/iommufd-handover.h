@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IOMMU handover inside iommufd: what a context and its objects carry, and
+ * the hooks in iommufd's paths. Included by iommufd_private.h.
+ *
+ * Locking: iommufd_ctx_handover::lock is read-held over every call that
+ * changes a context and write-held (by trylock) while the context is read for
+ * a snapshot or sealed. Order: LUO serialize -> session -> handover mutex ->
+ * iommufd_ctx_handover::lock -> iommufd's own locks. A vfio dev_set lock may
+ * be held outside of all of these but the LUO ones.
+ */
+#ifndef __IOMMUFD_HANDOVER_H
+#define __IOMMUFD_HANDOVER_H
+
+#include <linux/rwsem.h>
+#include <linux/types.h>
+
+struct device;
+struct file_operations;
+struct iommufd_ctx;
+struct iommufd_device;
+struct iommufd_hwpt_paging;
+struct iommufd_replay;
+
+int iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+		       unsigned long arg);
+extern const struct file_operations iommufd_fops;
+
+#ifdef CONFIG_IOMMU_HANDOVER
+
+/**
+ * struct iommufd_ctx_handover - part of struct iommufd_ctx
+ * @lock: see above
+ * @preserved: in a LUO session; changes move the generation
+ * @sealed: changes give -EBUSY
+ * @compat: used through VFIO's type1 interface
+ * @replay: what was retrieved with the context; NULL for one that was opened
+ */
+struct iommufd_ctx_handover {
+	struct rw_semaphore lock;
+	bool preserved;
+	bool sealed;
+	bool compat;
+	struct iommufd_replay *replay;
+};
+
+/* Part of struct iommufd_device. IDs are reused, serials are not. */
+struct iommufd_device_handover {
+	u64 serial;
+};
+
+/* Part of struct iommufd_hwpt_paging: the record of its HWPT_ALLOC. */
+struct iommufd_hwpt_handover {
+	u32 flags;
+	u32 dev_id;
+	u64 dev_serial;
+};
+
+void iommufd_handover_ctx_init(struct iommufd_ctx *ictx);
+
+/* True: leave everything in place, the jump has been committed to. */
+bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx);
+
+/**
+ * iommufd_handover_change_begin() - a call will change the context
+ *
+ * Return: 0 with the context's lock read-held until change_end(), or -EBUSY
+ * while it is sealed.
+ */
+int iommufd_handover_change_begin(struct iommufd_ctx *ictx);
+void iommufd_handover_change_end(struct iommufd_ctx *ictx);
+
+/* The same for VFIO's type1 interface, whose users are noted and refused. */
+int iommufd_handover_compat_begin(struct iommufd_ctx *ictx);
+
+/* The same for an ioctl by number; one that changes nothing takes no lock. */
+int iommufd_handover_ioctl_begin(struct iommufd_ctx *ictx, unsigned int cmd,
+				 const void *arg, bool *locked);
+
+/* The vfio compatibility ioctls, wrapped likewise. */
+long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+				 unsigned long arg);
+
+/**
+ * iommufd_handover_close_begin() - for changes that cannot fail
+ *
+ * A seal on the context is broken (undone) first. Return: true when the jump
+ * has been committed to and the caller must leave everything in place, no lock
+ * held then; else false, with the lock read-held until change_end().
+ */
+bool iommufd_handover_close_begin(struct iommufd_ctx *ictx);
+
+/* Wrap binding: force the recorded ID of a device that is waited for. */
+int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev);
+void iommufd_handover_bind_end(struct iommufd_ctx *ictx,
+			       struct iommufd_device *idev);
+
+/* The ID that a replay forces on the object being allocated, or 0. */
+u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx);
+
+/* True while @id belongs to a record that still waits: keep it reserved. */
+bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id);
+
+/* True while a record still waits for its device. */
+bool iommufd_handover_pending(struct iommufd_ctx *ictx);
+
+void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
+				  struct iommufd_device *idev, u32 flags);
+
+#else
+
+struct iommufd_ctx_handover { };
+struct iommufd_device_handover { };
+struct iommufd_hwpt_handover { };
+
+static inline void iommufd_handover_ctx_init(struct iommufd_ctx *ictx) { }
+static inline bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
+{
+	return false;
+}
+static inline int iommufd_handover_change_begin(struct iommufd_ctx *ictx)
+{
+	return 0;
+}
+static inline void iommufd_handover_change_end(struct iommufd_ctx *ictx) { }
+static inline int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
+{
+	return 0;
+}
+static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx *ictx,
+					       unsigned int cmd,
+					       const void *arg, bool *locked)
+{
+	*locked = false;
+	return 0;
+}
+static inline long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx,
+					       unsigned int cmd,
+					       unsigned long arg)
+{
+	return iommufd_vfio_ioctl(ictx, cmd, arg);
+}
+static inline bool iommufd_handover_close_begin(struct iommufd_ctx *ictx)
+{
+	return false;
+}
+static inline int iommufd_handover_bind_begin(struct iommufd_ctx *ictx,
+					      struct device *dev)
+{
+	return 0;
+}
+static inline void iommufd_handover_bind_end(struct iommufd_ctx *ictx,
+					     struct iommufd_device *idev) { }
+static inline u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx)
+{
+	return 0;
+}
+static inline bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id)
+{
+	return false;
+}
+static inline void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
+						struct iommufd_device *idev,
+						u32 flags) { }
+
+#endif
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, early: accept or refuse the last kernel's image, once, as a
+ * whole, before there is an allocator or an IOMMU driver.
+ */
+#define pr_fmt(fmt) "iommu-handover: " fmt
+
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/iommu-handover.h>
+#include <linux/kexec_handover.h>
+#include <linux/memblock.h>
+#include <linux/string.h>
+
+#include "handover-private.h"
+
+struct iho_incoming iho_in;
+
+static bool handover_off __initdata;
+
+/* iommu_handover=off: give memfds back, but no iommufd. */
+static int __init iommu_handover_param(char *arg)
+{
+	bool on;
+	int rc;
+
+	if (!arg)
+		return -EINVAL;
+	rc = kstrtobool(arg, &on);
+	if (!rc)
+		handover_off = !on;
+	return rc;
+}
+early_param("iommu_handover", iommu_handover_param);
+
+static __printf(1, 2) void __init refuse(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(iho_in.reason, sizeof(iho_in.reason), fmt, args);
+	va_end(args);
+	iho_in.state = IHO_IN_REFUSED;
+	pr_err("image refused: %s\n", iho_in.reason);
+}
+
+static void __init refuse_at(const char *what, int rc,
+			     const struct iho_where *where)
+{
+	if (where->index != IHO_NONE)
+		refuse("%s: %s-%u %s at %#llx: %s", what, where->node,
+		       where->index, where->prop, where->offset,
+		       iho_strerror(rc));
+	else
+		refuse("%s: %s %s at %#llx: %s", what, where->node, where->prop,
+		       where->offset, iho_strerror(rc));
+}
+
+void __init iommu_handover_early_parse(void)
+{
+	static struct iho_seg seg[IHO_MAX_EXTENTS] __initdata;
+	struct iho_where where;
+	u8 digest[32];
+	phys_addr_t pa;
+	size_t size;
+	int rc;
+
+	rc = kho_retrieve_subtree(IHO_KHO_SUBTREE, &pa, &size);
+	if (rc == -ENOENT)
+		return;
+	if (rc || size != PAGE_SIZE || !PAGE_ALIGNED(pa) ||
+	    !memblock_is_region_memory(pa, PAGE_SIZE))
+		return refuse("the KHO entry does not name an envelope");
+	iho_in.envelope_pa = pa;
+	if (handover_off) {
+		iho_in.state = IHO_IN_OFF;
+		pr_info("image ignored: iommu_handover=off\n");
+		return;
+	}
+	rc = iho_envelope_open(phys_to_virt(pa), iho_in.pa, iho_in.len,
+			       &iho_in.extents, digest, &where);
+	if (rc)
+		return refuse_at("envelope", rc, &where);
+	for (u32 i = 0; i < iho_in.extents; i++) {
+		if (!memblock_is_region_memory(iho_in.pa[i], iho_in.len[i]))
+			return refuse("extent %u at %#llx is not in memory", i,
+				      iho_in.pa[i]);
+		seg[i].ptr = phys_to_virt(iho_in.pa[i]);
+		seg[i].len = iho_in.len[i];
+	}
+	rc = iho_image_open(seg, iho_in.extents, &iho_in.image, &where);
+	if (rc)
+		return refuse_at("image", rc, &where);
+	if (memcmp(digest, iho_in.image.digest, sizeof(digest)))
+		return refuse("the envelope belongs to another image");
+	iho_in.state = IHO_IN_ACCEPTED;
+	pr_info("image accepted: from %s, generation %llu, %llu bytes, %u contexts, %u memories, %u devices, %u page tables\n",
+		iho_in.image.release, iho_in.image.generation,
+		iho_in.image.total_len, iho_in.image.contexts,
+		iho_in.image.memories, iho_in.image.devices,
+		iho_in.image.tables);
+}

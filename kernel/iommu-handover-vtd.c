@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the IOMMU handover asks the VT-d driver.
+ */
+#include "iommu.h"
+#include "../iommu-priv.h"
+#include "../handover/handover-private.h"
+
+static struct intel_iommu *dev_to_unit(struct device *dev)
+{
+	struct device_domain_info *info;
+
+	if (!dev->iommu || dev_iommu_ops(dev) != &intel_iommu_ops)
+		return NULL;
+	info = dev_iommu_priv_get(dev);
+	return info ? info->iommu : NULL;
+}
+
+int iho_vtd_unit(struct device *dev, struct iho_unit *unit)
+{
+	struct intel_iommu *iommu = dev_to_unit(dev);
+
+	if (!iommu || !iommu->root_entry)
+		return -EOPNOTSUPP;
+	*unit = (struct iho_unit) {
+		.type = IHO_UNIT_INTEL_VTD,
+		.mode = sm_supported(iommu) ? IHO_UNIT_SCALABLE :
+					      IHO_UNIT_LEGACY,
+		.segment = iommu->segment,
+		.register_pa = iommu->reg_phys,
+		.cap = iommu->cap,
+		.ecap = iommu->ecap,
+		.root_pa = virt_to_phys(iommu->root_entry),
+	};
+	return 0;
+}
+
+int iho_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
+		      u32 *domain_id)
+{
+	struct intel_iommu *iommu = dev_to_unit(dev);
+	struct iommu_domain_info *info;
+
+	if (!iommu)
+		return -EOPNOTSUPP;
+	info = xa_load(&to_dmar_domain(domain)->iommu_array, iommu->seq_id);
+	if (!info)
+		return -EOPNOTSUPP;
+	*domain_id = info->did;
+	return 0;
+}
+
+int iho_vtd_table(struct iommu_domain *domain, struct iho_table *table)
+{
+	struct pt_iommu_vtdss_hw_info info;
+
+	/* First stage tables have another format, for which there is no walker */
+	if (domain->ops != &intel_ss_paging_domain_ops)
+		return -EOPNOTSUPP;
+	pt_iommu_vtdss_hw_info(&to_dmar_domain(domain)->sspt, &info);
+	table->format = IHO_TABLE_VTDSS;
+	/* VT-d 9.3: AW 1, 2 and 3 are 3, 4 and 5 levels */
+	table->levels = info.aw + 2;
+	table->root_pa = info.ssptptr;
+	return 0;
+}
+
+bool iho_vtd_dirty_tracking(struct iommu_domain *domain)
+{
+	return domain->ops == &intel_ss_paging_domain_ops &&
+	       to_dmar_domain(domain)->dirty_tracking;
+}

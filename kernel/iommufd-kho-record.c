@@ -1,0 +1,1299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, recorder: from live iommufd contexts to records.
+ *
+ * A record lives and dies with what it made. Objects keep the little of their
+ * ioctl that their state does not tell; maps are derived from the live areas
+ * and attachments from the device, so that there is no log to keep or compact
+ * and destroying an object removes its record.
+ */
+#include <linux/fcntl.h>
+#include <linux/iommu-handover.h>
+#include <linux/kho/abi/memfd.h>
+#include <linux/mm.h>
+#include <linux/memfd.h>
+#include <linux/pci.h>
+#include <linux/sort.h>
+#include <linux/utsname.h>
+#include <uapi/linux/vfio.h>
+
+#include "../iommufd/io_pagetable.h"
+#include "../iommufd/iommufd_private.h"
+#include "handover-private.h"
+
+/* The library has views of the payloads of its own; they must be the ioctls'. */
+#define SAME(_view, _vf, _uapi, _uf)                                           \
+	static_assert(offsetof(struct _view, _vf) ==                           \
+			      offsetof(struct _uapi, _uf) &&                   \
+		      sizeof(((struct _view *)0)->_vf) ==                      \
+			      sizeof(((struct _uapi *)0)->_uf))
+
+SAME(iho_pl_option, option_id, iommu_option, option_id);
+SAME(iho_pl_option, op, iommu_option, op);
+SAME(iho_pl_option, object_id, iommu_option, object_id);
+SAME(iho_pl_option, val64, iommu_option, val64);
+SAME(iho_pl_ioas_alloc, out_ioas_id, iommu_ioas_alloc, out_ioas_id);
+SAME(iho_pl_allow_iovas, ioas_id, iommu_ioas_allow_iovas, ioas_id);
+SAME(iho_pl_allow_iovas, num_iovas, iommu_ioas_allow_iovas, num_iovas);
+SAME(iho_pl_allow_iovas, allowed_iovas, iommu_ioas_allow_iovas, allowed_iovas);
+SAME(iho_pl_vfio_ioas, ioas_id, iommu_vfio_ioas, ioas_id);
+SAME(iho_pl_vfio_ioas, op, iommu_vfio_ioas, op);
+SAME(iho_pl_map_file, flags, iommu_ioas_map_file, flags);
+SAME(iho_pl_map_file, ioas_id, iommu_ioas_map_file, ioas_id);
+SAME(iho_pl_map_file, fd, iommu_ioas_map_file, fd);
+SAME(iho_pl_map_file, start, iommu_ioas_map_file, start);
+SAME(iho_pl_map_file, length, iommu_ioas_map_file, length);
+SAME(iho_pl_map_file, iova, iommu_ioas_map_file, iova);
+SAME(iho_pl_bind, iommufd, vfio_device_bind_iommufd, iommufd);
+SAME(iho_pl_bind, out_devid, vfio_device_bind_iommufd, out_devid);
+SAME(iho_pl_bind, token_uuid_ptr, vfio_device_bind_iommufd, token_uuid_ptr);
+SAME(iho_pl_hwpt_alloc, flags, iommu_hwpt_alloc, flags);
+SAME(iho_pl_hwpt_alloc, dev_id, iommu_hwpt_alloc, dev_id);
+SAME(iho_pl_hwpt_alloc, pt_id, iommu_hwpt_alloc, pt_id);
+SAME(iho_pl_hwpt_alloc, out_hwpt_id, iommu_hwpt_alloc, out_hwpt_id);
+SAME(iho_pl_hwpt_alloc, data_uptr, iommu_hwpt_alloc, data_uptr);
+SAME(iho_pl_hwpt_alloc, fault_id, iommu_hwpt_alloc, fault_id);
+SAME(iho_pl_attach, pt_id, vfio_device_attach_iommufd_pt, pt_id);
+SAME(iho_pl_attach, pasid, vfio_device_attach_iommufd_pt, pasid);
+static_assert(IHO_OPTION_RLIMIT_MODE == IOMMU_OPTION_RLIMIT_MODE);
+static_assert(IHO_OPTION_HUGE_PAGES == IOMMU_OPTION_HUGE_PAGES);
+static_assert(IHO_OPTION_OP_SET == IOMMU_OPTION_OP_SET);
+static_assert(IHO_VFIO_IOAS_SET == IOMMU_VFIO_IOAS_SET);
+static_assert(IHO_MAP_FIXED_IOVA == IOMMU_IOAS_MAP_FIXED_IOVA);
+static_assert(IHO_MAP_WRITEABLE == IOMMU_IOAS_MAP_WRITEABLE);
+static_assert(IHO_MAP_READABLE == IOMMU_IOAS_MAP_READABLE);
+static_assert(sizeof(struct iho_range) == sizeof(struct iommu_iova_range));
+static_assert(IHO_SESSION_LEN == LIVEUPDATE_SESSION_NAME_LENGTH);
+
+/* ---- hooks ----------------------------------------------------------- */
+
+void iommufd_handover_ctx_init(struct iommufd_ctx *ictx)
+{
+	init_rwsem(&ictx->handover.lock);
+}
+
+int iommufd_handover_change_begin(struct iommufd_ctx *ictx)
+{
+	down_read(&ictx->handover.lock);
+	if (ictx->handover.sealed) {
+		up_read(&ictx->handover.lock);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+void iommufd_handover_change_end(struct iommufd_ctx *ictx)
+{
+	/* Before the lock goes: a snapshot sees the change and the move */
+	if (ictx->handover.preserved)
+		iho_generation_move();
+	up_read(&ictx->handover.lock);
+}
+
+int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
+{
+	WRITE_ONCE(ictx->handover.compat, true);
+	return iommufd_handover_change_begin(ictx);
+}
+
+static bool ioctl_changes(unsigned int cmd, const void *arg)
+{
+	switch (cmd) {
+	case IOMMU_GET_HW_INFO:
+	case IOMMU_HWPT_GET_DIRTY_BITMAP:
+	case IOMMU_HWPT_INVALIDATE:
+	case IOMMU_IOAS_CHANGE_PROCESS:
+	case IOMMU_IOAS_IOVA_RANGES:
+	case IOMMU_IOAS_NOIOMMU_GET_PA:
+		return false;
+	case IOMMU_OPTION:
+		return ((const struct iommu_option *)arg)->op !=
+		       IOMMU_OPTION_OP_GET;
+	case IOMMU_VFIO_IOAS:
+		return ((const struct iommu_vfio_ioas *)arg)->op !=
+		       IOMMU_VFIO_IOAS_GET;
+	default:
+		return true;
+	}
+}
+
+int iommufd_handover_ioctl_begin(struct iommufd_ctx *ictx, unsigned int cmd,
+				 const void *arg, bool *locked)
+{
+	int rc;
+
+	*locked = false;
+	/* The mock's call comes back in through the drivers' interface */
+	if (_IOC_NR(cmd) > IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA)
+		return READ_ONCE(ictx->handover.sealed) ? -EBUSY : 0;
+	if (!ioctl_changes(cmd, arg))
+		return 0;
+	rc = iommufd_handover_change_begin(ictx);
+	*locked = !rc;
+	return rc;
+}
+
+long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+				 unsigned long arg)
+{
+	long rc;
+
+	switch (cmd) {
+	case VFIO_IOMMU_MAP_DMA:
+	case VFIO_IOMMU_UNMAP_DMA:
+	case VFIO_SET_IOMMU:
+		rc = iommufd_handover_compat_begin(ictx);
+		if (rc)
+			return rc;
+		rc = iommufd_vfio_ioctl(ictx, cmd, arg);
+		iommufd_handover_change_end(ictx);
+		return rc;
+	default:
+		return iommufd_vfio_ioctl(ictx, cmd, arg);
+	}
+}
+
+int iommufd_handover_device_sealed(struct iommufd_device *idev)
+{
+	return READ_ONCE(idev->ictx->handover.sealed) ? -EBUSY : 0;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_sealed, "IOMMUFD");
+
+void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
+				  struct iommufd_device *idev, u32 flags)
+{
+	hwpt->handover.flags = flags;
+	hwpt->handover.dev_id = idev->obj.id;
+	hwpt->handover.dev_serial = idev->handover.serial;
+}
+
+/* ---- locks ----------------------------------------------------------- */
+
+int iho_contexts_lock(struct list_head *contexts)
+{
+	struct iho_out_ctx *ctx;
+
+	list_for_each_entry(ctx, contexts, list) {
+		ctx->locked = down_write_trylock(&ctx->ictx->handover.lock);
+		if (ctx->locked)
+			continue;
+		iho_refuse(-EAGAIN,
+			   "session \"%s\" token %llu: the iommufd is in the middle of a call; try again",
+			   liveupdate_session_name(ctx->session), ctx->token);
+		iho_contexts_unlock(contexts);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+void iho_contexts_unlock(struct list_head *contexts)
+{
+	struct iho_out_ctx *ctx;
+
+	list_for_each_entry(ctx, contexts, list) {
+		if (ctx->locked)
+			up_write(&ctx->ictx->handover.lock);
+		ctx->locked = false;
+	}
+}
+
+/* ---- gathering ------------------------------------------------------- */
+
+/* A growing array. */
+struct vec {
+	void *p;
+	u32 nr, cap, max;
+	size_t size;
+	const char *what;
+};
+
+static void *vec_add(struct vec *v)
+{
+	void *p;
+	u32 cap;
+
+	if (v->nr == v->max) {
+		iho_refuse(-EFBIG, "more than %u %s", v->max, v->what);
+		return ERR_PTR(-EFBIG);
+	}
+	if (v->nr == v->cap) {
+		cap = v->cap ? 2 * v->cap : 16;
+		p = kvrealloc(v->p, array_size(cap, v->size), GFP_KERNEL);
+		if (!p) {
+			iho_refuse(-ENOMEM, "out of memory for %s", v->what);
+			return ERR_PTR(-ENOMEM);
+		}
+		v->p = p;
+		v->cap = cap;
+	}
+	p = v->p + v->nr++ * v->size;
+	memset(p, 0, v->size);
+	return p;
+}
+
+struct mem_entry {
+	struct iho_memory fact;
+	struct liveupdate_found found;
+	struct luo_session *session;
+	struct inode *inode;
+};
+
+struct gather {
+	struct vec mem;		/* struct mem_entry */
+	struct vec unit;	/* struct iho_unit */
+	struct vec table;	/* struct iho_table */
+	struct vec domain;	/* struct iho_domain */
+	struct vec device;	/* struct iho_device */
+	struct vec context;	/* struct iho_context */
+	u32 last_mem;
+	/* the streams, one behind the other */
+	void *stream;
+	u64 pos, cap;
+	u32 records;
+};
+
+#define MEM(_g, _i)	(&((struct mem_entry *)(_g)->mem.p)[_i])
+#define UNIT(_g, _i)	(&((struct iho_unit *)(_g)->unit.p)[_i])
+#define TABLE(_g, _i)	(&((struct iho_table *)(_g)->table.p)[_i])
+#define DOMAIN(_g, _i)	(&((struct iho_domain *)(_g)->domain.p)[_i])
+#define DEVICE(_g, _i)	(&((struct iho_device *)(_g)->device.p)[_i])
+#define CONTEXT(_g, _i)	(&((struct iho_context *)(_g)->context.p)[_i])
+
+/* Every refusal names the context first. */
+#define refuse(_ctx, _err, _fmt, ...)                                          \
+	iho_refuse(_err, "session \"%s\" token %llu: " _fmt,                   \
+		   liveupdate_session_name((_ctx)->session), (_ctx)->token,    \
+		   ##__VA_ARGS__)
+
+static const char *object_kind(enum iommufd_object_type type)
+{
+	switch (type) {
+	case IOMMUFD_OBJ_HWPT_NESTED:
+		return "nested HWPT";
+	case IOMMUFD_OBJ_ACCESS:
+		return "access object";
+	case IOMMUFD_OBJ_FAULT:
+		return "fault queue";
+	case IOMMUFD_OBJ_VIOMMU:
+		return "vIOMMU";
+	case IOMMUFD_OBJ_VDEVICE:
+		return "vDEVICE";
+	case IOMMUFD_OBJ_VEVENTQ:
+		return "virtual event queue";
+	case IOMMUFD_OBJ_HW_QUEUE:
+		return "hardware queue";
+	default:
+		return "object of an unknown kind";
+	}
+}
+
+static u32 find_mem(struct gather *g, struct luo_session *session,
+		    struct inode *inode)
+{
+	struct mem_entry *e;
+	u32 i;
+
+	if (g->last_mem < g->mem.nr) {
+		e = MEM(g, g->last_mem);
+		if (e->session == session && e->inode == inode)
+			return g->last_mem;
+	}
+	for (i = 0; i < g->mem.nr; i++) {
+		e = MEM(g, i);
+		if (e->session == session && e->inode == inode) {
+			g->last_mem = i;
+			return i;
+		}
+	}
+	return IHO_NONE;
+}
+
+static int gather_memory(struct gather *g, struct iho_out_ctx *ctx,
+			 struct iommufd_ioas *ioas, struct iopt_area *area)
+{
+	const int need = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+	struct file *file = area->pages->file;
+	struct liveupdate_found found;
+	struct mem_entry *e;
+	int seals;
+
+	if (find_mem(g, ctx->session, file_inode(file)) != IHO_NONE)
+		return 0;
+	if (liveupdate_find_file(ctx->session, file, &found))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "IOAS %u IOVA %#lx: the mapped memfd is not preserved in this session; preserve it",
+			      ioas->obj.id, iopt_area_iova(area));
+	seals = memfd_get_seals(file);
+	if (seals < 0 || (seals & need) != need)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "IOAS %u IOVA %#lx: memfd token %llu lacks the grow, shrink and seal seals; add them before mapping",
+			      ioas->obj.id, iopt_area_iova(area), found.token);
+	e = vec_add(&g->mem);
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	strscpy_pad(e->fact.session, liveupdate_session_name(ctx->session));
+	e->fact.token = found.token;
+	e->fact.size = i_size_read(file_inode(file));
+	e->fact.seals = seals;
+	e->found = found;
+	e->session = ctx->session;
+	e->inode = file_inode(file);
+	return 0;
+}
+
+static int gather_ioas(struct gather *g, struct iho_out_ctx *ctx,
+		       struct iommufd_ioas *ioas)
+{
+	struct iopt_area *area;
+	int rc;
+
+	guard(rwsem_read)(&ioas->iopt.iova_rwsem);
+	for (area = iopt_area_iter_first(&ioas->iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		if (!area->pages)
+			return refuse(ctx, -EAGAIN,
+				      "IOAS %u IOVA %#lx: a map is under way; try again",
+				      ioas->obj.id, iopt_area_iova(area));
+		switch (area->pages->type) {
+		case IOPT_ADDRESS_FILE:
+			break;
+		case IOPT_ADDRESS_DMABUF:
+			return refuse(ctx, -EOPNOTSUPP,
+				      "IOAS %u IOVA %#lx: maps of a dma-buf cannot be handed over; unmap it",
+				      ioas->obj.id, iopt_area_iova(area));
+		default:
+			return refuse(ctx, -EOPNOTSUPP,
+				      "IOAS %u IOVA %#lx: maps of user memory cannot be handed over; use IOMMU_IOAS_MAP_FILE with a memfd",
+				      ioas->obj.id, iopt_area_iova(area));
+		}
+		rc = gather_memory(g, ctx, ioas, area);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int gather_hwpt(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
+		       struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommu_domain *domain = hwpt->common.domain;
+	struct iho_table fact = {
+		.context = ci,
+		.hwpt_id = hwpt->common.obj.id,
+	};
+	struct iho_table *table;
+
+	if (hwpt->common.fault)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "HWPT %u has a fault queue, which cannot be handed over",
+			      fact.hwpt_id);
+	if (iho_vtd_table(domain, &fact))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "HWPT %u: its page table is not VT-d second stage, the only format that can be handed over",
+			      fact.hwpt_id);
+	if (iho_vtd_dirty_tracking(domain))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "HWPT %u has dirty tracking enabled, which cannot be handed over; disable it",
+			      fact.hwpt_id);
+	table = vec_add(&g->table);
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+	*table = fact;
+	return 0;
+}
+
+static int count_device(struct device *dev, void *data)
+{
+	(*(unsigned int *)data)++;
+	return 0;
+}
+
+static int count_alias(struct pci_dev *pdev, u16 alias, void *data)
+{
+	(*(unsigned int *)data)++;
+	return 0;
+}
+
+static int check_device(struct iho_out_ctx *ctx, struct iommufd_device *idev)
+{
+	unsigned int devices = 0, aliases = 0;
+	unsigned long index;
+	struct pci_dev *pdev;
+	void *attach;
+	u32 id = idev->obj.id;
+
+	if (!dev_is_pci(idev->dev) || !idev->igroup->group)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s) is not a PCI device behind an IOMMU",
+			      id, dev_name(idev->dev));
+	pdev = to_pci_dev(idev->dev);
+	if (pdev->is_virtfn || pci_num_vf(pdev))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s) uses SR-IOV, which cannot be handed over",
+			      id, pci_name(pdev));
+	if (pdev->ats_enabled)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s) has ATS enabled, which cannot be handed over",
+			      id, pci_name(pdev));
+	iommu_group_for_each_dev(idev->igroup->group, &devices, count_device);
+	if (devices != 1)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s) shares its IOMMU group with %u others",
+			      id, pci_name(pdev), devices - 1);
+	pci_for_each_dma_alias(pdev, count_alias, &aliases);
+	if (aliases != 1)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s) has DMA aliases, which cannot be handed over",
+			      id, pci_name(pdev));
+	xa_for_each(&idev->igroup->pasid_attach, index, attach) {
+		if (index != IOMMU_NO_PASID)
+			return refuse(ctx, -EOPNOTSUPP,
+				      "device %u (%s) has PASID %lu attached, which cannot be handed over",
+				      id, pci_name(pdev), index);
+	}
+	return 0;
+}
+
+/* The HWPT that a device is attached to, or NULL. */
+static struct iommufd_hw_pagetable *attached_hwpt(struct iommufd_device *idev)
+{
+	struct iommu_attach_handle *handle;
+
+	handle = iommu_attach_handle_get(idev->igroup->group, IOMMU_NO_PASID, 0);
+	if (IS_ERR_OR_NULL(handle))
+		return NULL;
+	return handle->domain->iommufd_hwpt;
+}
+
+/*
+ * Indices are those of gathering; they are put in order, and the references
+ * with them, when all is gathered.
+ */
+static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
+			 struct iommufd_device *idev)
+{
+	struct iommufd_hw_pagetable *hwpt;
+	struct iho_unit unit, *u;
+	struct iho_domain *d;
+	struct iho_device *dev;
+	struct pci_dev *pdev;
+	u32 ui, did, ti;
+	int rc;
+
+	rc = check_device(ctx, idev);
+	if (rc)
+		return rc;
+	pdev = to_pci_dev(idev->dev);
+	if (iho_vtd_unit(idev->dev, &unit))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s): its IOMMU driver cannot hand over",
+			      idev->obj.id, pci_name(pdev));
+	for (ui = 0; ui < g->unit.nr; ui++)
+		if (UNIT(g, ui)->register_pa == unit.register_pa)
+			break;
+	if (ui == g->unit.nr) {
+		u = vec_add(&g->unit);
+		if (IS_ERR(u))
+			return PTR_ERR(u);
+		*u = unit;
+	}
+	dev = vec_add(&g->device);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	*dev = (struct iho_device) {
+		.level = IHO_LEVEL_PAUSED,
+		.segment = pci_domain_nr(pdev->bus),
+		.source_id = { pci_dev_id(pdev) },
+		.source_ids = 1,
+		.vendor_device = (u32)pdev->vendor << 16 | pdev->device,
+		.subsystem = (u32)pdev->subsystem_vendor << 16 |
+			     pdev->subsystem_device,
+		.class_revision = pdev->class << 8 | pdev->revision,
+		.unit = ui,
+		.domain = IHO_NONE,
+		.context = ci,
+		.dev_id = idev->obj.id,
+	};
+	hwpt = attached_hwpt(idev);
+	if (!hwpt)
+		return 0;
+	if (!hwpt_is_paging(hwpt))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s) is attached to HWPT %u, which is not a paging one",
+			      idev->obj.id, pci_name(pdev), hwpt->obj.id);
+	if (iho_vtd_domain_id(idev->dev, hwpt->domain, &did))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s): HWPT %u has no domain ID on its IOMMU",
+			      idev->obj.id, pci_name(pdev), hwpt->obj.id);
+	/* By HWPT ID for now: the table may not be gathered yet */
+	ti = hwpt->obj.id;
+	for (u32 i = 0; i < g->domain.nr; i++) {
+		d = DOMAIN(g, i);
+		if (d->unit == ui && d->domain_id == did) {
+			dev->domain = i;
+			return 0;
+		}
+	}
+	d = vec_add(&g->domain);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	d->unit = ui;
+	d->domain_id = did;
+	d->table = ti;
+	d->reserved = ci;
+	dev->domain = g->domain.nr - 1;
+	return 0;
+}
+
+static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
+{
+	struct iommufd_ctx *ictx = ctx->ictx;
+	struct iommufd_object *obj;
+	struct iho_context *c;
+	unsigned long index;
+	int rc;
+
+	c = vec_add(&g->context);
+	if (IS_ERR(c))
+		return PTR_ERR(c);
+	strscpy_pad(c->session, liveupdate_session_name(ctx->session));
+	c->token = ctx->token;
+
+	if (iommufd_handover_pending(ictx))
+		return refuse(ctx, -EBUSY,
+			      "the iommufd still waits for devices of the last handover; bind them and finish its session");
+	if (ictx->handover.compat)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "the iommufd was used through VFIO's type1 interface, which cannot be handed over; use the iommufd interface");
+	if (ictx->no_iommu_mode)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "the iommufd is in no-IOMMU mode, which cannot be handed over");
+	if (!list_empty(&ictx->sw_msi_list))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "the iommufd has software MSI windows, which cannot be handed over");
+	xa_for_each(&ictx->objects, index, obj) {
+		switch (obj->type) {
+		case IOMMUFD_OBJ_IOAS:
+			rc = gather_ioas(g, ctx,
+					 container_of(obj, struct iommufd_ioas,
+						      obj));
+			break;
+		case IOMMUFD_OBJ_HWPT_PAGING:
+			rc = gather_hwpt(g, ctx, ci,
+					 container_of(obj,
+						      struct iommufd_hwpt_paging,
+						      common.obj));
+			break;
+		case IOMMUFD_OBJ_DEVICE:
+			rc = gather_device(g, ctx, ci,
+					   container_of(obj,
+							struct iommufd_device,
+							obj));
+			break;
+		default:
+			return refuse(ctx, -EOPNOTSUPP,
+				      "object %u is a %s, which cannot be handed over; destroy it",
+				      obj->id, object_kind(obj->type));
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- canonical order ------------------------------------------------- */
+
+static int cmp_u64(u64 a, u64 b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int cmp_mem(const void *a, const void *b)
+{
+	const struct mem_entry *x = a, *y = b;
+	int c = strcmp(x->fact.session, y->fact.session);
+
+	return c ?: cmp_u64(x->fact.token, y->fact.token);
+}
+
+static int cmp_unit(const void *a, const void *b)
+{
+	const struct iho_unit *x = a, *y = b;
+
+	return cmp_u64(x->segment, y->segment) ?:
+	       cmp_u64(x->register_pa, y->register_pa);
+}
+
+static int cmp_domain(const void *a, const void *b)
+{
+	const struct iho_domain *x = a, *y = b;
+
+	return cmp_u64(x->unit, y->unit) ?:
+	       cmp_u64(x->domain_id, y->domain_id);
+}
+
+static int cmp_device(const void *a, const void *b)
+{
+	const struct iho_device *x = a, *y = b;
+
+	return cmp_u64(x->segment, y->segment) ?:
+	       cmp_u64(x->source_id[0], y->source_id[0]);
+}
+
+static u32 find_table(struct gather *g, u32 ci, u32 hwpt_id)
+{
+	for (u32 i = 0; i < g->table.nr; i++)
+		if (TABLE(g, i)->context == ci && TABLE(g, i)->hwpt_id == hwpt_id)
+			return i;
+	return IHO_NONE;
+}
+
+/*
+ * Contexts come in order and objects by ID, hence so do tables. The others
+ * are sorted; a reference is carried along by what it named.
+ */
+static int put_in_order(struct gather *g)
+{
+	u64 *unit_pa __free(kvfree) = NULL;
+	u64 *dom_key __free(kvfree) = NULL;
+	u32 i, j;
+
+	unit_pa = kvcalloc(g->unit.nr + 1, sizeof(*unit_pa), GFP_KERNEL);
+	dom_key = kvcalloc(g->domain.nr + 1, sizeof(*dom_key), GFP_KERNEL);
+	if (!unit_pa || !dom_key)
+		return iho_refuse(-ENOMEM, "out of memory to order the facts");
+
+	sort(g->mem.p, g->mem.nr, sizeof(struct mem_entry), cmp_mem, NULL);
+	for (i = 0; i < g->unit.nr; i++)
+		unit_pa[i] = UNIT(g, i)->register_pa;
+	sort(g->unit.p, g->unit.nr, sizeof(struct iho_unit), cmp_unit, NULL);
+	for (i = 0; i < g->unit.nr; i++) {
+		for (j = 0; UNIT(g, j)->register_pa != unit_pa[i]; j++)
+			;
+		unit_pa[i] = j;
+	}
+	for (i = 0; i < g->domain.nr; i++) {
+		struct iho_domain *d = DOMAIN(g, i);
+
+		d->table = find_table(g, d->reserved, d->table);
+		d->reserved = 0;
+		d->unit = unit_pa[d->unit];
+		dom_key[i] = (u64)d->unit << 32 | d->domain_id;
+	}
+	sort(g->domain.p, g->domain.nr, sizeof(struct iho_domain), cmp_domain,
+	     NULL);
+	for (i = 0; i < g->device.nr; i++) {
+		struct iho_device *dev = DEVICE(g, i);
+
+		dev->unit = unit_pa[dev->unit];
+		if (dev->domain == IHO_NONE)
+			continue;
+		for (j = 0; ; j++) {
+			struct iho_domain *d = DOMAIN(g, j);
+
+			if (((u64)d->unit << 32 | d->domain_id) ==
+			    dom_key[dev->domain])
+				break;
+		}
+		dev->domain = j;
+	}
+	sort(g->device.p, g->device.nr, sizeof(struct iho_device), cmp_device,
+	     NULL);
+	return 0;
+}
+
+/* ---- records --------------------------------------------------------- */
+
+static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
+		const void *inl, u32 inl_len)
+{
+	int rc;
+
+	rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload, len, inl,
+			    inl_len);
+	if (rc == -IHO_ERR_NOSPACE) {
+		u64 cap = max(2 * g->cap, g->pos + IHO_MAX_RECORD_LEN);
+		void *p = kvrealloc(g->stream, cap, GFP_KERNEL);
+
+		if (!p)
+			return iho_refuse(-ENOMEM, "out of memory for records");
+		g->stream = p;
+		g->cap = cap;
+		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
+				    len, inl, inl_len);
+	}
+	if (rc)
+		return iho_refuse(iho_errno(rc), "record of kind %u: %s", kind,
+				  iho_strerror(rc));
+	if (g->records++ == IHO_MAX_RECORDS)
+		return iho_refuse(-EFBIG, "more than %u records in a context",
+				  IHO_MAX_RECORDS);
+	return 0;
+}
+
+static struct iommufd_ioas *to_ioas(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_ioas, obj);
+}
+
+static int emit_option(struct gather *g, u32 option, u32 object, u64 val)
+{
+	struct iommu_option cmd = {
+		.size = sizeof(cmd),
+		.option_id = option,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = object,
+		.val64 = val,
+	};
+
+	return emit(g, object ? IHO_REC_IOAS_OPTION : IHO_REC_OPTION, &cmd,
+		    sizeof(cmd), NULL, 0);
+}
+
+static int emit_allowed(struct gather *g, struct iho_out_ctx *ctx,
+			struct iommufd_ioas *ioas)
+{
+	struct iommu_ioas_allow_iovas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas->obj.id,
+	};
+	struct iho_range *range __free(kvfree) = NULL;
+	struct iopt_allowed *it;
+	u32 nr = 0;
+
+	guard(rwsem_read)(&ioas->iopt.iova_rwsem);
+	for (it = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); it;
+	     it = iopt_allowed_iter_next(it, 0, ULONG_MAX))
+		nr++;
+	if (!nr)
+		return 0;
+	if (nr > IHO_MAX_ALLOWED)
+		return refuse(ctx, -EFBIG,
+			      "IOAS %u has %u allowed ranges, more than %u",
+			      ioas->obj.id, nr, IHO_MAX_ALLOWED);
+	range = kvcalloc(nr, sizeof(*range), GFP_KERNEL);
+	if (!range)
+		return refuse(ctx, -ENOMEM, "IOAS %u: out of memory",
+			      ioas->obj.id);
+	for (it = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); it;
+	     it = iopt_allowed_iter_next(it, 0, ULONG_MAX)) {
+		range[cmd.num_iovas].start = it->node.start;
+		range[cmd.num_iovas++].last = it->node.last;
+	}
+	return emit(g, IHO_REC_ALLOW_IOVAS, &cmd, sizeof(cmd), range,
+		    nr * sizeof(*range));
+}
+
+static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
+		     struct iommufd_ioas *ioas, struct xarray *groups,
+		     u32 *next_group)
+{
+	struct iopt_area *area;
+	int rc;
+
+	guard(rwsem_read)(&ioas->iopt.iova_rwsem);
+	for (area = iopt_area_iter_first(&ioas->iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		struct iopt_pages *pages = area->pages;
+		struct iommu_ioas_map_file cmd = {
+			.size = sizeof(cmd),
+			.flags = IOMMU_IOAS_MAP_FIXED_IOVA,
+			.ioas_id = ioas->obj.id,
+			.fd = -1,
+			.start = pages->start +
+				 iopt_area_start_byte(area, iopt_area_iova(area)),
+			.length = iopt_area_length(area),
+			.iova = iopt_area_iova(area),
+		};
+		struct iho_map_ref ref = {
+			.memory = find_mem(g, ctx->session,
+					   file_inode(pages->file)),
+			.flags = pages->writable ? IHO_MAP_PAGES_WRITABLE : 0,
+		};
+		void *group;
+
+		if (area->iommu_prot & IOMMU_READ)
+			cmd.flags |= IOMMU_IOAS_MAP_READABLE;
+		if (area->iommu_prot & IOMMU_WRITE)
+			cmd.flags |= IOMMU_IOAS_MAP_WRITEABLE;
+		group = xa_load(groups, (unsigned long)pages);
+		if (!group) {
+			group = xa_mk_value((*next_group)++);
+			rc = xa_err(xa_store(groups, (unsigned long)pages,
+					     group, GFP_KERNEL));
+			if (rc)
+				return refuse(ctx, rc, "IOAS %u: out of memory",
+					      ioas->obj.id);
+		}
+		ref.group = xa_to_value(group);
+		rc = emit(g, IHO_REC_MAP_FILE, &cmd, sizeof(cmd), &ref,
+			  sizeof(ref));
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int emit_bind(struct gather *g, u32 ci, struct iommufd_device *idev)
+{
+	struct vfio_device_bind_iommufd cmd = {
+		.argsz = sizeof(cmd),
+		.iommufd = -1,
+		.out_devid = idev->obj.id,
+	};
+	struct iho_bind_ref ref = {};
+
+	while (DEVICE(g, ref.device)->context != ci ||
+	       DEVICE(g, ref.device)->dev_id != idev->obj.id)
+		ref.device++;
+	return emit(g, IHO_REC_VFIO_BIND, &cmd, sizeof(cmd), &ref, sizeof(ref));
+}
+
+/*
+ * The device an HWPT can be allocated with again: the attached one of lowest
+ * ID, so that equal state gives equal records however it came about; else the
+ * one it was allocated with while that is still bound.
+ */
+static u32 hwpt_device(struct iommufd_ctx *ictx,
+		       struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_device *idev;
+	struct iommufd_object *obj;
+	unsigned long index;
+	u32 made_with = 0;
+
+	xa_for_each(&ictx->objects, index, obj) {
+		if (obj->type != IOMMUFD_OBJ_DEVICE)
+			continue;
+		idev = container_of(obj, struct iommufd_device, obj);
+		if (attached_hwpt(idev) == &hwpt->common)
+			return obj->id;
+		if (idev->handover.serial == hwpt->handover.dev_serial)
+			made_with = obj->id;
+	}
+	return made_with;
+}
+
+static int emit_hwpt(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
+		     struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = hwpt->handover.flags,
+		.dev_id = hwpt_device(ctx->ictx, hwpt),
+		.pt_id = hwpt->ioas->obj.id,
+		.out_hwpt_id = hwpt->common.obj.id,
+	};
+	struct iho_hwpt_ref ref = {
+		.table = find_table(g, ci, hwpt->common.obj.id),
+		.flags = hwpt->auto_domain ? IHO_HWPT_AUTO : 0,
+	};
+
+	if (!cmd.dev_id)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "HWPT %u: the device it was allocated with is gone and no other is attached; attach one or destroy it",
+			      cmd.out_hwpt_id);
+	return emit(g, IHO_REC_HWPT_ALLOC, &cmd, sizeof(cmd), &ref,
+		    sizeof(ref));
+}
+
+static int emit_attach(struct gather *g, struct iommufd_device *idev)
+{
+	struct vfio_device_attach_iommufd_pt cmd = { .argsz = sizeof(cmd) };
+	struct iho_attach_ref ref = { .dev_id = idev->obj.id };
+	struct iommufd_hw_pagetable *hwpt = attached_hwpt(idev);
+
+	if (!hwpt)
+		return 0;
+	cmd.pt_id = hwpt->obj.id;
+	return emit(g, IHO_REC_ATTACH, &cmd, sizeof(cmd), &ref, sizeof(ref));
+}
+
+static int emit_object(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
+		       u32 kind, struct iommufd_object *obj,
+		       struct xarray *groups, u32 *next_group)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+
+	switch (kind) {
+	case IHO_REC_IOAS_ALLOC:
+		alloc.out_ioas_id = obj->id;
+		return emit(g, kind, &alloc, sizeof(alloc), NULL, 0);
+	case IHO_REC_IOAS_OPTION:
+		if (!to_ioas(obj)->iopt.disable_large_pages)
+			return 0;
+		return emit_option(g, IOMMU_OPTION_HUGE_PAGES, obj->id, 0);
+	case IHO_REC_ALLOW_IOVAS:
+		return emit_allowed(g, ctx, to_ioas(obj));
+	case IHO_REC_MAP_FILE:
+		return emit_maps(g, ctx, to_ioas(obj), groups, next_group);
+	case IHO_REC_VFIO_BIND:
+		return emit_bind(g, ci, container_of(obj, struct iommufd_device,
+						     obj));
+	case IHO_REC_HWPT_ALLOC:
+		return emit_hwpt(g, ctx, ci,
+				 container_of(obj, struct iommufd_hwpt_paging,
+					      common.obj));
+	default:
+		return emit_attach(g, container_of(obj, struct iommufd_device,
+						   obj));
+	}
+}
+
+static int emit_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
+{
+	static const struct {
+		u32 kind;
+		enum iommufd_object_type type;
+	} passes[] = {
+		{ IHO_REC_IOAS_ALLOC, IOMMUFD_OBJ_IOAS },
+		{ IHO_REC_IOAS_OPTION, IOMMUFD_OBJ_IOAS },
+		{ IHO_REC_ALLOW_IOVAS, IOMMUFD_OBJ_IOAS },
+		{ IHO_REC_VFIO_IOAS, IOMMUFD_OBJ_NONE },
+		{ IHO_REC_MAP_FILE, IOMMUFD_OBJ_IOAS },
+		{ IHO_REC_VFIO_BIND, IOMMUFD_OBJ_DEVICE },
+		{ IHO_REC_HWPT_ALLOC, IOMMUFD_OBJ_HWPT_PAGING },
+		{ IHO_REC_ATTACH, IOMMUFD_OBJ_DEVICE },
+	};
+	struct iho_context *c = CONTEXT(g, ci);
+	struct iommufd_ctx *ictx = ctx->ictx;
+	struct iommufd_object *obj;
+	u32 next_group = 0;
+	unsigned long index;
+	struct xarray groups;
+	int rc = 0;
+
+	xa_init(&groups);
+	g->records = 0;
+	c->stream_off = g->pos;
+	if (ictx->account_mode == IOPT_PAGES_ACCOUNT_MM)
+		rc = emit_option(g, IOMMU_OPTION_RLIMIT_MODE, 0, 1);
+	for (u32 i = 0; !rc && i < ARRAY_SIZE(passes); i++) {
+		if (passes[i].kind == IHO_REC_VFIO_IOAS) {
+			struct iommu_vfio_ioas cmd = {
+				.size = sizeof(cmd),
+				.op = IOMMU_VFIO_IOAS_SET,
+			};
+
+			if (!ictx->vfio_ioas)
+				continue;
+			cmd.ioas_id = ictx->vfio_ioas->obj.id;
+			rc = emit(g, IHO_REC_VFIO_IOAS, &cmd, sizeof(cmd), NULL,
+				  0);
+			continue;
+		}
+		xa_for_each(&ictx->objects, index, obj) {
+			if (obj->type != passes[i].type)
+				continue;
+			rc = emit_object(g, ctx, ci, passes[i].kind, obj,
+					 &groups, &next_group);
+			if (rc)
+				break;
+		}
+	}
+	xa_destroy(&groups);
+	c->stream_len = g->pos - c->stream_off;
+	c->records = g->records;
+	return rc;
+}
+
+/* ---- the snapshot ---------------------------------------------------- */
+
+static int make_snapshot(struct gather *g, u64 generation,
+			 struct iho_live *live)
+{
+	struct iho_snap_header hdr = {
+		.magic = IHO_SNAP_MAGIC,
+		.header_len = sizeof(hdr),
+		.major = IHO_FORMAT_MAJOR,
+		.minor = IHO_FORMAT_MINOR,
+		.generation = generation,
+		.memories = g->mem.nr,
+		.units = g->unit.nr,
+		.tables = g->table.nr,
+		.domains = g->domain.nr,
+		.devices = g->device.nr,
+		.contexts = g->context.nr,
+	};
+	const struct vec *plain[] = {
+		&g->unit, &g->table, &g->domain, &g->device, &g->context,
+	};
+	struct iho_where where;
+	u64 off;
+	void *p;
+	u32 i;
+	int rc;
+
+	strscpy_pad(hdr.release, init_utsname()->release);
+	off = sizeof(hdr) + (u64)g->mem.nr * sizeof(struct iho_memory);
+	for (i = 0; i < ARRAY_SIZE(plain); i++)
+		off += (u64)plain[i]->nr * plain[i]->size;
+	for (i = 0; i < g->context.nr; i++)
+		CONTEXT(g, i)->stream_off += off;
+	hdr.total_len = off + g->pos;
+	if (hdr.total_len > IHO_MAX_IMAGE)
+		return iho_refuse(-EFBIG, "the records take %llu bytes, more than %llu",
+				  hdr.total_len, IHO_MAX_IMAGE);
+
+	live->len = hdr.total_len;
+	live->buf = kvzalloc(live->len, GFP_KERNEL);
+	live->mem = kvcalloc(g->mem.nr + 1, sizeof(*live->mem), GFP_KERNEL);
+	if (!live->buf || !live->mem)
+		return iho_refuse(-ENOMEM, "out of memory for a snapshot of %zu bytes",
+				  live->len);
+	p = live->buf;
+	memcpy(p, &hdr, sizeof(hdr));
+	p += sizeof(hdr);
+	for (i = 0; i < g->mem.nr; i++) {
+		memcpy(p, &MEM(g, i)->fact, sizeof(struct iho_memory));
+		p += sizeof(struct iho_memory);
+		live->mem[i] = MEM(g, i)->found;
+	}
+	for (i = 0; i < ARRAY_SIZE(plain); i++) {
+		memcpy(p, plain[i]->p, plain[i]->nr * plain[i]->size);
+		p += plain[i]->nr * plain[i]->size;
+	}
+	memcpy(p, g->stream, g->pos);
+
+	/* What is handed out must be what the other end accepts */
+	rc = iho_snapshot_open(live->buf, live->len, &live->facts, &where);
+	if (!rc)
+		rc = iho_facts_check(&live->facts, &where);
+	if (rc)
+		return iho_refuse(iho_errno(rc), "%s-%u %s: %s", where.node,
+				  where.index, where.prop, iho_strerror(rc));
+	return 0;
+}
+
+int iho_live_take(struct list_head *contexts, u64 generation,
+		  struct iho_live *live)
+{
+	struct gather g = {
+		.mem = { .size = sizeof(struct mem_entry),
+			 .max = IHO_MAX_MEMORIES, .what = "mapped memfds" },
+		.unit = { .size = sizeof(struct iho_unit),
+			  .max = IHO_MAX_UNITS, .what = "IOMMU units" },
+		.table = { .size = sizeof(struct iho_table),
+			   .max = IHO_MAX_TABLES, .what = "HWPTs" },
+		.domain = { .size = sizeof(struct iho_domain),
+			    .max = IHO_MAX_DOMAINS, .what = "domain IDs" },
+		.device = { .size = sizeof(struct iho_device),
+			    .max = IHO_MAX_DEVICES, .what = "devices" },
+		.context = { .size = sizeof(struct iho_context),
+			     .max = IHO_MAX_CONTEXTS, .what = "iommufds" },
+	};
+	struct iho_out_ctx *ctx;
+	u32 ci;
+	int rc = 0;
+
+	memset(live, 0, sizeof(*live));
+	ci = 0;
+	list_for_each_entry(ctx, contexts, list) {
+		rc = gather_context(&g, ctx, ci++);
+		if (rc)
+			goto out;
+	}
+	rc = put_in_order(&g);
+	if (rc)
+		goto out;
+	ci = 0;
+	list_for_each_entry(ctx, contexts, list) {
+		rc = emit_context(&g, ctx, ci++);
+		if (rc)
+			goto out;
+	}
+	rc = make_snapshot(&g, generation, live);
+out:
+	if (rc)
+		iho_live_free(live);
+	kvfree(g.mem.p);
+	kvfree(g.unit.p);
+	kvfree(g.table.p);
+	kvfree(g.domain.p);
+	kvfree(g.device.p);
+	kvfree(g.context.p);
+	kvfree(g.stream);
+	return rc;
+}
+
+void iho_live_free(struct iho_live *live)
+{
+	kvfree(live->buf);
+	kvfree(live->mem);
+	memset(live, 0, sizeof(*live));
+}
+
+/* ---- hardware trees against preserved memory ------------------------- */
+
+const u64 *iho_live_table(void *priv, u64 pa)
+{
+	return pfn_valid(PHYS_PFN(pa)) ? phys_to_virt(pa) : NULL;
+}
+
+/* Where LUO keeps a byte of a memfd, and for how many bytes from there on. */
+static bool memfd_pa(const struct liveupdate_found *mem, u64 off, u64 *pa,
+		     u64 *len)
+{
+	const struct memfd_luo_ser *ser = phys_to_virt(mem->serialized_data);
+	const struct memfd_luo_folio_ser *folios = mem->private_data;
+	u64 index = off >> PAGE_SHIFT, lo = 0, hi, size;
+
+	if (!folios)
+		return false;
+	for (hi = ser->nr_folios; lo < hi; ) {
+		u64 mid = lo + (hi - lo) / 2;
+
+		if (folios[mid].index <= index)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo)
+		return false;
+	size = folio_size(pfn_folio(folios[lo - 1].pfn));
+	off -= folios[lo - 1].index << PAGE_SHIFT;
+	if (off >= size)
+		return false;
+	*pa = PFN_PHYS(folios[lo - 1].pfn) + off;
+	*len = size - off;
+	return true;
+}
+
+struct verify {
+	struct iho_out_ctx *ctx;
+	u32 hwpt_id;
+	struct iho_walk walk;
+	struct iho_run run;
+	bool have;
+};
+
+static int verify_next(struct verify *v)
+{
+	int rc = iho_walk_next(&v->walk, &v->run);
+
+	v->have = rc == 1;
+	if (rc < 0)
+		return refuse(v->ctx, -EINVAL, "HWPT %u: its page table: %s",
+			      v->hwpt_id, iho_strerror(rc));
+	return 0;
+}
+
+static int verify_area(struct verify *v, struct iopt_area *area,
+		       const struct liveupdate_found *mem)
+{
+	u64 iova = iopt_area_iova(area), last = iopt_area_last_iova(area);
+	u64 off = area->pages->start + iopt_area_start_byte(area, iova);
+	u64 pa, len;
+	u32 perm = 0;
+	int rc;
+
+	if (area->iommu_prot & IOMMU_READ)
+		perm |= IHO_PT_READ;
+	if (area->iommu_prot & IOMMU_WRITE)
+		perm |= IHO_PT_WRITE;
+	for (;;) {
+		if (!v->have || v->run.first_iova > iova)
+			return refuse(v->ctx, -EINVAL,
+				      "HWPT %u IOVA %#llx is mapped but not in the page table",
+				      v->hwpt_id, iova);
+		if (v->run.first_iova < iova)
+			return refuse(v->ctx, -EINVAL,
+				      "HWPT %u IOVA %#llx is in the page table but not mapped",
+				      v->hwpt_id, v->run.first_iova);
+		if (!memfd_pa(mem, off, &pa, &len) || pa != v->run.pa)
+			return refuse(v->ctx, -EINVAL,
+				      "HWPT %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched?",
+				      v->hwpt_id, iova, mem->token, off);
+		if ((v->run.perm & (IHO_PT_READ | IHO_PT_WRITE)) != perm)
+			return refuse(v->ctx, -EINVAL,
+				      "HWPT %u IOVA %#llx has other permissions in the page table than its map",
+				      v->hwpt_id, iova);
+		len = min3(len, v->run.last_iova - iova + 1, last - iova + 1);
+		/* Consume from the run what this step has seen */
+		if (len == v->run.last_iova - v->run.first_iova + 1) {
+			rc = verify_next(v);
+			if (rc)
+				return rc;
+		} else {
+			v->run.first_iova += len;
+			v->run.pa += len;
+		}
+		if (len == last - iova + 1)
+			return 0;
+		iova += len;
+		off += len;
+	}
+}
+
+static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
+		       const struct iho_table *table,
+		       struct iommufd_hwpt_paging *hwpt)
+{
+	struct iho_pt pt = {
+		.format = table->format,
+		.levels = table->levels,
+		.root_pa = table->root_pa,
+		.table = iho_live_table,
+		.max_tables = IHO_MAX_TABLE_PAGES,
+	};
+	struct verify v = { .ctx = ctx, .hwpt_id = table->hwpt_id };
+	struct io_pagetable *iopt = &hwpt->ioas->iopt;
+	struct iopt_area *area;
+	struct liveupdate_found mem;
+	struct inode *inode = NULL;
+	int rc;
+
+	rc = iho_walk_init(&v.walk, &pt);
+	if (rc)
+		return refuse(ctx, -EINVAL, "HWPT %u: its page table: %s",
+			      v.hwpt_id, iho_strerror(rc));
+	rc = verify_next(&v);
+	if (rc)
+		return rc;
+	guard(rwsem_read)(&iopt->iova_rwsem);
+	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		if (file_inode(area->pages->file) != inode) {
+			inode = file_inode(area->pages->file);
+			if (liveupdate_find_file(ctx->session,
+						 area->pages->file, &mem))
+				return refuse(ctx, -EINVAL,
+					      "HWPT %u IOVA %#lx: its memfd is not preserved",
+					      v.hwpt_id, iopt_area_iova(area));
+		}
+		rc = verify_area(&v, area, &mem);
+		if (rc)
+			return rc;
+	}
+	if (v.have)
+		return refuse(ctx, -EINVAL,
+			      "HWPT %u IOVA %#llx is in the page table but not mapped",
+			      v.hwpt_id, v.run.first_iova);
+	return 0;
+}
+
+int iho_live_verify(struct list_head *contexts, const struct iho_live *live)
+{
+	struct iho_out_ctx *ctx;
+	u32 ci = 0, i;
+	int rc;
+
+	list_for_each_entry(ctx, contexts, list) {
+		for (i = 0; i < live->facts.tables; i++) {
+			const struct iho_table *table = &live->facts.table[i];
+			struct iommufd_object *obj;
+
+			if (table->context != ci)
+				continue;
+			obj = xa_load(&ctx->ictx->objects, table->hwpt_id);
+			rc = verify_hwpt(ctx, live, table,
+					 container_of(obj,
+						      struct iommufd_hwpt_paging,
+						      common.obj));
+			if (rc)
+				return rc;
+		}
+		ci++;
+	}
+	return 0;
+}
