@@ -34,6 +34,17 @@ static const char *answer(int ret)
 	return ret < 0 ? strerror(-ret) : "success";
 }
 
+static void print_ranges(const char *what, const struct want_ranges *ranges)
+{
+	uint32_t i;
+
+	printf("  %s:", what);
+	for (i = 0; i < ranges->nr; i++)
+		printf(" 0x%llx-0x%llx", LL(ranges->range[i].start),
+		       LL(ranges->range[i].last));
+	putchar('\n');
+}
+
 static void verify_ranges(struct ctx *ctx, const struct want_ioas *ioas,
 			  bool bound)
 {
@@ -49,10 +60,14 @@ static void verify_ranges(struct ctx *ctx, const struct want_ioas *ioas,
 	if (have.align != want->align)
 		differ(ctx, "IOAS %u: alignment is %llu and was %llu", ioas->id,
 		       LL(have.align), LL(want->align));
-	if (have.nr != want->nr ||
-	    memcmp(have.range, want->range, want->nr * sizeof(want->range[0])))
-		differ(ctx, "IOAS %u: its usable IOVA ranges have changed",
-		       ioas->id);
+	if (have.nr == want->nr &&
+	    !memcmp(have.range, want->range, want->nr * sizeof(want->range[0])))
+		return;
+	differ(ctx, "IOAS %u: its usable IOVA ranges have changed", ioas->id);
+	if (!ctx->quiet) {
+		print_ranges("before", want);
+		print_ranges("now", &have);
+	}
 }
 
 static void verify_option(struct ctx *ctx, uint32_t option, uint32_t id,
@@ -278,6 +293,7 @@ static void verify_device(struct ctx *ctx, uint32_t dev)
 {
 	const struct want_dev *want = &ctx->want->dev[dev];
 	const struct want_hwpt *hwpt = ctx_find_hwpt(ctx, want->hwpt);
+	unsigned int before = ctx->differs;
 	uint32_t i;
 
 	want_destroy(ctx, "device", want->id, EBUSY);
@@ -289,6 +305,9 @@ static void verify_device(struct ctx *ctx, uint32_t dev)
 		return;
 	}
 	want_attach(ctx, dev, hwpt->id, hwpt->id);
+	/* A device must not leave a table that it could not get back to. */
+	if (ctx->differs != before)
+		return;
 	if (hwpt->automatic) {
 		want_attach(ctx, dev, hwpt->ioas, hwpt->id);
 		return;
