@@ -5,6 +5,10 @@
  */
 #include "iho_internal.h"
 
+/*
+ * None of these is the end of another: the sequential writer of libfdt would
+ * let them share bytes of the strings block, depending on what it met before.
+ */
 const char *const iho_names[IHO_NAMES] = {
 	[IHO_NAME_VERSION] = "version",
 	[IHO_NAME_GENERATION] = "generation",
@@ -19,7 +23,7 @@ const char *const iho_names[IHO_NAMES] = {
 	[IHO_NAME_SEGMENT] = "segment",
 	[IHO_NAME_REGISTER_PA] = "register-pa",
 	[IHO_NAME_CAP] = "capability",
-	[IHO_NAME_ECAP] = "extended-capability",
+	[IHO_NAME_ECAP] = "capability-extended",
 	[IHO_NAME_ROOT_PA] = "root-pa",
 	[IHO_NAME_FORMAT] = "format",
 	[IHO_NAME_LEVELS] = "levels",
