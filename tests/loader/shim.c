@@ -18,6 +18,8 @@
  *                 kill     seal: it stands, and SIGKILL comes
  *                 TERM, HUP, INT  seal, load: done, and that signal comes
  *                 untie    load: done, and the seal goes away meanwhile
+ *                 reseal   load: done, and another seal takes its place
+ *                 loose    load: done, but not under the seal that stands
  *                 major    query: of another format
  *   SHIM_MESSAGE  the sentence of refusals
  *
@@ -451,6 +453,10 @@ static int do_load(void)
 	s.tied = !!s.sealed_generation;
 	if (!strcmp(what, "untie"))
 		s.sealed_generation = 0, s.tied = 0;
+	if (!strcmp(what, "reseal"))
+		s.sealed_generation = ++s.generation;
+	if (!strcmp(what, "loose"))
+		s.tied = 0;
 	put_state(&s);
 	send_signal(what);
 	return 0;
