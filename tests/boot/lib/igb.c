@@ -2,6 +2,9 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
 
 #include "igb.h"
 
@@ -30,7 +33,15 @@
 #define  TCTL_EN	BIT(1)
 #define  TCTL_PSP	BIT(3)
 #define IMC		0x150c
+#define GPIE		0x1514
+#define  GPIE_MSIX	BIT(4)
+#define  GPIE_PBA	BIT(31)
+#define EIMS		0x1524
 #define EIMC		0x1528
+#define EIAC		0x152c
+#define EICR		0x1580
+#define IVAR0		0x1700
+#define  IVAR_VALID	BIT(7)
 #define RDBAL0		0xc000
 #define RDBAH0		0xc004
 #define RDLEN0		0xc008
@@ -116,6 +127,7 @@ int igb_open(struct igb *igb, int dev)
 
 	memset(igb, 0, sizeof(*igb));
 	igb->dev = dev;
+	igb->irq = -1;
 	/* Registers answer only when memory space is on. */
 	err = vfio_bus_master(dev, false);
 	if (err)
@@ -237,6 +249,33 @@ int igb_tx(struct igb *igb, uint64_t iova, uint32_t len)
 	return 0;
 }
 
+int igb_irq_on(struct igb *igb)
+{
+	int err = vfio_irq_connect(igb->dev, VFIO_PCI_MSIX_IRQ_INDEX,
+				   &igb->irq, 1);
+
+	if (err) {
+		igb->irq = -1;
+		return err;
+	}
+	wr(igb, GPIE, GPIE_MSIX | GPIE_PBA);
+	/* Receive queue 0 to vector 0, whose cause clears itself. */
+	wr(igb, IVAR0, IVAR_VALID);
+	wr(igb, EIAC, BIT(0));
+	rd(igb, EICR);
+	wr(igb, EIMS, BIT(0));
+	return 0;
+}
+
+static void irq_off(struct igb *igb)
+{
+	if (igb->irq < 0)
+		return;
+	vfio_irq_disable(igb->dev, VFIO_PCI_MSIX_IRQ_INDEX);
+	close(igb->irq);
+	igb->irq = -1;
+}
+
 int igb_stop(struct igb *igb)
 {
 	int err;
@@ -246,6 +285,7 @@ int igb_stop(struct igb *igb)
 	wr(igb, RXDCTL0, rd(igb, RXDCTL0) & ~DCTL_ENABLE);
 	wr(igb, TXDCTL0, rd(igb, TXDCTL0) & ~DCTL_ENABLE);
 	mask_interrupts(igb);
+	irq_off(igb);
 	err = wait_bits(igb, RXDCTL0, DCTL_ENABLE, 0, 100);
 	if (!err)
 		err = wait_bits(igb, TXDCTL0, DCTL_ENABLE, 0, 100);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The 82576 network controller from user space: one receive and one transmit
- * queue, polled. Registers are those of the controller's public datasheet.
+ * queue, polled, and an interrupt for those who want one. Registers are those of the controller's public datasheet.
  *
  * Addresses given to it are IOVAs: that the memory is mapped for the device is
  * the caller's affair. No function allocates; none may be called from two
@@ -49,12 +49,14 @@ struct igb_queue {
  * struct igb - one controller
  * @dev: its vfio device
  * @bar: its registers
+ * @irq: eventfd of the receive interrupt, -1 when it is off
  * @rx: receive queue
  * @tx: transmit queue
  */
 struct igb {
 	int dev;
 	struct vfio_region bar;
+	int irq;
 	struct igb_queue rx;
 	struct igb_queue tx;
 };
@@ -103,6 +105,13 @@ bool igb_rx_done(struct igb *igb, uint32_t *index, uint32_t *len);
  * Return: 0, or -ETIMEDOUT after a second.
  */
 int igb_tx(struct igb *igb, uint64_t iova, uint32_t len);
+
+/**
+ * igb_irq_on() - signal @igb->irq (MSI-X vector 0) when a frame has arrived
+ *
+ * The eventfd does not block. igb_stop() switches the interrupt off.
+ */
+int igb_irq_on(struct igb *igb);
 
 /** igb_stop() - stop both queues, mask interrupts, end bus mastering */
 int igb_stop(struct igb *igb);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "nic.h"
 
@@ -225,6 +226,26 @@ int nic_probe(struct nic *nic, uint64_t iova, const void *expect)
 			return -EBADMSG;
 	}
 	return -ETIMEDOUT;
+}
+
+int nic_interrupts(struct nic *nic, unsigned int count,
+		   unsigned int timeout_ms)
+{
+	uint64_t end = now_ms() + timeout_ms;
+	uint64_t signalled = 0, sum = 0;
+	int err = 0;
+
+	if (nic->igb.irq < 0)
+		err = igb_irq_on(&nic->igb);
+	while (!err && sum < count) {
+		if (now_ms() > end)
+			return -ETIMEDOUT;
+		err = drain_or_sleep(nic);
+		if (read(nic->igb.irq, &signalled, sizeof(signalled)) ==
+		    sizeof(signalled))
+			sum += signalled;
+	}
+	return err;
 }
 
 int nic_stop(struct nic *nic)

@@ -133,6 +133,16 @@ int nic_receive(struct nic *nic, uint64_t frames, unsigned int timeout_ms);
  */
 int nic_probe(struct nic *nic, uint64_t iova, const void *expect);
 
+/**
+ * nic_interrupts() - receive until the interrupt was signalled @count times
+ *
+ * Switches it on if it is off.
+ *
+ * Return: 0, -ETIMEDOUT, or another error of nic_receive().
+ */
+int nic_interrupts(struct nic *nic, unsigned int count,
+		   unsigned int timeout_ms);
+
 /** nic_stop() - quiesce the device: no queue, no interrupt, no bus master */
 int nic_stop(struct nic *nic);
 

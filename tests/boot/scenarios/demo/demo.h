@@ -88,6 +88,7 @@ static inline uint64_t run_device(struct ctx *ctx, struct state *state,
 	if (state->kexecs)
 		report("back", "1");
 	must(nic_receive(&nic, FRAMES_WANTED, FRAMES_WAIT_MS));
+	must(nic_interrupts(&nic, 10, FRAMES_WAIT_MS));
 
 	*differs = dma_check(ctx, &nic, 0, state->key, 1, &pages);
 	/* Some of the pages are in two areas. */
