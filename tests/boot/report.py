@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 
+from images import first_difference, ids_of, maps_of
+
 # Reported once per kexec; the value belongs to the kexec before which (offset
 # 1) or after which (offset 0) the stage that reported it ran.
 PER_KEXEC = {"frames_before": 1, "frames_after": 0}
@@ -151,10 +153,12 @@ class Report:
         return values
 
     def last(self, key):
-        for stage in range(self.kexecs, -1, -1):
-            if key in self.facts.get(stage, {}):
-                return self.facts[stage][key]
-        return None
+        """The last value of @key, or all its values when it is a list."""
+        values = [self.facts[stage][key] for stage in sorted(self.facts)
+                  if key in self.facts[stage]]
+        if values and isinstance(values[0], list):
+            return sum((item for item in values if isinstance(item, list)), [])
+        return values[-1] if values else None
 
     def summed(self, key):
         values = [facts[key] for facts in self.facts.values()
@@ -197,13 +201,60 @@ class Report:
 
     def add_images(self, out, verdict):
         numbers = sorted(self.images)
-        out["images"] = [{key: value for key, value in
-                          self.images[number].items() if key != "shown"}
-                         for number in numbers]
+        out["images"] = []
+        for number in numbers:
+            entry = dict(self.images[number])
+            shown = entry.pop("shown", None)
+            if shown:
+                entry["contexts"] = len(shown["contexts"])
+                entry["records"] = shown["records"]
+                entry["generation"] = shown["generation"]
+            out["images"].append(entry)
         if not self.scenario.hands_over:
             return
         if verdict and numbers != list(range(1, self.kexecs + 1)):
             self.trouble(f"{len(numbers)} images arrived from "
                          f"{self.kexecs} kexecs")
         if numbers:
-            out["image_bytes"] = self.images[numbers[-1]]["bytes"]
+            last = out["images"][-1]
+            out["image_bytes"] = last["bytes"]
+            out["contexts"] = last.get("contexts")
+            out["records"] = last.get("records")
+        if self.scenario.steady:
+            self.compare_images(out)
+            self.compare_trees(out, verdict)
+        for key in ("ids_identical", "maps_identical"):
+            if any(facts.get(key) is False for facts in self.facts.values()):
+                out[key] = False
+            if out[key] is False:
+                self.trouble(f"{key} is false")
+
+    def compare_images(self, out):
+        """Each image with the one before."""
+        shown = [self.images[number].get("shown")
+                 for number in sorted(self.images)]
+        if len(shown) < 2 or None in shown:
+            return
+        for key, reduce in (("ids_identical", ids_of),
+                            ("maps_identical", maps_of)):
+            same = True
+            for index in range(1, len(shown)):
+                found = first_difference(reduce(shown[index - 1]),
+                                         reduce(shown[index]))
+                if found:
+                    self.trouble(f"image-{index}.iho and image-{index + 1}"
+                                 f".iho: {found}")
+                    same = False
+                    break
+            out[key] = same and out[key] is not False
+
+    def compare_trees(self, out, verdict):
+        """Every page table handed over was compared and found equal."""
+        tables = sum(len(image["shown"]["tables"])
+                     for image in self.images.values() if "shown" in image)
+        if not verdict:
+            return
+        compared, equal = out["trees_compared"] or 0, out["trees_equal"] or 0
+        if compared < tables or equal != compared:
+            self.trouble(f"{tables} page tables were handed over, {compared} "
+                         f"compared, {equal} equal")

@@ -8,7 +8,7 @@ import string
 import subprocess
 
 HOST_ONLY = {"host", "qemu-args", "kernel-args", "kexecs", "allow-lines",
-             "expect"}
+             "table"}
 GUEST_SHELLS = {"/bin/sh", "/bin/ash", "/bin/busybox", "/usr/bin/env"}
 
 
@@ -57,45 +57,50 @@ def check_runs_in_guest(path, name):
     return False
 
 
-def compile_c(sources, output, includes, archive, static):
+def compile_c(source, output, words):
     command = [os.environ.get("CC", "gcc"), "-O2", "-g", "-Wall", "-pthread",
-               "-D_GNU_SOURCE=", "-o", output]
-    if static:
-        command.append("-static")
-    command += includes + sources
-    if archive:
-        command.append(archive)
+               "-D_GNU_SOURCE=", "-o", output, source] + words
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
     except FileNotFoundError:
-        raise SetupTrouble(f"{command[0]}: not found; install package gcc "
+        raise SetupTrouble(f"{command[0]}: not found; install packages gcc "
                            "and libc6-dev") from None
     if done.returncode:
-        raise SetupTrouble(f"{sources[0]} does not compile:\n{done.stdout}"
+        raise SetupTrouble(f"{source} does not compile:\n{done.stdout}"
                            .rstrip())
     if done.stdout:
         print(done.stdout, end="")
 
 
-def build_helpers(lib_dir, out_dir, includes):
-    """Compile the helper library; its archive, or None when it is empty."""
-    sources = sorted(name for name in os.listdir(lib_dir)
-                     if name.endswith(".c")) if os.path.isdir(lib_dir) else []
-    if not sources:
-        return None
-    os.makedirs(out_dir, exist_ok=True)
-    objects = []
-    for name in sources:
-        output = os.path.join(out_dir, name[:-2] + ".o")
-        compile_c(["-c", os.path.join(lib_dir, name)], output, includes,
-                  None, False)
-        objects.append(output)
-    archive = os.path.join(out_dir, "libhandover.a")
-    if os.path.exists(archive):
-        os.unlink(archive)
-    subprocess.run(["ar", "rcs", archive] + objects, check=True)
-    return archive
+class Compiler:
+    """Compiles C files with the helper library, which is built on demand."""
+
+    def __init__(self, lib_dir, out_dir, includes):
+        self.lib_dir, self.out_dir = lib_dir, out_dir
+        self.includes = includes
+        self.archive = None
+
+    def build_library(self):
+        os.makedirs(self.out_dir, exist_ok=True)
+        objects = []
+        for name in sorted(os.listdir(self.lib_dir)):
+            stem, suffix = os.path.splitext(name)
+            if suffix == ".c":
+                objects.append(os.path.join(self.out_dir, stem + ".o"))
+                compile_c(os.path.join(self.lib_dir, name), objects[-1],
+                          ["-c"] + self.includes)
+        self.archive = os.path.join(self.out_dir, "libhandover.a")
+        subprocess.run(["ar", "rcs", self.archive] + objects, check=True)
+
+    def program(self, source, output, guest):
+        """Compile one file: static for the guest, plain for the host."""
+        words = ["-I" + os.path.dirname(source)] + self.includes
+        if guest:
+            if not self.archive:
+                self.build_library()
+            words += ["-static", self.archive]
+        compile_c(source, output, words)
 
 
 class Scenario:
@@ -116,6 +121,8 @@ class Scenario:
                     + ("both" if have else "neither"))
         self.hands_over = "no-iommu-handover" not in self.files
         self.steady = "steady" in self.files
+        self.table = (os.path.join(self.dir, "table")
+                      if "table" in self.files else None)
 
     def text(self, name):
         """The lines of an optional file, without comments."""
@@ -157,7 +164,7 @@ class Scenario:
             words += line.split()
         return words
 
-    def prepare(self, out_dir, includes, archive):
+    def prepare(self, out_dir, compiler):
         """Compile and collect.
 
         Returns the directory to be /scenario in the guest and the command of
@@ -166,7 +173,6 @@ class Scenario:
         guest = os.path.join(out_dir, "guest")
         shutil.rmtree(guest, ignore_errors=True)
         os.makedirs(guest)
-        includes = ["-I" + self.dir] + includes
         host = None
         for name in sorted(self.files):
             path = os.path.join(self.dir, name)
@@ -177,15 +183,14 @@ class Scenario:
                 host = path
             elif name == "host.c":
                 host = os.path.join(out_dir, "host")
-                compile_c([path], host, includes, archive, False)
+                compiler.program(path, host, False)
             elif name in HOST_ONLY:
                 continue
             elif suffix == ".c":
                 if stem in self.files:
                     raise SetupTrouble(f"{self.dir} has both {stem} and "
                                        f"{name}")
-                compile_c([path], os.path.join(guest, stem), includes, archive,
-                          True)
+                compiler.program(path, os.path.join(guest, stem), True)
             elif os.path.isdir(path):
                 shutil.copytree(path, os.path.join(guest, name))
             else:
