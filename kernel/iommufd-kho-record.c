@@ -812,6 +812,11 @@ static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
 		};
 		void *group;
 
+		if (cmd.start + cmd.length > MEM(g, ref.memory)->fact.size)
+			return refuse(ctx, -EOPNOTSUPP,
+				      "IOAS %u IOVA %#llx maps more than memfd token %llu holds; unmap it",
+				      ioas->obj.id, cmd.iova,
+				      MEM(g, ref.memory)->fact.token);
 		if (area->iommu_prot & IOMMU_READ)
 			cmd.flags |= IOMMU_IOAS_MAP_READABLE;
 		if (area->iommu_prot & IOMMU_WRITE)
