@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Changes to a context, and the record of them. */
 #include <string.h>
+#include <unistd.h>
 
 #include "ctx.h"
 
@@ -323,6 +324,20 @@ bool ctx_rebind(struct ctx *ctx, uint32_t dev)
 	say("%s: device %s has ID %u and had %u", ctx->name, want->bdf, id,
 	    want->id);
 	return false;
+}
+
+int ctx_rebind_refused(struct ctx *ctx, uint32_t dev)
+{
+	struct want_dev *want = &ctx->want->dev[dev];
+	uint32_t id;
+	int fd, err;
+
+	must(vfio_claim(want->bdf));
+	fd = must(vfio_open(want->bdf));
+	err = vfio_bind(fd, ctx->fd, &id);
+	check(err, "%s: device %s was bound", ctx->name, want->bdf);
+	close(fd);
+	return -err;
 }
 
 unsigned int ctx_areas(const struct ctx *ctx)

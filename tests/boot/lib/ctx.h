@@ -201,6 +201,13 @@ void ctx_settle(struct ctx *ctx);
 bool ctx_rebind(struct ctx *ctx, uint32_t dev);
 
 /**
+ * ctx_rebind_refused() - try to bind device @dev again, which must not succeed
+ *
+ * Return: the errno, positive. Exits with 1 when the device was bound.
+ */
+int ctx_rebind_refused(struct ctx *ctx, uint32_t dev);
+
+/**
  * ctx_verify() - ask the kernel about everything noted
  * @bound: all devices are bound; otherwise none is
  *

@@ -64,19 +64,63 @@ struct state {
 _Static_assert(sizeof(struct state) <= STATE_LEN, "the state has grown");
 _Static_assert(NIC_RING_LEN(SLOTS_NR) <= RING_LEN, "the ring has grown");
 
+/**
+ * struct vmm - the whole program
+ * @mem: the memory file
+ * @state: its start
+ * @ctx: the iommufd
+ * @session: the session it came back in
+ * @rng: for the controls
+ */
+struct vmm {
+	struct memory mem;
+	struct state *state;
+	struct ctx ctx;
+	int session;
+	struct rng rng;
+};
+
 static inline uint64_t digest_memory(const struct memory *mem)
 {
 	return digest64((char *)mem->va + STATE_LEN, mem->len - STATE_LEN);
 }
 
 /*
- * Run the device, always on the same IOVAs: take frames, then read every page
- * through it. Returns the number of frames.
+ * Get memory and iommufd out of the session after kexec @nr. The device is
+ * still to be bound.
  */
-static inline uint64_t run_device(struct ctx *ctx, struct state *state,
-				  unsigned int *differs)
+static inline void take_back(struct vmm *vmm, unsigned int nr)
+{
+	struct state *state;
+
+	vmm->session = must(luo_retrieve(SESSION));
+	must(memory_adopt(&vmm->mem,
+			  must(luo_restore(vmm->session, TOKEN_MEMORY))));
+	state = vmm->state = vmm->mem.va;
+	check(state->magic == STATE_MAGIC && state->size == sizeof(*state),
+	      "this is not the demo's memory");
+	check(state->kexecs == nr - 1, "the memory is of kexec %u",
+	      state->kexecs);
+	check(digest_memory(&vmm->mem) == state->digest,
+	      "the memory has changed since the old kernel");
+	state->kexecs = nr;
+	vmm->rng.state = state->key ^ nr;
+
+	ctx_adopt(&vmm->ctx, SESSION, &state->want,
+		  must(luo_restore(vmm->session, TOKEN_IOMMUFD)));
+	ctx_memory(&vmm->ctx, &vmm->mem);
+	ctx_scratch(&vmm->ctx, 0, RING_OFF, RING_LEN);
+}
+
+/*
+ * Run the device, always on the same IOVAs: take frames, polled and by
+ * interrupt, then read every page through it. Returns the number of frames.
+ */
+static inline uint64_t run_device(struct vmm *vmm, unsigned int *differs)
 {
 	static struct nic_slot slots[SLOTS_NR];
+	struct state *state = vmm->state;
+	struct ctx *ctx = &vmm->ctx;
 	uint32_t ioas = ctx_find_hwpt(ctx, state->want.dev[0].hwpt)->ioas;
 	unsigned int pages;
 	struct nic nic;
@@ -99,23 +143,25 @@ static inline uint64_t run_device(struct ctx *ctx, struct state *state,
 	must(nic_stop(&nic));
 
 	state->frames += nic.frames;
-	say("%llu frames, numbers %llu to %llu, %llu missing, %llu of before; %u pages read through the device, %u differ",
+	say("%llu frames, numbers %llu to %llu, %llu missing, %llu late",
 	    (unsigned long long)nic.frames, (unsigned long long)nic.first,
 	    (unsigned long long)nic.last, (unsigned long long)nic.gaps,
-	    (unsigned long long)nic.stale, pages, *differs);
+	    (unsigned long long)nic.stale);
+	say("%u pages read through the device, %u differ", pages, *differs);
 	report("pages_read", "%u", pages);
 	return nic.frames;
 }
 
 /* Give memory and iommufd to a new session and hold everything until the end. */
-static inline void hand_over(struct ctx *ctx, struct state *state,
-			     const struct memory *mem)
+static inline void hand_over(struct vmm *vmm) __attribute__((noreturn));
+
+static inline void hand_over(struct vmm *vmm)
 {
 	int session = must(luo_create(SESSION));
 
-	state->digest = digest_memory(mem);
-	must(luo_preserve(session, mem->fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx->fd, TOKEN_IOMMUFD));
+	vmm->state->digest = digest_memory(&vmm->mem);
+	must(luo_preserve(session, vmm->mem.fd, TOKEN_MEMORY));
+	must(luo_preserve(session, vmm->ctx.fd, TOKEN_IOMMUFD));
 	background_ready();
 }
 

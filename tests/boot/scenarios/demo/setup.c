@@ -4,58 +4,63 @@
 
 #include "demo.h"
 
-int main(void)
+static void build(struct vmm *vmm)
 {
-	unsigned int differs, controls;
+	struct ctx *ctx = &vmm->ctx;
 	uint32_t spare, ioas, dev;
 	struct state *state;
 	char bdf[PCI_BDF_LEN];
-	struct memory mem;
-	struct ctx ctx;
-	struct rng rng;
-	uint64_t frames;
 
-	background();
-	must(memory_create(&mem, SESSION, MEMORY_LEN));
-	state = mem.va;
+	must(memory_create(&vmm->mem, SESSION, MEMORY_LEN));
+	state = vmm->state = vmm->mem.va;
 	state->magic = STATE_MAGIC;
 	state->size = sizeof(*state);
 	check(getrandom(&state->key, sizeof(state->key), 0) ==
 	      sizeof(state->key), "no random numbers");
-	rng.state = state->key;
+	vmm->rng.state = state->key;
 
-	ctx_open(&ctx, SESSION, &state->want);
-	ctx_memory(&ctx, &mem);
-	ctx_scratch(&ctx, 0, RING_OFF, RING_LEN);
-	dma_stamp(&ctx, 0, SLOTS_OFF, MEMORY_LEN - SLOTS_OFF, state->key);
+	ctx_open(ctx, SESSION, &state->want);
+	ctx_memory(ctx, &vmm->mem);
+	ctx_scratch(ctx, 0, RING_OFF, RING_LEN);
+	dma_stamp(ctx, 0, SLOTS_OFF, MEMORY_LEN - SLOTS_OFF, state->key);
 
 	/* A gap in the IDs, so that "same ID" is not "first free ID". */
-	spare = ctx_ioas(&ctx);
-	ioas = ctx_ioas(&ctx);
-	ctx_map(&ctx, ioas, 0, RING_OFF, RING_LEN, RING_IOVA, IOVA_RW);
-	ctx_map(&ctx, ioas, 0, SLOTS_OFF, SLOTS_LEN, SLOTS_IOVA, IOVA_RW);
-	ctx_map(&ctx, ioas, 0, DATA_OFF, DATA_LEN, DATA_IOVA, IOVA_RW);
+	spare = ctx_ioas(ctx);
+	ioas = ctx_ioas(ctx);
+	ctx_map(ctx, ioas, 0, RING_OFF, RING_LEN, RING_IOVA, IOVA_RW);
+	ctx_map(ctx, ioas, 0, SLOTS_OFF, SLOTS_LEN, SLOTS_IOVA, IOVA_RW);
+	ctx_map(ctx, ioas, 0, DATA_OFF, DATA_LEN, DATA_IOVA, IOVA_RW);
 
 	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
-	dev = ctx_bind(&ctx, bdf);
-	ctx_attach(&ctx, dev, ioas);
-	ctx_destroy(&ctx, spare);
+	dev = ctx_bind(ctx, bdf);
+	ctx_attach(ctx, dev, ioas);
+	ctx_destroy(ctx, spare);
 
 	/* Mapping goes on while the device is attached. */
-	ctx_map(&ctx, ioas, 0, ODD_OFF, ODD_LEN, ODD_IOVA, IOVA_RW);
-	ctx_map(&ctx, ioas, 0, RO_OFF, RO_LEN, RO_IOVA, IOVA_RO);
-	ctx_map(&ctx, ioas, 0, ALIAS_OFF, ALIAS_LEN, ALIAS_IOVA, IOVA_RO);
-	ctx_copy(&ctx, ioas, COPY_IOVA, ioas, ODD_IOVA, IOVA_RO);
-	ctx_settle(&ctx);
+	ctx_map(ctx, ioas, 0, ODD_OFF, ODD_LEN, ODD_IOVA, IOVA_RW);
+	ctx_map(ctx, ioas, 0, RO_OFF, RO_LEN, RO_IOVA, IOVA_RO);
+	ctx_map(ctx, ioas, 0, ALIAS_OFF, ALIAS_LEN, ALIAS_IOVA, IOVA_RO);
+	ctx_copy(ctx, ioas, COPY_IOVA, ioas, ODD_IOVA, IOVA_RO);
+	ctx_settle(ctx);
 
 	say("%s: IOAS %u, device %u, HWPT %u, %u areas", bdf, ioas,
-	    state->want.dev[0].id, state->want.dev[0].hwpt, ctx_areas(&ctx));
-	check(!ctx_verify(&ctx, true), "the record is wrong from the start");
-	controls = ctx_control(&ctx, true, &rng);
+	    state->want.dev[0].id, state->want.dev[0].hwpt, ctx_areas(ctx));
+}
 
-	frames = run_device(&ctx, state, &differs);
+int main(void)
+{
+	unsigned int differs, controls;
+	struct vmm vmm;
+	uint64_t frames;
+
+	background();
+	build(&vmm);
+	check(!ctx_verify(&vmm.ctx, true), "the record is wrong from the start");
+	controls = ctx_control(&vmm.ctx, true, &vmm.rng);
+
+	frames = run_device(&vmm, &differs);
 	check(!differs, "the device reads wrong pages from the start");
 	report("frames_before", "%llu", (unsigned long long)frames);
 	report("controls", "%u", controls);
-	hand_over(&ctx, state, &mem);
+	hand_over(&vmm);
 }
