@@ -56,8 +56,11 @@ class FileReceiver:
         self.directory, self.done, self.broken = directory, done, broken
         self.buffer = b""
         self.head = None
+        self.usable = True
 
     def feed(self, data):
+        if not self.usable:
+            return
         self.buffer += data
         while True:
             if self.head is None:
@@ -69,7 +72,7 @@ class FileReceiver:
                     line)
                 if not match:
                     self.broken(f"the data port carries {line[:80]!r}")
-                    self.buffer = b""
+                    self.usable = False
                     return
                 self.buffer = rest
                 self.head = (match.group(1).decode(), int(match.group(2)),

@@ -95,12 +95,17 @@ class Compiler:
 
     def program(self, source, output, guest):
         """Compile one file: static for the guest, plain for the host."""
-        words = ["-I" + os.path.dirname(source)] + self.includes
+        compiled = os.path.join(self.out_dir,
+                                os.path.basename(source) + ".o")
+        os.makedirs(self.out_dir, exist_ok=True)
+        compile_c(source, compiled,
+                  ["-c", "-I" + os.path.dirname(source)] + self.includes)
+        words = []
         if guest:
             if not self.archive:
                 self.build_library()
-            words += ["-static", self.archive]
-        compile_c(source, output, words)
+            words = ["-static", self.archive]
+        compile_c(compiled, output, words)
 
 
 class Scenario:
