@@ -10,15 +10,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <linux/iommu_handover.h>
@@ -26,7 +23,7 @@
 #include "kexec.h"
 #include "kexec-syscall.h"
 #include "iommu-handover.h"
-#include "iho/iho.h"
+#include "iommu-handover-image.h"
 
 #define DEVICE		"/dev/iommu-handover"
 
@@ -38,33 +35,16 @@
 #define LAST_PAUSE_MS	128
 #define MESSAGE_LEN	4096		/* bytes of a refusal's sentence */
 
-struct buffer {
-	void *ptr;
-	size_t cap;			/* bytes allocated */
-	size_t len;			/* bytes used */
-};
-
 struct handover {
 	int fd;
 	struct timespec deadline;	/* CLOCK_MONOTONIC, for busy iommufds */
 	unsigned int pause_ms;
 	uint64_t generation;		/* of the snapshot */
-	struct buffer snapshot;
-	struct buffer image;
+	struct handover_buffer snapshot;
+	struct handover_buffer image;
 	bool released;			/* an earlier seal */
 	char message[MESSAGE_LEN];	/* the kernel's sentence, "" if none */
 };
-
-static void __attribute__((format(printf, 1, 2))) complain(const char *fmt, ...)
-{
-	va_list args;
-
-	fputs("iommu-handover: ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
 
 /* ---- command line ---------------------------------------------------- */
 
@@ -103,40 +83,15 @@ void iommu_handover_check_args(const struct iommu_handover_args *args)
 
 /* ---- device ---------------------------------------------------------- */
 
-static const char *hint(int err)
-{
-	switch (err) {
-	case EACCES:
-	case EPERM:
-		return ": must be root (CAP_SYS_ADMIN)";
-	case EAGAIN:
-		return ": an iommufd stays busy; wait for its calls to end and load again";
-	case EBADMSG:
-	case EFBIG:
-	case EINVAL:
-	case ENOTTY:
-		return ": kernel and kexec do not fit each other; use the kexec that was built for this kernel";
-	case EBUSY:
-		return ": sealed by another kexec; load again";
-	case ENOENT:
-		return ": no iommufd is preserved in a live update session; preserve it first, or load without --iommu-handover";
-	case ENOMEM:
-		return ": free some memory and load again";
-	case EOPNOTSUPP:
-		return ": something that is preserved cannot be handed over; see the kernel log";
-	case ESTALE:
-		return ": preserved iommufds change all the time; let their owners pause and load again";
-	}
-	return "";
-}
-
 /* The kernel's own sentence where it gave one. */
-static void complain_refused(const struct handover *h, const char *call, int err)
+static void complain_refused(const struct handover *h, const char *what,
+			     int err)
 {
 	if (h->message[0])
-		complain("refused: %s", h->message);
+		handover_complain("refused: %s", h->message);
 	else
-		complain("%s: %s%s", call, strerror(err), hint(err));
+		handover_complain("%s: %s%s", what, strerror(err),
+				  handover_hint(err));
 }
 
 /* Returns 0 or an errno. */
@@ -184,7 +139,8 @@ static int query(struct handover *h, struct iommu_handover_query *arg)
 	arg->size = sizeof(*arg);
 	err = call(h, IOMMU_HANDOVER_QUERY, arg);
 	if (err)
-		complain("query %s: %s%s", DEVICE, strerror(err), hint(err));
+		handover_complain("query %s: %s%s", DEVICE, strerror(err),
+				  handover_hint(err));
 	return err;
 }
 
@@ -208,22 +164,6 @@ static bool pause_again(struct handover *h)
 	return true;
 }
 
-static int buffer_grow(struct buffer *b, size_t cap, const char *what)
-{
-	if (cap <= b->cap)
-		return 0;
-	free(b->ptr);
-	b->cap = 0;
-	b->ptr = malloc(cap);
-	if (!b->ptr) {
-		complain("no memory for the %s of %zu bytes%s", what, cap,
-			 hint(ENOMEM));
-		return -1;
-	}
-	b->cap = cap;
-	return 0;
-}
-
 /* ---- before SEAL ----------------------------------------------------- */
 
 /* What stands is of an earlier load, or of one that was killed. */
@@ -245,9 +185,10 @@ static int release_earlier(struct handover *h)
 	 * be checked here once bzImages announce it.
 	 */
 	if (state.format_major != IHO_FORMAT_MAJOR) {
-		complain("the running kernel speaks image format %u.%u, this kexec %u.%u%s",
-			 state.format_major, state.format_minor,
-			 IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR, hint(EINVAL));
+		handover_complain("the running kernel speaks image format %u.%u, this kexec %u.%u%s",
+				  state.format_major, state.format_minor,
+				  IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR,
+				  handover_hint(EINVAL));
 		return -1;
 	}
 	if (state.state != IOMMU_HANDOVER_SEALED)
@@ -255,7 +196,8 @@ static int release_earlier(struct handover *h)
 
 	err = unseal(h, &was_sealed);
 	if (err) {
-		complain("cannot release the earlier seal: %s", strerror(err));
+		handover_complain("cannot release the earlier seal: %s",
+				  strerror(err));
 		return -1;
 	}
 	if (was_sealed) {
@@ -288,7 +230,7 @@ static int take_snapshot(struct handover *h)
 	int err, growths = 0;
 
 	for (;;) {
-		if (buffer_grow(&h->snapshot, cap, "snapshot"))
+		if (handover_grow(&h->snapshot, cap, "snapshot"))
 			return -1;
 		err = snapshot_once(h);
 		if (err == EAGAIN && pause_again(h))
@@ -296,8 +238,8 @@ static int take_snapshot(struct handover *h)
 		if (err != EMSGSIZE)
 			break;
 		if (h->snapshot.len > IHO_MAX_IMAGE) {
-			complain("the snapshot is of %zu bytes, the limit is %llu: preserve fewer maps",
-				 h->snapshot.len, IHO_MAX_IMAGE);
+			handover_complain("the snapshot is of %zu bytes, the limit is %llu: preserve fewer maps",
+					  h->snapshot.len, IHO_MAX_IMAGE);
 			return -1;
 		}
 		if (++growths == SNAPSHOT_TRIES)
@@ -308,8 +250,8 @@ static int take_snapshot(struct handover *h)
 			cap = h->snapshot.cap * 2;
 	}
 	if (err == EMSGSIZE) {
-		complain("the snapshot outgrew its buffer %d times%s", growths,
-			 hint(ESTALE));
+		handover_complain("the snapshot outgrew its buffer %d times%s",
+				  growths, handover_hint(ESTALE));
 		return -1;
 	}
 	if (err) {
@@ -317,186 +259,13 @@ static int take_snapshot(struct handover *h)
 		return -1;
 	}
 	if (h->snapshot.len > h->snapshot.cap) {
-		complain("the kernel reports a snapshot longer than the buffer it got%s",
-			 hint(EINVAL));
+		handover_complain("the kernel reports a snapshot longer than the buffer it got%s",
+				  handover_hint(EINVAL));
 		return -1;
 	}
 	dbgprintf("iommu-handover: snapshot of generation %llu, %zu bytes\n",
 		  (unsigned long long)h->generation, h->snapshot.len);
 	return 0;
-}
-
-static int complain_lib(const char *what, int err, const struct iho_where *at)
-{
-	char index[16] = "", record[32] = "";
-
-	if (at->index != IHO_NONE)
-		snprintf(index, sizeof(index), "-%u", at->index);
-	if (at->record != IHO_NONE)
-		snprintf(record, sizeof(record), ", record %u", at->record);
-	complain("%s: %s (%s at %s%s %s%s, byte %llu): %s", what,
-		 iho_strerror(err), iho_error_name(err), at->node, index,
-		 at->prop, record, (unsigned long long)at->offset,
-		 iho_error_family(err) == IHO_FAMILY_LIMIT ?
-		 "preserve less" :
-		 "use the kexec that was built for this kernel");
-	return -1;
-}
-
-/* Every stream must replay in the model, as the next kernel will have it. */
-static int check_streams(struct handover *h, const struct iho_image *img)
-{
-	const struct iho_plan_source src = { .img = img };
-	struct buffer work = { 0 };
-	struct iho_context ctx;
-	struct iho_where at;
-	struct iho_plan plan;
-	uint32_t i;
-	int err = 0;
-
-	for (i = 0; i < img->contexts; i++) {
-		err = iho_get_context(img, i, &ctx);
-		if (err) {
-			complain("image: context-%u: %s", i, iho_strerror(err));
-			break;
-		}
-		err = buffer_grow(&work, iho_plan_work(ctx.records) + 8,
-				  "workspace");
-		if (err)
-			break;
-		err = iho_plan_init(&plan, &src, i,
-				    (char *)h->image.ptr + ctx.stream_off,
-				    ctx.stream_len, ctx.records, work.ptr,
-				    work.cap, &at);
-		if (err) {
-			complain_lib("image", err, &at);
-			break;
-		}
-		dbgprintf("iommu-handover: context-%u, session \"%s\" token %llu: %u records, %u IOAS, %u maps, %u devices, %u HWPTs\n",
-			  i, ctx.session, (unsigned long long)ctx.token,
-			  plan.records, plan.ioas, plan.maps, plan.devices,
-			  plan.hwpts);
-	}
-	free(work.ptr);
-	return err ? -1 : 0;
-}
-
-static int build_image(struct handover *h)
-{
-	struct iho_facts facts;
-	struct iho_where at;
-	struct iho_image img;
-	struct iho_seg seg;
-	size_t cap;
-	int err;
-
-	err = iho_snapshot_open(h->snapshot.ptr, h->snapshot.len, &facts, &at);
-	if (err)
-		return complain_lib("snapshot", err, &at);
-	if (facts.generation != h->generation) {
-		complain("the snapshot names generation %llu, the kernel %llu%s",
-			 (unsigned long long)facts.generation,
-			 (unsigned long long)h->generation, hint(EINVAL));
-		return -1;
-	}
-	cap = iho_build_size(&facts);
-	if (!cap || cap > IHO_MAX_IMAGE) {
-		complain("the image would be over a limit of its format: preserve less");
-		return -1;
-	}
-	if (buffer_grow(&h->image, cap, "image"))
-		return -1;
-	err = iho_build(&facts, h->snapshot.ptr, h->image.ptr, h->image.cap,
-			&h->image.len, &at);
-	if (err)
-		return complain_lib("snapshot", err, &at);
-
-	seg.ptr = h->image.ptr;
-	seg.len = h->image.len;
-	err = iho_image_open(&seg, 1, &img, &at);
-	if (err)
-		return complain_lib("image", err, &at);
-	if (iho_image_differs(&img, &facts, &at)) {
-		complain("image: %s %s is not what the snapshot says%s",
-			 at.node, at.prop, hint(EINVAL));
-		return -1;
-	}
-	dbgprintf("iommu-handover: image of %zu bytes\n", h->image.len);
-	return check_streams(h, &img);
-}
-
-static int write_all(int fd, const struct buffer *b)
-{
-	size_t done = 0;
-
-	while (done < b->len) {
-		ssize_t n = write(fd, (char *)b->ptr + done, b->len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		done += n;
-	}
-	return fsync(fd);
-}
-
-/* So that the new name is still there after a jump without sync. */
-static void sync_directory(char *path)
-{
-	int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (fsync(fd))
-		dbgprintf("iommu-handover: fsync of %s: %s\n", path,
-			  strerror(errno));
-	close(fd);
-}
-
-/* Whole or not at all, readable for its owner only: it holds addresses. */
-static int save_image(const struct handover *h, const char *name)
-{
-	struct stat st;
-	char *tmp;
-	int fd;
-
-	if (!lstat(name, &st) && !S_ISREG(st.st_mode)) {
-		complain("cannot save the image: %s is there and is no regular file; name another",
-			 name);
-		return -1;
-	}
-	if (asprintf(&tmp, "%s.XXXXXX", name) < 0) {
-		complain("cannot save the image: no memory");
-		return -1;
-	}
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0) {
-		complain("cannot save the image: create %s: %s", tmp,
-			 strerror(errno));
-		free(tmp);
-		return -1;
-	}
-	if (fchmod(fd, 0600) || write_all(fd, &h->image)) {
-		complain("cannot save the image: write %s: %s", tmp,
-			 strerror(errno));
-		close(fd);
-		goto err_unlink;
-	}
-	if (close(fd) || rename(tmp, name)) {
-		complain("cannot save the image: rename %s to %s: %s", tmp,
-			 name, strerror(errno));
-		goto err_unlink;
-	}
-	sync_directory(tmp);
-	free(tmp);
-	dbgprintf("iommu-handover: saved as %s\n", name);
-	return 0;
-
-err_unlink:
-	unlink(tmp);
-	free(tmp);
-	return -1;
 }
 
 /* ---- from SEAL to the end of the load -------------------------------- */
@@ -541,8 +310,8 @@ static void unseal_failed_load(struct handover *h)
 	int err = unseal(h, &was_sealed);
 
 	if (err)
-		complain("cannot unseal: %s: the seal stands; try kexec -u",
-			 strerror(err));
+		handover_complain("cannot unseal: %s: the seal stands; try kexec -u",
+				  strerror(err));
 }
 
 static const char *load_hint(int err)
@@ -573,10 +342,10 @@ static int check_tied(struct handover *h)
 	if (state.state == IOMMU_HANDOVER_SEALED && state.loaded &&
 	    state.sealed_generation == h->generation)
 		return 0;
-	complain("the seal went away while the kernel was loaded: %s; the kernel is unloaded again",
-		 state.state == IOMMU_HANDOVER_IDLE ?
-		 "no iommufd is preserved any more" :
-		 "a preserved iommufd changed or kexec -u was run");
+	handover_complain("the seal went away while the kernel was loaded: %s; the kernel is unloaded again",
+			  state.state == IOMMU_HANDOVER_IDLE ?
+			  "no iommufd is preserved any more" :
+			  "a preserved iommufd changed or kexec -u was run");
 	return -1;
 }
 
@@ -588,30 +357,30 @@ static int load_sealed(struct handover *h, const struct kexec_info *info,
 	int err;
 
 	if (sig) {
-		complain("stopped by a signal (%s): unsealed, nothing is loaded",
-			 strsignal(sig));
+		handover_complain("stopped by a signal (%s): unsealed, nothing is loaded",
+				  strsignal(sig));
 		unseal_failed_load(h);
 		return -1;
 	}
 	if (kexec_file_load(kernel_fd, info->initrd_fd, info->command_line_len,
 			    info->command_line, info->kexec_flags)) {
 		err = errno;
-		complain("kexec_file_load: %s: %s", strerror(err),
-			 load_hint(err));
+		handover_complain("kexec_file_load: %s: %s", strerror(err),
+				  load_hint(err));
 		unseal_failed_load(h);
 		return -1;
 	}
 	if (check_tied(h)) {
 		unseal_failed_load(h);
 		if (kexec_file_load(-1, -1, 0, NULL, KEXEC_FILE_UNLOAD))
-			complain("cannot unload: %s: run kexec -u",
-				 strerror(errno));
+			handover_complain("cannot unload: %s: run kexec -u",
+					  strerror(errno));
 		return -1;
 	}
 	sig = waiting_signal();
 	if (sig)
-		complain("the signal (%s) came too late: loaded and sealed; kexec -u undoes both",
-			 strsignal(sig));
+		handover_complain("the signal (%s) came too late: loaded and sealed; kexec -u undoes both",
+				  strsignal(sig));
 	return 0;
 }
 
@@ -643,8 +412,9 @@ static int try_load(struct handover *h, const struct kexec_info *info,
 	int tries, err;
 
 	for (tries = 1; ; tries++) {
-		if (take_snapshot(h) || build_image(h) ||
-		    (save && save_image(h, save)))
+		if (take_snapshot(h) ||
+		    handover_build(&h->snapshot, h->generation, &h->image) ||
+		    (save && handover_save(&h->image, save)))
 			return -1;
 		err = seal_and_load(h, info, kernel_fd);
 		if (err != ESTALE)
@@ -665,7 +435,7 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 	int ret = -1;
 
 	if (!h) {
-		complain("no memory");
+		handover_complain("no memory");
 		return -1;
 	}
 	h->pause_ms = FIRST_PAUSE_MS;
@@ -674,23 +444,23 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 
 	h->fd = device_open();
 	if (h->fd < 0) {
-		complain("open %s: %s%s", DEVICE, strerror(errno),
-			 device_absent(errno) ?
-			 ": this kernel cannot hand over; boot one that can, with kho=on liveupdate=on" :
-			 hint(errno));
+		handover_complain("open %s: %s%s", DEVICE, strerror(errno),
+				  device_absent(errno) ?
+				  ": this kernel cannot hand over; boot one that can, with kho=on liveupdate=on" :
+				  handover_hint(errno));
 		goto out_free;
 	}
 	/* Two loaders would release each other's seals. */
 	if (flock(h->fd, LOCK_EX | LOCK_NB)) {
-		complain("lock %s: %s", DEVICE, errno == EWOULDBLOCK ?
-			 "another kexec is loading with --iommu-handover; wait for it" :
-			 strerror(errno));
+		handover_complain("lock %s: %s", DEVICE, errno == EWOULDBLOCK ?
+				  "another kexec is loading with --iommu-handover; wait for it" :
+				  strerror(errno));
 		goto out_close;
 	}
 	if (!release_earlier(h))
 		ret = try_load(h, info, kernel_fd, save);
 	if (ret && h->released)
-		complain("the seal of an earlier load was released: load again before you jump");
+		handover_complain("the seal of an earlier load was released: load again before you jump");
 
 out_close:
 	close(h->fd);
@@ -711,14 +481,14 @@ int iommu_handover_unseal(void)
 	if (h.fd < 0) {
 		if (device_absent(errno))
 			return 0;
-		complain("cannot unseal: open %s: %s%s", DEVICE,
-			 strerror(errno), hint(errno));
+		handover_complain("cannot unseal: open %s: %s%s", DEVICE,
+				  strerror(errno), handover_hint(errno));
 		return -1;
 	}
 	err = unseal(&h, &was_sealed);
 	close(h.fd);
 	if (err) {
-		complain("cannot unseal: %s", strerror(err));
+		handover_complain("cannot unseal: %s", strerror(err));
 		return -1;
 	}
 	if (was_sealed)

@@ -9,7 +9,8 @@
  *                 that is opened), log (a line for every call), sealed (the
  *                 last image that SEAL took)
  *   SHIM_MAPS     maps in the snapshot, 4 when not set
- *   SHIM_BREAK    magic, overlap or generation: a snapshot that is wrong
+ *   SHIM_BREAK    magic, overlap, generation or orphan (memory of no map): a
+ *                 snapshot that is wrong
  *   SHIM_FAULTS   "OP=WHAT[*N] ...": the next N (1) calls of OP answer WHAT.
  *                 OP: open query snapshot seal unseal load unload write fsync
  *                 rename. WHAT: an errno, or
@@ -229,14 +230,14 @@ static int refuse(int err, uint64_t uptr, uint32_t len)
 
 /* ---- snapshot -------------------------------------------------------- */
 
-/* One session, one memfd, one iommufd with one IOAS full of maps. */
+/* One session, its memfd if mapped, one iommufd with one IOAS full of maps. */
 static size_t make_snapshot(unsigned char **out, uint64_t generation)
 {
 	struct iho_snap_header h = {
 		.magic = IHO_SNAP_MAGIC, .header_len = sizeof(h),
 		.major = IHO_FORMAT_MAJOR, .minor = IHO_FORMAT_MINOR,
 		.generation = generation, .release = "7.3.4-shim",
-		.memories = 1, .contexts = 1,
+		.contexts = 1,
 	};
 	struct iho_memory memory = {
 		.session = "vm", .token = 1, .size = 1ull << 40, .seals = 7,
@@ -254,7 +255,8 @@ static size_t make_snapshot(unsigned char **out, uint64_t generation)
 	};
 	struct iho_map_ref ref = { .flags = IHO_MAP_PAGES_WRITABLE };
 	const char *broken = getenv("SHIM_BREAK") ?: "";
-	size_t head = sizeof(h) + sizeof(memory) + sizeof(context);
+	unsigned int memories = maps || !strcmp(broken, "orphan");
+	size_t head = sizeof(h) + memories * sizeof(memory) + sizeof(context);
 	size_t cap = head + 64 + maps * 128;
 	unsigned char *buf = calloc(1, cap);
 	uint64_t pos = 0;
@@ -282,12 +284,13 @@ static size_t make_snapshot(unsigned char **out, uint64_t generation)
 		h.magic[0] ^= 1;
 	if (!strcmp(broken, "generation"))
 		h.generation++;
+	h.memories = memories;
 	h.total_len = head + pos;
 	context.stream_off = head;
 	context.stream_len = pos;
 	memcpy(buf, &h, sizeof(h));
-	memcpy(buf + sizeof(h), &memory, sizeof(memory));
-	memcpy(buf + sizeof(h) + sizeof(memory), &context, sizeof(context));
+	memcpy(buf + sizeof(h), &memory, memories * sizeof(memory));
+	memcpy(buf + head - sizeof(context), &context, sizeof(context));
 	*out = buf;
 	return h.total_len;
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Between the two halves of kexec --iommu-handover: iommu-handover.c talks to
+ * the kernel, iommu-handover-image.c makes the image.
+ */
+#ifndef KEXEC_IOMMU_HANDOVER_IMAGE_H
+#define KEXEC_IOMMU_HANDOVER_IMAGE_H
+
+#include "iho/iho.h"
+
+struct handover_buffer {
+	void *ptr;
+	size_t cap;			/* bytes allocated */
+	size_t len;			/* bytes used */
+};
+
+/** handover_complain() - one line to stderr, after "iommu-handover: " */
+void handover_complain(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+
+/** handover_hint() - what to do about an errno: ": do this", or "" */
+const char *handover_hint(int err);
+
+/**
+ * handover_grow() - make room for @cap bytes
+ * @b: what it holds is lost when it grows; the caller frees b->ptr
+ * @what: its name in the message
+ *
+ * Return: 0, or -1 after a message.
+ */
+int handover_grow(struct handover_buffer *b, size_t cap, const char *what);
+
+/**
+ * handover_build() - build the image of a snapshot and check it as a whole
+ * @snapshot: what the kernel wrote
+ * @generation: what the kernel said it to be of
+ * @image: receives the image; grows as needed
+ *
+ * Return: 0, or -1 after a message.
+ */
+int handover_build(const struct handover_buffer *snapshot, uint64_t generation,
+		   struct handover_buffer *image);
+
+/**
+ * handover_save() - write the image to a file, whole or not at all
+ * @name: a regular file, replaced; or nothing of that name
+ *
+ * Mode 0600, whatever the umask: it holds physical addresses.
+ *
+ * Return: 0, or -1 after a message.
+ */
+int handover_save(const struct handover_buffer *image, const char *name);
+
+#endif
