@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # cache and top are common.sh's
 #
 # Sourced after common.sh: Debian's archive as this machine is configured to
 # reach it, but every suite of it, through private lists in the cache. The
@@ -7,65 +8,66 @@
 
 # archive_entry - address, Signed-By and codename of the machine's Debian
 #
-# Sets archive_uri, archive_key (may be empty) and archive_codename.
+# Sets archive_uri, archive_key (may be empty) and archive_codename. The address
+# is that of the first configured suite that says of itself that it is Debian's;
+# the suite's own name may be the codename or an alias of it.
 archive_entry()
 {
-	local uri release component origin entry file line
+	local uri file line
 
 	command -v apt-get >/dev/null ||
 		die "this machine has no apt-get to find sources with; name" \
 		    "tarballs with LINUX_TARBALL= and KEXEC_TARBALL="
-	archive_codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	# shellcheck source=/dev/null
+	archive_codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
 	archive_uri=
-	# A field that apt does not know is left in the format as it stands:
-	# Origin is known once a list has been fetched, and not before.
-	while IFS='|' read -r uri release component origin entry; do
-		[[ $component == main ]] || continue
-		[[ $origin == Debian || $origin == '$('* ]] || continue
-		[[ $release == "$archive_codename" ]] || continue
+	while read -r uri; do
+		release_file "$uri" "$archive_codename"
+		grep -qs '^Origin: Debian$' "$cache/apt/InRelease" || continue
 		archive_uri=$uri
 		break
-	done < <(apt-get indextargets --format \
-		'$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(SOURCESENTRY)' \
-		'Created-By: Packages' 2>/dev/null)
+	done < <(apt-get update --print-uris 2>/dev/null | sed -nE \
+		"s,^'(.*)/dists/($archive_codename|stable|oldstable|testing|unstable|sid)/main/binary-.*,\\1,p" |
+		awk '!seen[$0]++')
 	[[ $archive_uri ]] ||
-		die "apt's sources on this machine name no Debian suite" \
-		    "'$archive_codename' with the component main; add one, or" \
+		die "apt's sources on this machine name no suite of Debian with" \
+		    "the component main that can be reached; repair that, or" \
 		    "name tarballs with LINUX_TARBALL= and KEXEC_TARBALL="
 
 	archive_key=
-	file=${entry%:*}
-	if [[ $file == *.sources && -r $file ]]; then
-		line=$(grep -i '^signed-by: */' "$file" | head -n 1 || :)
-		archive_key=${line#*: }
-	elif [[ -r $file ]]; then
-		line=$(sed -n "${entry##*:}p" "$file")
-		[[ ! $line =~ signed-by=([^ \]]+) ]] ||
-			archive_key=${BASH_REMATCH[1]}
-	fi
-	for file in "$archive_key" \
-		/usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
-		[[ ! -r $file ]] || break
+	while IFS= read -r file; do
+		line=$(grep -oiE 'signed-by[:=] */[^] ]+' "$file" | head -n 1 || :)
+		archive_key=${line#*[:=]}
+		archive_key=${archive_key# }
+		[[ ! -r $archive_key ]] || return 0
+	done < <(grep -rlF "$archive_uri" /etc/apt/sources.list \
+		/etc/apt/sources.list.d 2>/dev/null)
+	for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+		archive_key=$file
+		[[ ! -r $file ]] || return 0
 	done
-	archive_key=$file
-	[[ -r $archive_key ]] || archive_key=
+	archive_key=
+}
+
+# release_file ADDRESS SUITE - fetch its InRelease to read names from
+#
+# Nothing is trusted because of it: apt checks the signature of each suite that
+# is then asked for.
+release_file()
+{
+	mkdir -p "$cache/apt"
+	rm -f "$cache/apt/InRelease"
+	/usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file \
+		"$1/dists/$2/InRelease" "$cache/apt/InRelease" \
+		>/dev/null 2>&1 || :
 }
 
 # codename_of ALIAS - "trixie" for "stable"; nothing when it cannot be told
-#
-# Only a name comes out of this file: apt checks the signature of the suite
-# that is then asked for.
 codename_of()
 {
-	# shellcheck disable=SC2154 # set by common.sh
-	local file=$cache/apt/$1.InRelease
-
-	mkdir -p "$cache/apt"
-	rm -f "$file"
-	/usr/lib/apt/apt-helper download-file \
-		"${archive_uri%/}/dists/$1/InRelease" "$file" \
-		>/dev/null 2>&1 || return 0
-	sed -n 's/^Codename: \([a-z][a-z-]*\)$/\1/p' "$file" | head -n 1
+	release_file "$archive_uri" "$1"
+	sed -n 's/^Codename: \([a-z][a-z-]*\)$/\1/p' "$cache/apt/InRelease" \
+		2>/dev/null | head -n 1
 }
 
 # archive_suites - suites to look at, those with short lists first
@@ -78,9 +80,9 @@ archive_suites()
 	local own=$archive_codename stable alias name
 	local -a rest=()
 
-	stable=$(codename_of stable)
+	stable=$(codename_of stable || :)
 	for alias in testing unstable experimental; do
-		name=$(codename_of "$alias")
+		name=$(codename_of "$alias" || :)
 		rest+=("${name:-$alias} $alias")
 	done
 	printf '%s\n' "$own-backports" \

@@ -48,10 +48,11 @@ clock()
 # lock [-n] NAME - hold NAME of the cache until this shell ends
 #
 # Scripts that this one starts inherit the descriptor and with it the lock, and
-# do not ask for it again. With -n it fails instead of waiting.
+# do not ask for it again. With -n it fails instead of waiting. The descriptor
+# is left in lock_fd, to be closed for what outlives the script.
 lock()
 {
-	local fd try=
+	local try=
 
 	if [[ $1 == -n ]]; then
 		try=1
@@ -60,11 +61,11 @@ lock()
 	[[ " ${IOMMU_HANDOVER_HELD:-} " != *" $cache/$1 "* ]] || return 0
 	mkdir -p "$cache" || die "cannot make the cache directory $cache;" \
 		"set IOMMU_HANDOVER_CACHE to a place that can be written"
-	exec {fd}>"$cache/lock-$1"
-	if ! flock -n "$fd"; then
+	exec {lock_fd}>"$cache/lock-$1"
+	if ! flock -n "$lock_fd"; then
 		[[ ! $try ]] || return 1
 		say "$1: another run holds $cache/lock-$1; waiting for it"
-		flock "$fd"
+		flock "$lock_fd"
 	fi
 	export IOMMU_HANDOVER_HELD="${IOMMU_HANDOVER_HELD:-} $cache/$1"
 }
