@@ -123,6 +123,7 @@ struct iho_seal_info {
 	u32 tables;
 	u64 table_pages;
 };
+
 void iho_seal_info(struct iho_seal_info *info);
 
 /* ---- incoming: early, incoming, restore ------------------------------ */
@@ -151,6 +152,7 @@ struct iho_incoming {
 	u32 extents;
 	u64 envelope_pa;
 };
+
 extern struct iho_incoming iho_in;
 
 struct iho_in_stats {
@@ -165,6 +167,7 @@ struct iho_in_stats {
 	u64 runs_compared;
 	u64 pages_pinned;
 };
+
 void iho_in_stats(struct iho_in_stats *stats);
 
 /**

@@ -73,9 +73,13 @@ static const char *const incoming_names[] = {
 	[IHO_IN_REFUSED] = "refused",
 	[IHO_IN_OFF] = "off",
 };
-static_assert((int)IHO_IN_ACCEPTED == IOMMU_HANDOVER_IN_ACCEPTED &&
-	      (int)IHO_IN_REFUSED == IOMMU_HANDOVER_IN_REFUSED &&
-	      (int)IHO_IN_OFF == IOMMU_HANDOVER_IN_OFF);
+
+static const enum iommu_handover_incoming incoming_states[] = {
+	[IHO_IN_NONE] = IOMMU_HANDOVER_IN_NONE,
+	[IHO_IN_ACCEPTED] = IOMMU_HANDOVER_IN_ACCEPTED,
+	[IHO_IN_REFUSED] = IOMMU_HANDOVER_IN_REFUSED,
+	[IHO_IN_OFF] = IOMMU_HANDOVER_IN_OFF,
+};
 
 /* ---- ioctls ----------------------------------------------------------- */
 
@@ -109,7 +113,7 @@ static int do_query(void *arg)
 	cmd->contexts = iho_nr_contexts;
 	cmd->refusal_errno = refusal_errno;
 	mutex_unlock(&iho_mutex);
-	cmd->incoming = iho_in.state;
+	cmd->incoming = incoming_states[iho_in.state];
 	cmd->incoming_contexts = stats.unfinished;
 	cmd->generation = iho_generation();
 	cmd->sealed_generation = info.generation;
@@ -173,15 +177,6 @@ union any_cmd {
 	struct iommu_handover_unseal unseal;
 };
 
-#define OP(_ioctl, _fn, _struct, _last, _answers)                              \
-	[_IOC_NR(_ioctl)] = {                                                  \
-		.cmd = _ioctl,                                                 \
-		.size = sizeof(_struct),                                       \
-		.min_size = offsetofend(_struct, _last),                       \
-		.answers = _answers,                                           \
-		.fn = _fn,                                                     \
-	}
-
 static const struct {
 	unsigned int cmd;
 	unsigned int size;
@@ -189,14 +184,18 @@ static const struct {
 	bool answers;		/* copied back, after EMSGSIZE as well */
 	int (*fn)(void *arg);
 } ops[] = {
-	OP(IOMMU_HANDOVER_QUERY, do_query, struct iommu_handover_query,
-	   __reserved, true),
-	OP(IOMMU_HANDOVER_SNAPSHOT, do_snapshot, struct iommu_handover_snapshot,
-	   __reserved, true),
-	OP(IOMMU_HANDOVER_SEAL, do_seal, struct iommu_handover_seal, __reserved,
-	   false),
-	OP(IOMMU_HANDOVER_UNSEAL, do_unseal, struct iommu_handover_unseal,
-	   flags, false),
+	{ IOMMU_HANDOVER_QUERY, sizeof(struct iommu_handover_query),
+	  offsetofend(struct iommu_handover_query, __reserved), true,
+	  do_query },
+	{ IOMMU_HANDOVER_SNAPSHOT, sizeof(struct iommu_handover_snapshot),
+	  offsetofend(struct iommu_handover_snapshot, __reserved), true,
+	  do_snapshot },
+	{ IOMMU_HANDOVER_SEAL, sizeof(struct iommu_handover_seal),
+	  offsetofend(struct iommu_handover_seal, __reserved), false,
+	  do_seal },
+	{ IOMMU_HANDOVER_UNSEAL, sizeof(struct iommu_handover_unseal),
+	  offsetofend(struct iommu_handover_unseal, flags), false,
+	  do_unseal },
 };
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -61,6 +61,7 @@ enum jump {
 	JUMP_COMMITTED,		/* a close leaves everything in place */
 };
 
+/* Everything outgoing; see iommufd.h for the order of locks */
 DEFINE_MUTEX(iho_mutex);
 LIST_HEAD(iho_contexts);
 u32 iho_nr_contexts;
@@ -136,25 +137,23 @@ static int image_copy(struct image_copy *img, const void __user *from, u64 len)
 
 /* ---- page-table pages ------------------------------------------------ */
 
-static int count_table(void *priv, u64 pa, u32 level)
-{
-	(*(u64 *)priv)++;
-	return 0;
-}
-
-static int preserve_table(void *priv, u64 pa, u32 level)
+/* Counts before there is a place to note the page, preserves afterwards. */
+static int visit_table(void *priv, u64 pa, u32 level)
 {
 	struct seal *s = priv;
 	int rc;
 
-	rc = kho_preserve_pages(pfn_to_page(PHYS_PFN(pa)), 1);
-	if (!rc)
-		s->table_pa[s->tables++] = pa;
-	return rc;
+	if (s->table_pa) {
+		rc = kho_preserve_pages(pfn_to_page(PHYS_PFN(pa)), 1);
+		if (rc)
+			return rc;
+		s->table_pa[s->tables] = pa;
+	}
+	s->tables++;
+	return 0;
 }
 
-static int for_each_table(const struct iho_live *live,
-			  int (*fn)(void *priv, u64 pa, u32 level), void *priv)
+static int visit_tables(struct seal *s, const struct iho_live *live)
 {
 	int rc = 0;
 
@@ -165,28 +164,29 @@ static int for_each_table(const struct iho_live *live,
 			.levels = table->levels,
 			.root_pa = table->root_pa,
 			.table = iho_live_table,
-			.priv = priv,
 			.max_tables = IHO_MAX_TABLE_PAGES,
 		};
 
-		rc = iho_walk_tables(&pt, fn, priv);
+		rc = iho_walk_tables(&pt, visit_table, s);
 	}
 	return rc;
 }
 
 static int preserve_tables(struct seal *s, const struct iho_live *live)
 {
-	u64 tables = 0;
+	u64 tables;
 	int rc;
 
-	rc = for_each_table(live, count_table, &tables);
+	rc = visit_tables(s, live);
+	tables = s->tables;
+	s->tables = 0;
 	if (rc)
 		return iho_refuse(-EINVAL, "page tables: %s", iho_strerror(rc));
 	s->table_pa = kvcalloc(tables + 1, sizeof(u64), GFP_KERNEL);
 	if (!s->table_pa)
 		return iho_refuse(-ENOMEM, "out of memory for %llu page tables",
 				  tables);
-	rc = for_each_table(live, preserve_table, s);
+	rc = visit_tables(s, live);
 	if (rc)
 		return iho_refuse(rc, "page tables cannot be preserved: error %d",
 				  rc);
@@ -385,7 +385,7 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 				  "image: %llu bytes is no length of an image",
 				  len);
 	}
-	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	s = kzalloc_obj(*s);
 	if (!s)
 		return -ENOMEM;
 	/* User memory may fault for as long as it likes: before any lock */
@@ -532,7 +532,7 @@ static int luo_preserve(struct liveupdate_file_op_args *args)
 	struct iommufd_ctx *ictx = args->file->private_data;
 	struct iho_out_ctx *ctx;
 
-	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+	ctx = kzalloc_obj(*ctx);
 	if (!ctx)
 		return -ENOMEM;
 	ctx->ictx = ictx;

@@ -22,39 +22,60 @@
 #include "handover-private.h"
 
 /* The library has views of the payloads of its own; they must be the ioctls'. */
-#define SAME(_view, _vf, _uapi, _uf)                                           \
-	static_assert(offsetof(struct _view, _vf) ==                           \
-			      offsetof(struct _uapi, _uf) &&                   \
-		      sizeof(((struct _view *)0)->_vf) ==                      \
-			      sizeof(((struct _uapi *)0)->_uf))
-
-SAME(iho_pl_option, option_id, iommu_option, option_id);
-SAME(iho_pl_option, op, iommu_option, op);
-SAME(iho_pl_option, object_id, iommu_option, object_id);
-SAME(iho_pl_option, val64, iommu_option, val64);
-SAME(iho_pl_ioas_alloc, out_ioas_id, iommu_ioas_alloc, out_ioas_id);
-SAME(iho_pl_allow_iovas, ioas_id, iommu_ioas_allow_iovas, ioas_id);
-SAME(iho_pl_allow_iovas, num_iovas, iommu_ioas_allow_iovas, num_iovas);
-SAME(iho_pl_allow_iovas, allowed_iovas, iommu_ioas_allow_iovas, allowed_iovas);
-SAME(iho_pl_vfio_ioas, ioas_id, iommu_vfio_ioas, ioas_id);
-SAME(iho_pl_vfio_ioas, op, iommu_vfio_ioas, op);
-SAME(iho_pl_map_file, flags, iommu_ioas_map_file, flags);
-SAME(iho_pl_map_file, ioas_id, iommu_ioas_map_file, ioas_id);
-SAME(iho_pl_map_file, fd, iommu_ioas_map_file, fd);
-SAME(iho_pl_map_file, start, iommu_ioas_map_file, start);
-SAME(iho_pl_map_file, length, iommu_ioas_map_file, length);
-SAME(iho_pl_map_file, iova, iommu_ioas_map_file, iova);
-SAME(iho_pl_bind, iommufd, vfio_device_bind_iommufd, iommufd);
-SAME(iho_pl_bind, out_devid, vfio_device_bind_iommufd, out_devid);
-SAME(iho_pl_bind, token_uuid_ptr, vfio_device_bind_iommufd, token_uuid_ptr);
-SAME(iho_pl_hwpt_alloc, flags, iommu_hwpt_alloc, flags);
-SAME(iho_pl_hwpt_alloc, dev_id, iommu_hwpt_alloc, dev_id);
-SAME(iho_pl_hwpt_alloc, pt_id, iommu_hwpt_alloc, pt_id);
-SAME(iho_pl_hwpt_alloc, out_hwpt_id, iommu_hwpt_alloc, out_hwpt_id);
-SAME(iho_pl_hwpt_alloc, data_uptr, iommu_hwpt_alloc, data_uptr);
-SAME(iho_pl_hwpt_alloc, fault_id, iommu_hwpt_alloc, fault_id);
-SAME(iho_pl_attach, pt_id, vfio_device_attach_iommufd_pt, pt_id);
-SAME(iho_pl_attach, pasid, vfio_device_attach_iommufd_pt, pasid);
+static_assert(offsetofend(struct iho_pl_option, option_id) ==
+	      offsetofend(struct iommu_option, option_id));
+static_assert(offsetofend(struct iho_pl_option, op) ==
+	      offsetofend(struct iommu_option, op));
+static_assert(offsetofend(struct iho_pl_option, object_id) ==
+	      offsetofend(struct iommu_option, object_id));
+static_assert(offsetofend(struct iho_pl_option, val64) ==
+	      offsetofend(struct iommu_option, val64));
+static_assert(offsetofend(struct iho_pl_ioas_alloc, out_ioas_id) ==
+	      offsetofend(struct iommu_ioas_alloc, out_ioas_id));
+static_assert(offsetofend(struct iho_pl_allow_iovas, ioas_id) ==
+	      offsetofend(struct iommu_ioas_allow_iovas, ioas_id));
+static_assert(offsetofend(struct iho_pl_allow_iovas, num_iovas) ==
+	      offsetofend(struct iommu_ioas_allow_iovas, num_iovas));
+static_assert(offsetofend(struct iho_pl_allow_iovas, allowed_iovas) ==
+	      offsetofend(struct iommu_ioas_allow_iovas, allowed_iovas));
+static_assert(offsetofend(struct iho_pl_vfio_ioas, ioas_id) ==
+	      offsetofend(struct iommu_vfio_ioas, ioas_id));
+static_assert(offsetofend(struct iho_pl_vfio_ioas, op) ==
+	      offsetofend(struct iommu_vfio_ioas, op));
+static_assert(offsetofend(struct iho_pl_map_file, flags) ==
+	      offsetofend(struct iommu_ioas_map_file, flags));
+static_assert(offsetofend(struct iho_pl_map_file, ioas_id) ==
+	      offsetofend(struct iommu_ioas_map_file, ioas_id));
+static_assert(offsetofend(struct iho_pl_map_file, fd) ==
+	      offsetofend(struct iommu_ioas_map_file, fd));
+static_assert(offsetofend(struct iho_pl_map_file, start) ==
+	      offsetofend(struct iommu_ioas_map_file, start));
+static_assert(offsetofend(struct iho_pl_map_file, length) ==
+	      offsetofend(struct iommu_ioas_map_file, length));
+static_assert(offsetofend(struct iho_pl_map_file, iova) ==
+	      offsetofend(struct iommu_ioas_map_file, iova));
+static_assert(offsetofend(struct iho_pl_bind, iommufd) ==
+	      offsetofend(struct vfio_device_bind_iommufd, iommufd));
+static_assert(offsetofend(struct iho_pl_bind, out_devid) ==
+	      offsetofend(struct vfio_device_bind_iommufd, out_devid));
+static_assert(offsetofend(struct iho_pl_bind, token_uuid_ptr) ==
+	      offsetofend(struct vfio_device_bind_iommufd, token_uuid_ptr));
+static_assert(offsetofend(struct iho_pl_hwpt_alloc, flags) ==
+	      offsetofend(struct iommu_hwpt_alloc, flags));
+static_assert(offsetofend(struct iho_pl_hwpt_alloc, dev_id) ==
+	      offsetofend(struct iommu_hwpt_alloc, dev_id));
+static_assert(offsetofend(struct iho_pl_hwpt_alloc, pt_id) ==
+	      offsetofend(struct iommu_hwpt_alloc, pt_id));
+static_assert(offsetofend(struct iho_pl_hwpt_alloc, out_hwpt_id) ==
+	      offsetofend(struct iommu_hwpt_alloc, out_hwpt_id));
+static_assert(offsetofend(struct iho_pl_hwpt_alloc, data_uptr) ==
+	      offsetofend(struct iommu_hwpt_alloc, data_uptr));
+static_assert(offsetofend(struct iho_pl_hwpt_alloc, fault_id) ==
+	      offsetofend(struct iommu_hwpt_alloc, fault_id));
+static_assert(offsetofend(struct iho_pl_attach, pt_id) ==
+	      offsetofend(struct vfio_device_attach_iommufd_pt, pt_id));
+static_assert(offsetofend(struct iho_pl_attach, pasid) ==
+	      offsetofend(struct vfio_device_attach_iommufd_pt, pasid));
 static_assert(IHO_OPTION_RLIMIT_MODE == IOMMU_OPTION_RLIMIT_MODE);
 static_assert(IHO_OPTION_HUGE_PAGES == IOMMU_OPTION_HUGE_PAGES);
 static_assert(IHO_OPTION_OP_SET == IOMMU_OPTION_OP_SET);
@@ -260,10 +281,19 @@ struct gather {
 #define CONTEXT(_g, _i)	(&((struct iho_context *)(_g)->context.p)[_i])
 
 /* Every refusal names the context first. */
-#define refuse(_ctx, _err, _fmt, ...)                                          \
-	iho_refuse(_err, "session \"%s\" token %llu: " _fmt,                   \
-		   liveupdate_session_name((_ctx)->session), (_ctx)->token,    \
-		   ##__VA_ARGS__)
+static __printf(3, 4) int refuse(struct iho_out_ctx *ctx, int err,
+				 const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	iho_refuse(err, "session \"%s\" token %llu: %pV",
+		   liveupdate_session_name(ctx->session), ctx->token, &vaf);
+	va_end(args);
+	return err;
+}
 
 static const char *object_kind(enum iommufd_object_type type)
 {

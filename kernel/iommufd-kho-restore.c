@@ -63,7 +63,7 @@ struct replay_hwpt {
  */
 struct iommufd_replay {
 	u32 index;
-	struct mutex lock;
+	struct mutex lock;	/* task, forced, pending and the arrays */
 	struct task_struct *task;
 	u32 forced;
 	u32 pending;		/* devices that are not done */
@@ -356,9 +356,11 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 		}
 	}
 	if (rc) {
-		dev_err(idev->dev, "iommu-handover: not handed over: %s\n", why);
-		guard(mutex)(&iho_mutex);
-		return iho_refuse(rc, "%s: %s", dev_name(idev->dev), why);
+		mutex_lock(&iho_mutex);
+		iho_refuse(rc, "%s is not handed over: %s", dev_name(idev->dev),
+			   why);
+		mutex_unlock(&iho_mutex);
+		return rc;
 	}
 
 	mutex_lock(&r->lock);
@@ -436,7 +438,7 @@ static int apply_allow(struct apply *a, const struct iho_step *step)
 	int rc = 0;
 
 	for (u32 i = 0; i < step->allow.ranges; i++) {
-		allowed = kzalloc(sizeof(*allowed), GFP_KERNEL_ACCOUNT);
+		allowed = kzalloc_obj(*allowed, GFP_KERNEL_ACCOUNT);
 		if (!allowed) {
 			rc = -ENOMEM;
 			break;
@@ -568,6 +570,8 @@ static int apply_wait(struct apply *a, const struct iho_step *step)
 
 static int apply_step(struct apply *a, const struct iho_step *step)
 {
+	struct iommufd_ioas *ioas;
+
 	switch (step->kind) {
 	case IHO_REC_OPTION:
 		if (!capable(CAP_SYS_RESOURCE))
@@ -577,8 +581,8 @@ static int apply_step(struct apply *a, const struct iho_step *step)
 	case IHO_REC_IOAS_ALLOC:
 		return apply_ioas(a, step->ioas.out_ioas_id);
 	case IHO_REC_IOAS_OPTION:
-		return iopt_disable_large_pages(&find_ioas(a->ictx,
-							   step->option.object_id)->iopt);
+		ioas = find_ioas(a->ictx, step->option.object_id);
+		return iopt_disable_large_pages(&ioas->iopt);
 	case IHO_REC_ALLOW_IOVAS:
 		return apply_allow(a, step);
 	case IHO_REC_VFIO_IOAS:
@@ -636,10 +640,12 @@ static int apply_plan(struct liveupdate_file_op_args *args,
 		rc = apply_step(&a, &step);
 		if (!rc)
 			continue;
-		guard(mutex)(&iho_mutex);
-		iho_refuse(rc, "session \"%s\" token %llu: record %u at %#llx of kind %u cannot be replayed: error %d",
+		mutex_lock(&iho_mutex);
+		iho_refuse(rc,
+			   "session \"%s\" token %llu: record %u at %#llx of kind %u cannot be replayed: error %d",
 			   liveupdate_session_name(args->session), args->token,
 			   step.record, step.offset, step.kind, rc);
+		mutex_unlock(&iho_mutex);
 		break;
 	}
 out:
@@ -676,7 +682,6 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 {
 	const char *session = liveupdate_session_name(args->session);
 	struct iho_plan_source src = { .img = &iho_in.image };
-	void *work __free(kvfree) = NULL;
 	struct iommufd_replay *r;
 	struct iho_context fact;
 	struct iommufd_ctx *ictx;
@@ -686,13 +691,14 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 	struct file *file;
 	u32 index;
 	int rc;
+	void *work __free(kvfree) = NULL;
 
 	rc = iho_in_context(session, args->token, &index, &fact);
 	if (rc)
 		return rc;
 	map = iho_in_map();
 	work = kvzalloc(iho_plan_work(fact.records), GFP_KERNEL);
-	r = kzalloc(sizeof(*r), GFP_KERNEL);
+	r = kzalloc_obj(*r);
 	if (!map || !work || !r) {
 		kfree(r);
 		return -ENOMEM;

@@ -93,6 +93,7 @@ static inline int iommu_handover_reboot_gate(struct kimage *image)
 {
 	return 0;
 }
+
 static inline void iommu_handover_commit(void) { }
 static inline void iommu_handover_kimage_loaded(struct kimage *image) { }
 static inline void iommu_handover_kimage_freed(struct kimage *image) { }
@@ -105,14 +106,17 @@ iommufd_handover_replay_device(struct iommufd_device *idev,
 {
 	return 0;
 }
+
 static inline int iommufd_handover_device_sealed(struct iommufd_device *idev)
 {
 	return 0;
 }
+
 static inline int vfio_handover_replay(struct vfio_device *device)
 {
 	return 0;
 }
+
 static inline int vfio_handover_sealed(struct vfio_device *device)
 {
 	return 0;

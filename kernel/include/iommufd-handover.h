@@ -118,15 +118,18 @@ static inline bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
 {
 	return false;
 }
+
 static inline int iommufd_handover_change_begin(struct iommufd_ctx *ictx)
 {
 	return 0;
 }
+
 static inline void iommufd_handover_change_end(struct iommufd_ctx *ictx) { }
 static inline int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
 {
 	return 0;
 }
+
 static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx *ictx,
 					       unsigned int cmd,
 					       const void *arg, bool *locked)
@@ -134,31 +137,37 @@ static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx *ictx,
 	*locked = false;
 	return 0;
 }
+
 static inline long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx,
 					       unsigned int cmd,
 					       unsigned long arg)
 {
 	return iommufd_vfio_ioctl(ictx, cmd, arg);
 }
+
 static inline bool iommufd_handover_close_begin(struct iommufd_ctx *ictx)
 {
 	return false;
 }
+
 static inline int iommufd_handover_bind_begin(struct iommufd_ctx *ictx,
 					      struct device *dev)
 {
 	return 0;
 }
+
 static inline void iommufd_handover_bind_end(struct iommufd_ctx *ictx,
 					     struct iommufd_device *idev) { }
 static inline u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx)
 {
 	return 0;
 }
+
 static inline bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id)
 {
 	return false;
 }
+
 static inline void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
 						struct iommufd_device *idev,
 						u32 flags) { }

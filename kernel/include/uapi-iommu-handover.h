@@ -96,6 +96,7 @@ struct iommu_handover_query {
 	__u32 message_len;
 	__u32 __reserved;
 };
+
 #define IOMMU_HANDOVER_QUERY \
 	_IO(IOMMU_HANDOVER_TYPE, IOMMU_HANDOVER_CMD_QUERY)
 
@@ -128,6 +129,7 @@ struct iommu_handover_snapshot {
 	__u32 message_len;
 	__u32 __reserved;
 };
+
 #define IOMMU_HANDOVER_SNAPSHOT \
 	_IO(IOMMU_HANDOVER_TYPE, IOMMU_HANDOVER_CMD_SNAPSHOT)
 
@@ -164,6 +166,7 @@ struct iommu_handover_seal {
 	__u32 message_len;
 	__u32 __reserved;
 };
+
 #define IOMMU_HANDOVER_SEAL \
 	_IO(IOMMU_HANDOVER_TYPE, IOMMU_HANDOVER_CMD_SEAL)
 
@@ -181,6 +184,7 @@ struct iommu_handover_unseal {
 	__u32 size;
 	__u32 flags;
 };
+
 #define IOMMU_HANDOVER_UNSEAL \
 	_IO(IOMMU_HANDOVER_TYPE, IOMMU_HANDOVER_CMD_UNSEAL)
 
