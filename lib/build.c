@@ -187,8 +187,9 @@ static void put_streams(const struct iho_facts *facts, const u8 *snapshot,
 	for (i = 0; i < facts->contexts; i++) {
 		c = &facts->context[i];
 		memset(out + end, 0, (size_t)(pos - end));
-		memcpy(out + pos, snapshot + c->stream_off,
-		       (size_t)c->stream_len);
+		if (c->stream_len)	/* without any, there may be no snapshot */
+			memcpy(out + pos, snapshot + c->stream_off,
+			       (size_t)c->stream_len);
 		end = pos + c->stream_len;
 		pos = IHO_PAD(end, IHO_PAGE_SIZE);
 	}
