@@ -105,8 +105,6 @@ class Report:
             entry["shown"] = json.loads(done.stdout)
         except ValueError as error:
             self.trouble(f"show --json {entry['file']}: {error}")
-            return
-        self.say(f"stage {number - 1}: {entry['file']}, {len(data)} bytes")
 
     # ---- afterwards -------------------------------------------------------
 
