@@ -451,7 +451,8 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 		goto out_free;
 	}
 	/* Two loaders would release each other's seals. */
-	if (flock(h->fd, LOCK_EX | LOCK_NB)) {
+	/* A kernel may be without file locks; SEAL is exclusive all the same. */
+	if (flock(h->fd, LOCK_EX | LOCK_NB) && errno != ENOSYS) {
 		handover_complain("lock %s: %s", DEVICE, errno == EWOULDBLOCK ?
 				  "another kexec is loading with --iommu-handover; wait for it" :
 				  strerror(errno));
