@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Facts: each rule of section 3, broken on purpose, is refused with its own
+ * code and place, as arrays and in an image whose checksums are right.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tap.h"
+#include "world.h"
+
+static struct world world;
+
+#define CASE(id)	static void id(struct world *w)
+
+CASE(nothing) { (void)w; }
+CASE(release_empty) { memset(w->release, 0, 64); }
+CASE(release_control) { w->release[3] = '\n'; }
+CASE(memory_session_empty) { memset(w->memory[0].session, 0, 64); }
+CASE(memory_session_control) { w->memory[0].session[1] = 0x1b; }
+CASE(memory_session_high) { w->memory[0].session[1] = (char)0x80; }
+CASE(memory_session_del) { w->memory[0].session[1] = 0x7f; }
+CASE(memory_session_full) { memset(w->memory[2].session, 'z', 64); }
+CASE(memory_session_tail) { w->memory[0].session[63] = 'x'; }
+CASE(memory_size_zero) { w->memory[1].size = 0; }
+CASE(memory_size_top) { w->memory[1].size = 1ull << 63; }
+CASE(memory_size_most) { w->memory[1].size = (1ull << 63) - 1; }
+CASE(memory_seals) { w->memory[1].seals = 0x40; }
+CASE(memory_reserved) { w->memory[1].reserved = 1; }
+CASE(memory_twice) { w->memory[1].token = 1; }
+CASE(memory_order) { w->memory[1].token = 0; }
+CASE(memory_session_order) { w->memory[0].session[3] = 'z'; }
+CASE(memory_is_context) { w->memory[1].token = 16; }
+CASE(unit_type) { w->unit[0].type = 2; }
+CASE(unit_type_zero) { w->unit[0].type = 0; }
+CASE(unit_mode) { w->unit[0].mode = 3; }
+CASE(unit_mode_scalable) { w->unit[0].mode = IHO_UNIT_SCALABLE; }
+CASE(unit_segment) { w->unit[0].segment = 65536; }
+CASE(unit_register_align) { w->unit[0].register_pa |= 0x800; }
+CASE(unit_register_range) { w->unit[0].register_pa = 1ull << 52; }
+CASE(unit_root_align) { w->unit[0].root_pa |= 1; }
+CASE(unit_root_zero) { w->unit[0].root_pa = 0; }
+CASE(unit_root_range) { w->unit[0].root_pa = 1ull << 52; }
+CASE(unit_root_last) { w->unit[0].root_pa = (1ull << 52) - 4096; }
+CASE(unit_reserved) { w->unit[0].reserved = 1; }
+CASE(unit_twice) { w->unit[w->units++] = w->unit[0]; }
+CASE(unit_order)
+{
+	w->unit[1] = w->unit[0];
+	w->unit[1].register_pa -= 4096;
+	w->units++;
+}
+CASE(unit_orphan)
+{
+	w->unit[1] = w->unit[0];
+	w->unit[1].register_pa += 4096;
+	w->units++;
+}
+CASE(table_format) { w->table[0].format = 2; }
+CASE(table_levels_few) { w->table[0].levels = 2; }
+CASE(table_levels_many) { w->table[0].levels = 6; }
+CASE(table_levels_five) { w->table[0].levels = 5; }
+CASE(table_root_align) { w->table[0].root_pa |= 8; }
+CASE(table_root_zero) { w->table[0].root_pa = 0; }
+CASE(table_root_range) { w->table[0].root_pa = ~0xfffull; }
+CASE(table_hwpt_zero) { w->table[0].hwpt_id = 0; }
+CASE(table_hwpt_large) { w->table[0].hwpt_id = 0x80000000u; }
+CASE(table_twice) { w->table[1].hwpt_id = 4; }
+CASE(table_order) { w->table[1].hwpt_id = 3; }
+CASE(table_context) { w->table[1].context = 2; }
+CASE(domain_id) { w->domain[1].domain_id = 65536; }
+CASE(domain_reserved) { w->domain[1].reserved = 7; }
+CASE(domain_twice) { w->domain[1].domain_id = 1; }
+CASE(domain_order) { w->domain[1].domain_id = 0; }
+CASE(domain_unit) { w->domain[1].unit = 1; }
+CASE(domain_table) { w->domain[1].table = 2; }
+CASE(domain_table_none) { w->domain[1].table = IHO_NONE; }
+CASE(domain_orphan)
+{
+	w->domain[2] = w->domain[1];
+	w->domain[2].domain_id = 3;
+	w->domains++;
+}
+CASE(device_level) { w->device[0].level = 3; }
+CASE(device_level_zero) { w->device[0].level = 0; }
+CASE(device_level_continuous) { w->device[0].level = 2; }
+CASE(device_segment) { w->device[2].segment = 65536; }
+CASE(device_segment_unit) { w->device[2].segment = 1; }
+CASE(device_ids_many) { w->device[0].source_ids = 9; }
+CASE(device_ids_range) { w->device[0].source_id[0] = 0x10000; }
+CASE(device_ids_none) { w->device[0].source_ids = 0; }
+CASE(device_ids_unused) { w->device[0].source_id[1] = 1; }
+CASE(device_ids_own_again) { w->device[1].source_id[1] = 0x300; }
+CASE(device_ids_order)
+{
+	w->device[1].source_id[2] = 0x2f8;
+	w->device[1].source_ids = 3;
+}
+CASE(device_ids_eight)
+{
+	u32 i;
+
+	for (i = 1; i < 8; i++)
+		w->device[1].source_id[i] = 0x500 + i;
+	w->device[1].source_ids = 8;
+}
+CASE(device_twice) { w->device[1].source_id[0] = 0x10; }
+CASE(device_order) { w->device[1].source_id[0] = 0x8; }
+CASE(device_dev_id_zero) { w->device[1].dev_id = 0; }
+CASE(device_dev_id_large) { w->device[1].dev_id = ~0u; }
+CASE(device_reserved) { w->device[1].reserved = 1; }
+CASE(device_reserved1) { w->device[1].reserved1 = 1; }
+CASE(device_unit) { w->device[1].unit = 1; }
+CASE(device_context) { w->device[1].context = 2; }
+CASE(device_domain) { w->device[1].domain = 2; }
+CASE(device_domain_context) { w->device[2].domain = 1; }
+CASE(device_domain_unit)
+{
+	
+	w->unit[1] = w->unit[0];
+	w->unit[1].register_pa += 4096;
+	w->units++;
+	w->domain[1].unit = 1;
+}
+CASE(context_session_empty) { memset(w->context[0].session, 0, 64); }
+CASE(context_session_tail) { w->context[0].session[40] = 'x'; }
+CASE(context_twice)
+{
+	w->context[1] = w->context[0];
+}
+CASE(context_order) { w->context[0].session[3] = 'z'; }
+CASE(context_is_memory) { w->context[1].token = 1; }
+CASE(too_many_memories) { w->memories = IHO_MAX_MEMORIES + 1; }
+CASE(too_many_units) { w->units = IHO_MAX_UNITS + 1; }
+CASE(too_many_tables) { w->tables = IHO_MAX_TABLES + 1; }
+CASE(too_many_domains) { w->domains = IHO_MAX_DOMAINS + 1; }
+CASE(too_many_devices) { w->devices = IHO_MAX_DEVICES + 1; }
+CASE(too_many_contexts) { w->contexts = IHO_MAX_CONTEXTS + 1; }
+CASE(too_many_records) { w->context[0].records = IHO_MAX_RECORDS + 1; }
+
+enum where_it_shows { BOTH, ARRAYS };
+
+static const struct {
+	void (*fn)(struct world *w);
+	const char *name;
+	int err;
+	const char *node;
+	u32 index;
+	const char *prop;
+	enum where_it_shows where;
+} cases[] = {
+#define C(fn, err, node, index, prop)					\
+	{ fn, #fn, IHO_ERR_##err, node, index, prop, BOTH }
+#define A(fn, err, node, index, prop)					\
+	{ fn, #fn, IHO_ERR_##err, node, index, prop, ARRAYS }
+#define GOOD(fn)	{ fn, #fn, IHO_OK, "", 0, "", BOTH }
+	GOOD(nothing),
+	C(release_empty, STRING, "", IHO_NONE, "release"),
+	C(release_control, STRING, "", IHO_NONE, "release"),
+	C(memory_session_empty, STRING, "memory", 0, "session"),
+	C(memory_session_control, STRING, "memory", 0, "session"),
+	C(memory_session_high, STRING, "memory", 0, "session"),
+	C(memory_session_del, STRING, "memory", 0, "session"),
+	A(memory_session_full, STRING, "memory", 2, "session"),
+	A(memory_session_tail, STRING, "memory", 0, "session"),
+	C(memory_size_zero, RANGE, "memory", 1, "size"),
+	C(memory_size_top, RANGE, "memory", 1, "size"),
+	GOOD(memory_size_most),
+	C(memory_seals, VALUE, "memory", 1, "seals"),
+	A(memory_reserved, RANGE, "memory", 1, "reserved"),
+	C(memory_twice, ORDER, "memory", 1, "token"),
+	C(memory_order, ORDER, "memory", 1, "token"),
+	C(memory_session_order, ORDER, "memory", 1, "token"),
+	C(memory_is_context, ORDER, "context", 0, "token"),
+	C(unit_type, VALUE, "unit", 0, "type"),
+	C(unit_type_zero, VALUE, "unit", 0, "type"),
+	C(unit_mode, VALUE, "unit", 0, "mode"),
+	GOOD(unit_mode_scalable),
+	C(unit_segment, RANGE, "unit", 0, "segment"),
+	C(unit_register_align, ALIGN, "unit", 0, "register-pa"),
+	C(unit_register_range, RANGE, "unit", 0, "register-pa"),
+	C(unit_root_align, ALIGN, "unit", 0, "root-pa"),
+	C(unit_root_zero, RANGE, "unit", 0, "root-pa"),
+	C(unit_root_range, RANGE, "unit", 0, "root-pa"),
+	GOOD(unit_root_last),
+	A(unit_reserved, RANGE, "unit", 0, "reserved"),
+	C(unit_twice, ORDER, "unit", 1, "register-pa"),
+	C(unit_order, ORDER, "unit", 1, "register-pa"),
+	C(unit_orphan, ORPHAN, "unit", 1, ""),
+	C(table_format, VALUE, "table", 0, "format"),
+	C(table_levels_few, RANGE, "table", 0, "levels"),
+	C(table_levels_many, RANGE, "table", 0, "levels"),
+	GOOD(table_levels_five),
+	C(table_root_align, ALIGN, "table", 0, "root-pa"),
+	C(table_root_zero, RANGE, "table", 0, "root-pa"),
+	C(table_root_range, RANGE, "table", 0, "root-pa"),
+	C(table_hwpt_zero, RANGE, "table", 0, "hwpt-id"),
+	C(table_hwpt_large, RANGE, "table", 0, "hwpt-id"),
+	C(table_twice, ORDER, "table", 1, "hwpt-id"),
+	C(table_order, ORDER, "table", 1, "hwpt-id"),
+	C(table_context, REF, "table", 1, "context"),
+	C(domain_id, RANGE, "domain", 1, "domain-id"),
+	A(domain_reserved, RANGE, "domain", 1, "reserved"),
+	C(domain_twice, ORDER, "domain", 1, "domain-id"),
+	C(domain_order, ORDER, "domain", 1, "domain-id"),
+	C(domain_unit, REF, "domain", 1, "unit"),
+	C(domain_table, REF, "domain", 1, "table"),
+	C(domain_table_none, REF, "domain", 1, "table"),
+	C(domain_orphan, ORPHAN, "domain", 2, ""),
+	C(device_level, VALUE, "device", 0, "level"),
+	C(device_level_zero, VALUE, "device", 0, "level"),
+	GOOD(device_level_continuous),
+	C(device_segment, RANGE, "device", 2, "segment"),
+	C(device_segment_unit, REF, "device", 2, "unit"),
+	C(device_ids_many, LIMIT, "device", 0, "source-ids"),
+	C(device_ids_range, RANGE, "device", 0, "source-ids"),
+	A(device_ids_none, RANGE, "device", 0, "source-ids"),
+	A(device_ids_unused, RANGE, "device", 0, "source-ids"),
+	C(device_ids_own_again, ORDER, "device", 1, "source-ids"),
+	C(device_ids_order, ORDER, "device", 1, "source-ids"),
+	GOOD(device_ids_eight),
+	C(device_twice, ORDER, "device", 1, "source-ids"),
+	C(device_order, ORDER, "device", 1, "source-ids"),
+	C(device_dev_id_zero, RANGE, "device", 1, "dev-id"),
+	C(device_dev_id_large, RANGE, "device", 1, "dev-id"),
+	A(device_reserved, RANGE, "device", 1, "reserved"),
+	A(device_reserved1, RANGE, "device", 1, "reserved"),
+	C(device_unit, REF, "device", 1, "unit"),
+	C(device_context, REF, "device", 1, "context"),
+	C(device_domain, REF, "device", 1, "domain"),
+	C(device_domain_context, REF, "device", 2, "domain"),
+	C(device_domain_unit, REF, "device", 1, "domain"),
+	C(context_session_empty, STRING, "context", 0, "session"),
+	A(context_session_tail, STRING, "context", 0, "session"),
+	C(context_twice, ORDER, "context", 1, "token"),
+	C(context_order, ORDER, "context", 1, "token"),
+	C(context_is_memory, ORDER, "context", 1, "token"),
+	A(too_many_memories, LIMIT, "memory", IHO_NONE, "count"),
+	A(too_many_units, LIMIT, "unit", IHO_NONE, "count"),
+	A(too_many_tables, LIMIT, "table", IHO_NONE, "count"),
+	A(too_many_domains, LIMIT, "domain", IHO_NONE, "count"),
+	A(too_many_devices, LIMIT, "device", IHO_NONE, "count"),
+	A(too_many_contexts, LIMIT, "context", IHO_NONE, "count"),
+	A(too_many_records, LIMIT, "context", 0, "records"),
+};
+
+static void check_place(const struct iho_where *where, size_t i,
+			const char *how)
+{
+	if (!cases[i].err)
+		return;
+	if (!ok(!strcmp(where->node, cases[i].node) &&
+		where->index == cases[i].index &&
+		!strcmp(where->prop, cases[i].prop) &&
+		where->record == IHO_NONE, "%s: place, %s", cases[i].name, how))
+		diag("%s-%u, %s", where->node, where->index, where->prop);
+}
+
+int main(void)
+{
+	struct iho_facts facts;
+	struct iho_where where;
+	struct iho_image img;
+	struct iho_seg seg;
+	size_t i, len;
+	u8 *image;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&where, 0x55, sizeof(where));
+		world_example(&world);
+		cases[i].fn(&world);
+		world_facts(&world, &facts);
+		ok_err(iho_facts_check(&facts, &where), cases[i].err,
+		       "%s: arrays", cases[i].name);
+		ok_err(iho_facts_check(&facts, NULL), cases[i].err,
+		       "%s: arrays, place not asked for", cases[i].name);
+		check_place(&where, i, "arrays");
+		if (cases[i].where == ARRAYS)
+			continue;
+		memset(&where, 0x55, sizeof(where));
+		image = world_image(&world, &len);
+		seg.ptr = image;
+		seg.len = len;
+		ok_err(iho_image_open(&seg, 1, &img, &where), cases[i].err,
+		       "%s: image", cases[i].name);
+		check_place(&where, i, "image");
+		free(image);
+	}
+	return tap_end();
+}
