@@ -494,16 +494,22 @@ static u32 first_table(const struct model *m)
 static int check_hwpts(const struct model *m, u64 len, struct iho_where *where)
 {
 	const u32 tables = iho_source_count(m->src, IHO_NODE_TABLE);
+	const struct iho_image *img = m->src->img;
 	union iho_fact fact;
+	u64 at = 0;
 	u32 i;
 
 	for (i = first_table(m); i < tables; i++) {
 		iho_source_get(m->src, IHO_NODE_TABLE, i, &fact);
 		if (fact.table.context != m->context)
 			break;
-		if (!find(&m->hwpts, fact.table.hwpt_id))
-			return iho_fail(where, IHO_ERR_ORPHAN, 0, "table", i,
-					iho_names[IHO_NAME_HWPT_ID], IHO_NONE);
+		if (find(&m->hwpts, fact.table.hwpt_id))
+			continue;
+		if (img)
+			at = IHO_HEADER_LEN + IHO_FDT_STRUCT +
+			     (u64)(u32)iho_node_find(img, IHO_NODE_TABLE, i);
+		return iho_fail(where, IHO_ERR_ORPHAN, at, "table", i,
+				iho_names[IHO_NAME_HWPT_ID], IHO_NONE);
 	}
 	/* The kernel destroys its own HWPTs with the last device on them. */
 	for (i = 0; i < m->hwpts.count; i++)

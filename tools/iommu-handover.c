@@ -94,8 +94,9 @@ static int refuse(const struct loaded *l, int err, const struct iho_where *w)
 {
 	enum iho_family family = iho_error_family(err);
 
-	fprintf(stderr, "iommu-handover: %s: byte %llu: ", l->name,
-		(unsigned long long)w->offset);
+	fprintf(stderr, "iommu-handover: %s: ", l->name);
+	if (w->offset || !strcmp(w->node, "header"))
+		fprintf(stderr, "byte %llu: ", (unsigned long long)w->offset);
 	print_where(w);
 	fprintf(stderr, ": %s%s [%s]\n", iho_strerror(err),
 		err == -IHO_ERR_MAGIC ? other_magic(l) : "",
