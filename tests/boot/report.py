@@ -47,6 +47,7 @@ class Report:
         self.when = {}       # (stage, event) -> monotonic seconds
         self.images = {}     # number -> dict
         self.troubles = []
+        self.bad_line = None  # of the serial log, the first, from 0
         self.stage = 0
         self.last_event = "start"
 
@@ -123,9 +124,8 @@ class Report:
         that scan and its end.
         """
         count = 0
-        complained = False
         with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
+            for number, line in enumerate(file):
                 # Only the kernel's lines have a time stamp.
                 match = re.search(r"\[ *\d+\.\d{6}\](\[[^]]*\])? (.*)", line)
                 if not match:
@@ -137,9 +137,9 @@ class Report:
                     continue
                 if any(item.search(text) for item in allowed):
                     continue
-                if not complained:
+                if self.bad_line is None:
+                    self.bad_line = number
                     self.trouble(f"kernel log: {text}")
-                complained = True
         return count
 
     def per_kexec(self, key, offset):
