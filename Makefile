@@ -15,8 +15,7 @@ export UPSTREAM
 override O := $(abspath $(O))
 export O
 
-# Given on make's command line or in the environment, used by the scripts.
-export LINUX_TARBALL KEXEC_TARBALL QEMU ACCEL JOBS IOMMU_HANDOVER_CACHE
+# The others reach the scripts as they are given, through the environment.
 
 .PHONY: all
 all: kernel kexec tool unit boot-programs
