@@ -739,8 +739,11 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 {
 	int rc;
 
-	rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload, len, inl,
-			    inl_len);
+	/* Without a buffer it would only measure */
+	rc = -IHO_ERR_NOSPACE;
+	if (g->stream)
+		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
+				    len, inl, inl_len);
 	if (rc == -IHO_ERR_NOSPACE) {
 		u64 cap = max(2 * g->cap, g->pos + IHO_MAX_RECORD_LEN);
 		void *p = kvrealloc(g->stream, cap, GFP_KERNEL);
