@@ -175,7 +175,10 @@ struct iho_domain {
 	__u32 reserved;
 };
 
-/* device-N: a bound device. Ordered by segment, then source_id[0]. */
+/*
+ * device-N: a bound device. Ordered by segment, then source_id[0], which is its
+ * own; aliases follow in ascending order.
+ */
 enum iho_level {
 	IHO_LEVEL_PAUSED = 1,		/* "paused": quiesced across the jump */
 	IHO_LEVEL_CONTINUOUS = 2,	/* "continuous": DMA never stops */
@@ -264,10 +267,10 @@ enum iho_rec_kind {
 	IHO_REC_VFIO_IOAS = 5,	/* IOMMU_VFIO_IOAS, SET; at most one */
 	IHO_REC_MAP_FILE = 6,	/* IOMMU_IOAS_MAP_FILE; by ioas_id, iova */
 	IHO_REC_VFIO_BIND = 7,	/* VFIO_DEVICE_BIND_IOMMUFD; by out_devid */
-	IHO_REC_HWPT_ALLOC = 8,	/* IOMMU_HWPT_ALLOC or the kernel's own on
-				 * attach to an IOAS; by out_hwpt_id */
-	IHO_REC_ATTACH = 9,	/* VFIO_DEVICE_ATTACH_IOMMUFD_PT; by device
-				 * object ID */
+	/* IOMMU_HWPT_ALLOC, or the kernel's own on attach to an IOAS */
+	IHO_REC_HWPT_ALLOC = 8,	/* by out_hwpt_id */
+	/* VFIO_DEVICE_ATTACH_IOMMUFD_PT */
+	IHO_REC_ATTACH = 9,	/* by object ID of the device */
 	IHO_REC_KINDS
 };
 
@@ -343,8 +346,8 @@ struct iho_range {
  * in the stream; a map that shares with none has a group of its own. Members
  * of a group name one memory and agree in PAGES_WRITABLE.
  */
-#define IHO_MAP_PAGES_WRITABLE	1u	/* pinned for writing, so that a copy
-					 * of a read-only map may be writable */
+/* Pinned for writing, so that a copy of a read-only map may be writable. */
+#define IHO_MAP_PAGES_WRITABLE	1u
 struct iho_map_ref {
 	__u32 memory;		/* index */
 	__u32 group;

@@ -34,11 +34,11 @@ size_t iho_build_size(const struct iho_facts *facts)
 	for (kind = 0; kind < IHO_NODES; kind++)
 		if (iho_facts_count(facts, kind) > iho_node_desc[kind].max)
 			return 0;
-	size = IHO_PAD((u64)IHO_HEADER_LEN + fdt_bound(facts), IHO_PAGE_SIZE);
+	size = iho_pad((u64)IHO_HEADER_LEN + fdt_bound(facts), IHO_PAGE_SIZE);
 	for (i = 0; i < facts->contexts; i++) {
 		if (facts->context[i].stream_len > IHO_MAX_IMAGE)
 			return 0;
-		size += IHO_PAD(facts->context[i].stream_len, IHO_PAGE_SIZE);
+		size += iho_pad(facts->context[i].stream_len, IHO_PAGE_SIZE);
 	}
 	return (size_t)size;
 }
@@ -113,7 +113,7 @@ static void place(struct placing *at, struct iho_context *c)
 	if (at->snapshot && c->stream_len)
 		c->stream_crc = iho_crc32(0, at->snapshot + from,
 					  (size_t)c->stream_len);
-	at->pos += IHO_PAD(c->stream_len, IHO_PAGE_SIZE);
+	at->pos += iho_pad(c->stream_len, IHO_PAGE_SIZE);
 }
 
 static int put_nodes(void *fdt, const struct iho_plan_source *src,
@@ -179,7 +179,7 @@ static u32 put_fdt(void *fdt, u32 cap, const struct iho_facts *facts,
 static void put_streams(const struct iho_facts *facts, const u8 *snapshot,
 			u8 *out, u64 head)
 {
-	u64 pos = IHO_PAD(head, IHO_PAGE_SIZE);
+	u64 pos = iho_pad(head, IHO_PAGE_SIZE);
 	const struct iho_context *c;
 	u64 end = head;
 	u32 i;
@@ -191,7 +191,7 @@ static void put_streams(const struct iho_facts *facts, const u8 *snapshot,
 			memcpy(out + pos, snapshot + c->stream_off,
 			       (size_t)c->stream_len);
 		end = pos + c->stream_len;
-		pos = IHO_PAD(end, IHO_PAGE_SIZE);
+		pos = iho_pad(end, IHO_PAGE_SIZE);
 	}
 	memset(out + end, 0, (size_t)(pos - end));
 }
@@ -279,13 +279,13 @@ int iho_build(const struct iho_facts *facts, const void *snapshot, void *out,
 		goto no_space;
 	head = (u64)IHO_HEADER_LEN + len;
 	if (head > IHO_MAX_HEAD ||
-	    at.pos > IHO_MAX_IMAGE - IHO_PAD(head, IHO_PAGE_SIZE))
+	    at.pos > IHO_MAX_IMAGE - iho_pad(head, IHO_PAGE_SIZE))
 		return iho_fail(where, IHO_ERR_LIMIT, 0, "header", IHO_NONE,
 				"total_len", IHO_NONE);
-	if (at.pos + IHO_PAD(head, IHO_PAGE_SIZE) > cap)
+	if (at.pos + iho_pad(head, IHO_PAGE_SIZE) > cap)
 		goto no_space;
 	at.snapshot = snapshot;
-	at.pos = IHO_PAD(head, IHO_PAGE_SIZE);
+	at.pos = iho_pad(head, IHO_PAGE_SIZE);
 	len = put_fdt(fdt, room, facts, &at);
 	put_streams(facts, snapshot, out, head);
 	put_header(out, at.pos, len, facts->contexts);

@@ -211,7 +211,7 @@ static bool begins(const struct canon *c, int off, int end, enum iho_node kind,
 		   u32 index)
 {
 	char name[16];
-	u32 len = (u32)IHO_PAD(iho_node_name(kind, index, name) + 1, 4);
+	u32 len = (u32)iho_pad(iho_node_name(kind, index, name) + 1, 4);
 
 	return (u32)(end - off) == 4 + len &&
 	       !memcmp(c->fdt + IHO_FDT_STRUCT + off + 4, name, len);

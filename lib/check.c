@@ -209,7 +209,7 @@ static int check_sections(const struct iho_image *img,
 
 	if (sections != img->contexts)
 		return HEAD_FAIL(IHO_ERR_COUNT, sections);
-	pos = IHO_PAD(end, IHO_PAGE_SIZE);
+	pos = iho_pad(end, IHO_PAGE_SIZE);
 	iho_cursor_init(&cur, &src, IHO_NODE_CONTEXT);
 	for (i = 0; iho_cursor_next(&cur, &fact); i++) {
 		if (c->stream_off % IHO_PAGE_SIZE)
@@ -233,7 +233,7 @@ static int check_sections(const struct iho_image *img,
 			return iho_fail(where, IHO_ERR_GAP, dirty, "context",
 					i, "padding", IHO_NONE);
 		end = pos + c->stream_len;
-		pos = IHO_PAD(end, IHO_PAGE_SIZE);
+		pos = iho_pad(end, IHO_PAGE_SIZE);
 	}
 	if (pos > img->total_len)
 		return HEAD_FAIL(IHO_ERR_TRUNCATED, total_len);

@@ -204,7 +204,6 @@ const void *iho_facts_at(const struct iho_facts *facts, enum iho_node kind,
 #define MAX_SEGMENT	0xffffu
 #define MAX_SOURCE_ID	0xffffu
 #define MAX_DOMAIN_ID	0xffffu
-#define MIN_LEVELS	3u
 
 /* Printable ASCII, not empty, zero behind the NUL. */
 static int string_error(const char *s, u32 size)
@@ -231,14 +230,9 @@ static int pa_error(u64 pa, bool zero_ok)
 	return IHO_OK;
 }
 
-static int id_error(u32 id)
+static int between(u64 first, u64 value, u64 last)
 {
-	return id && id <= IHO_MAX_OBJECT_ID ? IHO_OK : IHO_ERR_RANGE;
-}
-
-static int most(u64 value, u64 max)
-{
-	return value <= max ? IHO_OK : IHO_ERR_RANGE;
+	return first <= value && value <= last ? IHO_OK : IHO_ERR_RANGE;
 }
 
 static int word_error(u32 value, const char *const *words)
@@ -251,55 +245,73 @@ static int word_error(u32 value, const char *const *words)
 	return IHO_ERR_VALUE;
 }
 
-/* The first test that fails ends the check; @prop says which it was. */
-#define TEST(error, name)						\
-	do {								\
-		int test_err = (error);					\
-									\
-		if (test_err) {						\
-			*prop = (name);					\
-			return test_err;				\
-		}							\
-	} while (0)
-#define FIELD_TEST(error, prop)	TEST(error, iho_names[IHO_NAME_##prop])
-#define ZERO_TEST(value)	TEST(most(value, 0), "reserved")
+/* What a test of one field found. */
+struct verdict {
+	enum iho_name name;	/* IHO_NAMES: a reserved field */
+	int err;
+};
+
+/* The first that is not good; @prop says of which field it is. */
+static int first_bad(const struct verdict *v, u32 count, const char **prop)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (!v[i].err)
+			continue;
+		*prop = v[i].name == IHO_NAMES ? "reserved" :
+						 iho_names[v[i].name];
+		return v[i].err;
+	}
+	return IHO_OK;
+}
 
 static int memory_value(const struct iho_memory *m, const char **prop)
 {
-	FIELD_TEST(string_error(m->session, IHO_SESSION_LEN), SESSION);
-	FIELD_TEST(m->size ? most(m->size, MAX_FILE_SIZE) : IHO_ERR_RANGE,
-		   SIZE);
-	FIELD_TEST(m->seals & ~F_SEALS ? IHO_ERR_VALUE : IHO_OK, SEALS);
-	ZERO_TEST(m->reserved);
-	return IHO_OK;
+	const struct verdict v[] = {
+		{ IHO_NAME_SESSION, string_error(m->session, IHO_SESSION_LEN) },
+		{ IHO_NAME_SIZE, between(1, m->size, MAX_FILE_SIZE) },
+		{ IHO_NAME_SEALS, m->seals & ~F_SEALS ? IHO_ERR_VALUE : 0 },
+		{ IHO_NAMES, between(0, m->reserved, 0) },
+	};
+
+	return first_bad(v, IHO_COUNT_OF(v), prop);
 }
 
 static int unit_value(const struct iho_unit *u, const char **prop)
 {
-	FIELD_TEST(word_error(u->type, unit_types), TYPE);
-	FIELD_TEST(word_error(u->mode, unit_modes), MODE);
-	FIELD_TEST(most(u->segment, MAX_SEGMENT), SEGMENT);
-	FIELD_TEST(pa_error(u->register_pa, true), REGISTER_PA);
-	FIELD_TEST(pa_error(u->root_pa, false), ROOT_PA);
-	ZERO_TEST(u->reserved);
-	return IHO_OK;
+	const struct verdict v[] = {
+		{ IHO_NAME_TYPE, word_error(u->type, unit_types) },
+		{ IHO_NAME_MODE, word_error(u->mode, unit_modes) },
+		{ IHO_NAME_SEGMENT, between(0, u->segment, MAX_SEGMENT) },
+		{ IHO_NAME_REGISTER_PA, pa_error(u->register_pa, true) },
+		{ IHO_NAME_ROOT_PA, pa_error(u->root_pa, false) },
+		{ IHO_NAMES, between(0, u->reserved, 0) },
+	};
+
+	return first_bad(v, IHO_COUNT_OF(v), prop);
 }
 
 static int table_value(const struct iho_table *t, const char **prop)
 {
-	FIELD_TEST(word_error(t->format, table_formats), FORMAT);
-	FIELD_TEST(t->levels < MIN_LEVELS ? IHO_ERR_RANGE :
-		   most(t->levels, IHO_MAX_LEVELS), LEVELS);
-	FIELD_TEST(pa_error(t->root_pa, false), ROOT_PA);
-	FIELD_TEST(id_error(t->hwpt_id), HWPT_ID);
-	return IHO_OK;
+	const struct verdict v[] = {
+		{ IHO_NAME_FORMAT, word_error(t->format, table_formats) },
+		{ IHO_NAME_LEVELS, between(3, t->levels, IHO_MAX_LEVELS) },
+		{ IHO_NAME_ROOT_PA, pa_error(t->root_pa, false) },
+		{ IHO_NAME_HWPT_ID, between(1, t->hwpt_id, IHO_MAX_OBJECT_ID) },
+	};
+
+	return first_bad(v, IHO_COUNT_OF(v), prop);
 }
 
 static int domain_value(const struct iho_domain *d, const char **prop)
 {
-	FIELD_TEST(most(d->domain_id, MAX_DOMAIN_ID), DOMAIN_ID);
-	ZERO_TEST(d->reserved);
-	return IHO_OK;
+	const struct verdict v[] = {
+		{ IHO_NAME_DOMAIN_ID, between(0, d->domain_id, MAX_DOMAIN_ID) },
+		{ IHO_NAMES, between(0, d->reserved, 0) },
+	};
+
+	return first_bad(v, IHO_COUNT_OF(v), prop);
 }
 
 static int source_ids_error(const struct iho_device *d)
@@ -324,21 +336,27 @@ static int source_ids_error(const struct iho_device *d)
 
 static int device_value(const struct iho_device *d, const char **prop)
 {
-	FIELD_TEST(word_error(d->level, device_levels), LEVEL);
-	FIELD_TEST(most(d->segment, MAX_SEGMENT), SEGMENT);
-	FIELD_TEST(source_ids_error(d), SOURCE_IDS);
-	FIELD_TEST(id_error(d->dev_id), DEV_ID);
-	ZERO_TEST(d->reserved);
-	ZERO_TEST(d->reserved1);
-	return IHO_OK;
+	const struct verdict v[] = {
+		{ IHO_NAME_LEVEL, word_error(d->level, device_levels) },
+		{ IHO_NAME_SEGMENT, between(0, d->segment, MAX_SEGMENT) },
+		{ IHO_NAME_SOURCE_IDS, source_ids_error(d) },
+		{ IHO_NAME_DEV_ID, between(1, d->dev_id, IHO_MAX_OBJECT_ID) },
+		{ IHO_NAMES, between(0, d->reserved, 0) },
+		{ IHO_NAMES, between(0, d->reserved1, 0) },
+	};
+
+	return first_bad(v, IHO_COUNT_OF(v), prop);
 }
 
 static int context_value(const struct iho_context *c, const char **prop)
 {
-	FIELD_TEST(string_error(c->session, IHO_SESSION_LEN), SESSION);
-	FIELD_TEST(c->records <= IHO_MAX_RECORDS ? IHO_OK : IHO_ERR_LIMIT,
-		   RECORDS);
-	return IHO_OK;
+	const struct verdict v[] = {
+		{ IHO_NAME_SESSION, string_error(c->session, IHO_SESSION_LEN) },
+		{ IHO_NAME_RECORDS,
+		  c->records > IHO_MAX_RECORDS ? IHO_ERR_LIMIT : 0 },
+	};
+
+	return first_bad(v, IHO_COUNT_OF(v), prop);
 }
 
 static int value(enum iho_node kind, const union iho_fact *fact,

@@ -15,7 +15,7 @@
 #include "handover_glue.h"
 #include "handover_abi.h"
 
-/**
+/*
  * enum iho_error - what is wrong; functions return 0 or one of these negated
  *
  * Numbers are never reused. Three families: 1 to 99 corrupt, 100 to 199
@@ -73,7 +73,7 @@ const char *iho_strerror(int err);
 /** iho_error_name() - its name, "IHO_ERR_DIGEST"; "IHO_OK" for 0. */
 const char *iho_error_name(int err);
 
-/**
+/*
  * enum iho_family - exit codes of the tool and what the kernel maps errno from
  */
 enum iho_family {
@@ -107,7 +107,7 @@ struct iho_where {
 
 /* ---- snapshot (section 7): snapshot.c -------------------------------- */
 
-/**
+/*
  * struct iho_facts - the arrays of a snapshot, or of what an image was made of
  *
  * All pointers are owned by the caller and stay valid as long as it.
@@ -129,6 +129,7 @@ struct iho_facts {
  * @buf: snapshot, 8-byte aligned
  * @len: its length in bytes
  * @facts: filled with pointers into @buf
+ * @where: filled on failure
  *
  * Checks magic, version, counts against their limits, that the arrays and
  * streams fill @len exactly. Values inside are checked by iho_build() (through
@@ -141,6 +142,8 @@ int iho_snapshot_open(const void *buf, size_t len, struct iho_facts *facts,
 
 /**
  * iho_facts_check() - ranges, order and cross-references of all facts
+ * @facts: what to check
+ * @where: filled on failure
  *
  * The same checks, in the same order, that iho_image_open() makes on what it
  * reads: section 3. stream_off and stream_len are not looked at.
@@ -156,6 +159,7 @@ int iho_facts_check(const struct iho_facts *facts, struct iho_where *where);
 
 /**
  * iho_build_size() - upper bound of the image's length in bytes
+ * @facts: what it is to be built of
  *
  * Return: bytes, a multiple of 4096; 0 when a count is over its limit.
  */
@@ -168,6 +172,7 @@ size_t iho_build_size(const struct iho_facts *facts);
  * @out: buffer, 8-byte aligned
  * @cap: its size in bytes, iho_build_size() is enough
  * @out_len: the image's length
+ * @where: filled on failure
  *
  * Equal input gives equal bytes.
  *
@@ -203,6 +208,7 @@ struct iho_image {
  * @seg: where it is; header and FDT lie in seg[0], or -IHO_ERR_TRUNCATED
  * @segs: how many, at least 1
  * @img: filled; points into seg[0], which must outlive it
+ * @where: filled on failure
  *
  * Order of checks (section 5): size, magic, version, features, byte order,
  * lengths against limits, header CRC, reserved fields, digest, FDT CRC,
@@ -217,7 +223,7 @@ struct iho_image {
 int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
 		   struct iho_where *where);
 
-/**
+/*
  * iho_get_memory() and its kin - read one fact of an accepted image
  * @img: from iho_image_open()
  * @index: 0 to its count - 1, or -IHO_ERR_BADCALL
@@ -255,6 +261,11 @@ bool iho_image_differs(const struct iho_image *img,
 
 /**
  * iho_envelope_build() - fill one page
+ * @page: 4096 bytes, 8-byte aligned
+ * @pa: physical addresses of the extents
+ * @len: their lengths in bytes
+ * @extents: how many
+ * @digest: the image's digest field
  *
  * Return: 0, -IHO_ERR_LIMIT, _ALIGN, _RANGE, _OVERLAP.
  */
@@ -268,6 +279,7 @@ int iho_envelope_build(void *page, const u64 *pa, const u64 *len, u32 extents,
  * @len: likewise
  * @extents: how many
  * @digest: filled; the image's digest field must equal it
+ * @where: filled on failure
  *
  * Extents are 4 KiB aligned, not empty, below 2^52, disjoint, and their sum
  * is within IHO_MAX_IMAGE.
@@ -285,6 +297,14 @@ int iho_envelope_open(const void *page, u64 *pa, u64 *len, u32 *extents,
  * @kind: enum iho_rec_kind; says which member of the union is set
  * @record: its number in the stream, from 0
  * @offset: byte offset of the record in the stream
+ * @option: of OPTION and IOAS_OPTION
+ * @ioas: of IOAS_ALLOC
+ * @allow: of ALLOW_IOVAS; the ranges lie in the stream
+ * @vfio_ioas: of VFIO_IOAS
+ * @map: of MAP_FILE
+ * @bind: of VFIO_BIND
+ * @hwpt: of HWPT_ALLOC
+ * @attach: of ATTACH
  */
 struct iho_step {
 	u32 kind;
@@ -320,6 +340,21 @@ struct iho_step {
 
 /**
  * struct iho_plan - a checked record stream and a cursor in it
+ * @stream: the stream
+ * @len: its length in bytes
+ * @records: how many it holds
+ * @objects: IOAS, devices and HWPTs together
+ * @ioas: how many
+ * @maps: how many
+ * @devices: how many
+ * @hwpts: how many
+ * @attaches: how many
+ * @groups: share groups
+ * @pos: cursor, byte offset in the stream
+ * @next: number of the record there
+ * @work: the workspace, as it was given
+ * @work_len: its size in bytes
+ * @context: index of the context
  *
  * The model of iommufd that checking uses (objects, references, IOVA
  * intervals, allowed ranges, share groups) lives in the caller's workspace.
@@ -328,17 +363,26 @@ struct iho_plan {
 	const u8 *stream;
 	u64 len;
 	u32 records;
-	u32 objects;		/* IOAS, devices and HWPTs together */
+	u32 objects;
 	u32 ioas, maps, devices, hwpts, attaches, groups;
-	u64 pos;		/* cursor */
+	u64 pos;
 	u32 next;
 	void *work;
 	size_t work_len;
 	u32 context;
 };
 
+/** struct iho_plan_source - where the facts are that a stream refers to */
+struct iho_plan_source {
+	/** @img: an accepted image, or NULL */
+	const struct iho_image *img;
+	/** @facts: arrays, looked at when @img is NULL */
+	const struct iho_facts *facts;
+};
+
 /**
  * iho_plan_work() - workspace that a stream of so many records needs at most
+ * @records: how many, at most IHO_MAX_RECORDS
  *
  * Return: bytes, below 32 per record.
  */
@@ -347,11 +391,14 @@ size_t iho_plan_work(u32 records);
 /**
  * iho_plan_init() - check a stream as a whole and put the cursor at its start
  * @plan: filled
- * @facts_of: gives memories, tables and devices the stream may refer to: reads
- *	      fact @index of the image (or of a snapshot, see iho_plan_source)
+ * @src: the facts that the stream may refer to; checked before
  * @context: index of the context
- * @stream: stream_len bytes, 8-byte aligned
+ * @stream: the stream, 8-byte aligned; must outlive @plan
+ * @len: its length in bytes
+ * @records: how many it holds
  * @work: iho_plan_work(records) bytes, 8-byte aligned; not used after init
+ * @work_len: its size in bytes
+ * @where: filled on failure
  *
  * Replays the stream in the model: kinds in dependency order, each kind's own
  * order, object IDs unique in the context, every reference to what came
@@ -363,10 +410,6 @@ size_t iho_plan_work(u32 records);
  *
  * Return: 0 or any corrupt, unsupported or limit error; -IHO_ERR_NOSPACE.
  */
-struct iho_plan_source {
-	const struct iho_image *img;	/* either */
-	const struct iho_facts *facts;	/* or */
-};
 
 int iho_plan_init(struct iho_plan *plan, const struct iho_plan_source *src,
 		  u32 context, const void *stream, u64 len, u32 records,
@@ -374,6 +417,8 @@ int iho_plan_init(struct iho_plan *plan, const struct iho_plan_source *src,
 
 /**
  * iho_plan_next() - next step
+ * @plan: from iho_plan_init()
+ * @step: filled
  *
  * Return: 1 with @step filled, 0 at the end. Cannot fail after init.
  */
@@ -387,7 +432,11 @@ void iho_plan_rewind(struct iho_plan *plan);
  * @buf: stream buffer, or NULL to measure
  * @cap: its size in bytes
  * @pos: in and out: where to write, and behind it
+ * @kind: enum iho_rec_kind
+ * @payload: the ioctl's structure
+ * @payload_len: its size in bytes
  * @inl: inline data; may be NULL when @inline_len is 0
+ * @inline_len: its size in bytes
  *
  * Padding is written as zero.
  *
@@ -450,6 +499,8 @@ int iho_walk_init(struct iho_walk *w, const struct iho_pt *pt);
 
 /**
  * iho_walk_next() - next maximal run in ascending IOVA
+ * @w: from iho_walk_init()
+ * @run: filled
  *
  * Ignored bits and accessed/dirty bits do not count; read, write and snoop
  * do. Huge leaves and 4 KiB leaves of the same meaning give the same run. For
@@ -462,9 +513,11 @@ int iho_walk_next(struct iho_walk *w, struct iho_run *run);
 
 /**
  * iho_walk_tables() - call @fn once for each table page, children first
+ * @pt: page table to walk
  * @fn: gets the address and the level, 0 for tables of 4 KiB leaves; returns
  *	0 to go on, anything else ends the walk and is returned. It may free
  *	the page: the walk does not read it again.
+ * @priv: passed to @fn
  *
  * Return: 0, what @fn gave, or an error of iho_walk_next().
  */
@@ -474,7 +527,9 @@ int iho_walk_tables(const struct iho_pt *pt,
 /**
  * struct iho_diff - the first difference of two trees
  * @iova: byte address, where they first differ
- * @a: has_a tells whether @a maps it; run that holds @iova
+ * @has_a: whether the first tree maps it
+ * @has_b: whether the second does
+ * @a: the first tree's run that holds @iova
  * @b: likewise
  */
 struct iho_diff {
@@ -485,11 +540,13 @@ struct iho_diff {
 
 /**
  * iho_tree_compare() - whether two trees mean the same
+ * @a: first tree
+ * @b: second tree
  * @diff: filled when they differ
  * @runs: number of runs compared, may be NULL
+ * @which: set on error to 0 or 1, for the tree that has it; may be NULL
  *
- * Return: 0 equal, 1 differ, or an error of iho_walk_next() with @which (may
- * be NULL) set to 0 or 1 for the tree that has it.
+ * Return: 0 equal, 1 differ, or an error of iho_walk_next().
  */
 int iho_tree_compare(const struct iho_pt *a, const struct iho_pt *b,
 		     struct iho_diff *diff, u64 *runs, int *which);

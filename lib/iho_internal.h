@@ -8,7 +8,6 @@
 #include "iho.h"
 
 #define IHO_COUNT_OF(a)		(sizeof(a) / sizeof((a)[0]))
-#define IHO_PAD(n, to)		(((n) + ((to) - 1)) & ~((u64)(to) - 1))
 
 /* ---- error.c --------------------------------------------------------- */
 
@@ -17,6 +16,12 @@ int iho_fail(struct iho_where *where, int err, u64 offset, const char *node,
 	     u32 index, const char *prop, u32 record);
 
 /* ---- bytes ----------------------------------------------------------- */
+
+/* @n up to a multiple of @to, a power of two. */
+static inline u64 iho_pad(u64 n, u64 to)
+{
+	return (n + (to - 1)) & ~(to - 1);
+}
 
 static inline u32 iho_be16(const u8 *p)
 {

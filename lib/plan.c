@@ -64,7 +64,7 @@ static u32 index_slots(u32 records)
 
 size_t iho_plan_work(u32 records)
 {
-	return (size_t)(IHO_PAD((u64)index_slots(records) * sizeof(u32), 8) +
+	return (size_t)(iho_pad((u64)index_slots(records) * sizeof(u32), 8) +
 			(u64)records * sizeof(struct entry));
 }
 
@@ -531,7 +531,7 @@ static void model_init(struct model *m, const struct iho_plan_source *src,
 	m->index.off = work;
 	m->index.slots = index_slots(records);
 	m->next = (struct entry *)((u8 *)work +
-		  IHO_PAD((u64)m->index.slots * sizeof(u32), 8));
+		  iho_pad((u64)m->index.slots * sizeof(u32), 8));
 }
 
 int iho_plan_init(struct iho_plan *plan, const struct iho_plan_source *src,

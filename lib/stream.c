@@ -34,13 +34,13 @@ u32 iho_rec_inline_size(u32 kind)
 
 static u64 record_len(u32 payload_len, u32 inline_len)
 {
-	return sizeof(struct iho_rec) + IHO_PAD((u64)payload_len, 8) +
-	       IHO_PAD((u64)inline_len, 8);
+	return sizeof(struct iho_rec) + iho_pad(payload_len, 8) +
+	       iho_pad(inline_len, 8);
 }
 
 static bool padded(const u8 *p, u32 len)
 {
-	u32 pad = (u32)(IHO_PAD((u64)len, 8) - len);
+	u32 pad = (u32)(iho_pad(len, 8) - len);
 
 	return iho_zeroes(p + len, pad) == pad;
 }
@@ -73,7 +73,7 @@ int iho_rec_frame(const u8 *stream, u64 len, u64 pos, struct iho_framed *rec,
 	rec->payload_len = h.payload_len;
 	rec->inline_len = h.inline_len;
 	rec->payload = stream + pos + sizeof(h);
-	rec->inl = rec->payload + IHO_PAD(h.payload_len, 8);
+	rec->inl = rec->payload + iho_pad(h.payload_len, 8);
 	rec->next = pos + size;
 	*what = "padding";
 	if (!padded(rec->payload, rec->payload_len) ||
@@ -155,7 +155,7 @@ int iho_rec_append(void *buf, u64 cap, u64 *pos, u32 kind, const void *payload,
 		p += sizeof(h);
 		memcpy(p, payload, payload_len);
 		if (inline_len)
-			memcpy(p + IHO_PAD(payload_len, 8), inl, inline_len);
+			memcpy(p + iho_pad(payload_len, 8), inl, inline_len);
 	}
 	*pos += size;
 	return 0;

@@ -158,7 +158,6 @@ static int check_stream(struct loaded *l, u32 index)
 			    l->data + c.stream_off, c.stream_len, c.records,
 			    work, work_len, &w);
 	free(work);
-	l->plan[index].work = NULL;
 	l->records += c.records;
 	if (!err)
 		return 0;
@@ -238,9 +237,10 @@ int main(int argc, char **argv)
 		       IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR);
 		return finish(EXIT_VALID);
 	}
+	if (argc < 2)
+		return usage("no command given", "");
 	if (strcmp(command, "check") && strcmp(command, "show"))
-		return argc > 1 ? usage("unknown command: ", command) :
-				  usage("no command given", "");
+		return usage("unknown command: ", command);
 	for (i = 2; i < argc; i++) {
 		if (options && !strcmp(argv[i], "--"))
 			options = false;

@@ -116,7 +116,6 @@ CASE(device_domain) { w->device[1].domain = 2; }
 CASE(device_domain_context) { w->device[2].domain = 1; }
 CASE(device_domain_unit)
 {
-	
 	w->unit[1] = w->unit[0];
 	w->unit[1].register_pa += 4096;
 	w->units++;
