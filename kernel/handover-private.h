@@ -21,6 +21,7 @@ struct file;
 struct folio;
 struct iommu_domain;
 struct iommufd_ctx;
+struct iommufd_replay;
 
 /* Serialises everything outgoing; outside of iommufd_ctx_handover::lock. */
 extern struct mutex iho_mutex;
@@ -193,11 +194,32 @@ void iho_in_compared(bool equal, u64 runs);
 /* The context is finished: drop pins and, behind the last, the image. */
 void iho_in_finished(u32 index);
 
+/* How many contexts of the accepted image are not finished. */
+u32 iho_in_unfinished(void);
+
+/**
+ * iho_in_abandon() - give up what has not come back
+ *
+ * Devices that are waited for are no longer, contexts that were not retrieved
+ * can no longer be, and what only they need is given back. Memfds are not
+ * touched.
+ */
+void iho_in_abandon(void);
+
 /* Reads an inherited page table. For struct iho_pt::table. */
 const u64 *iho_in_table(void *priv, u64 pa);
 
 /* Give the pages of an inherited tree back to the kernel. */
 void iho_in_free_tree(const struct iho_table *table);
+
+/* A retrieved context's replay, for iho_in_abandon(); NULL takes it back. */
+void iho_in_set_replay(u32 index, struct iommufd_replay *replay);
+
+/* Wait for no more devices; give back the inherited tables of those. */
+void iho_replay_abandon(struct iommufd_replay *replay);
+
+/* Give back all inherited tables of a context that never came back. */
+void iho_in_drop_trees(u32 index);
 
 int iho_luo_retrieve(struct liveupdate_file_op_args *args);
 bool iho_luo_may_retry(int err);

@@ -308,7 +308,27 @@ IN_RO(trees_equal, "%u", stats.tables_equal);
 IN_RO(runs_compared, "%llu", stats.runs_compared);
 IN_RO(pages_pinned, "%llu", stats.pages_pinned);
 
+static ssize_t abandon_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t len)
+{
+	bool yes;
+	int rc;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	rc = kstrtobool(buf, &yes);
+	if (rc)
+		return rc;
+	if (!yes)
+		return -EINVAL;
+	iho_in_abandon();
+	return len;
+}
+
+static struct kobj_attribute abandon_attr = __ATTR_WO(abandon);
+
 static struct attribute *in_attrs[] = {
+	&abandon_attr.attr,
 	&in_state_attr.attr,
 	&in_reason_attr.attr,
 	&in_contexts_attr.attr,

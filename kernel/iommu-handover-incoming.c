@@ -34,22 +34,28 @@ static const void *map;
 static bool gone;			/* all finished, image freed */
 static DECLARE_BITMAP(retrieved, IHO_MAX_CONTEXTS);
 static DECLARE_BITMAP(finished, IHO_MAX_CONTEXTS);
-static u32 devices_done;
-static u32 compared, equal;
-static u64 runs, pinned;
+static struct iommufd_replay **replays;	/* iho_in.image.contexts */
+static u64 pinned;
+
+/* Not under in_mutex: a replay counts under its own lock, which is inside. */
+static atomic_t devices_done, compared, equal;
+static atomic64_t runs;
 
 /* Facts are found by stepping through the FDT; step once. */
 static int load_facts(void)
 {
 	const struct iho_image *img = &iho_in.image;
+	struct iommufd_replay **r;
 	struct iho_context *c;
 	struct in_memory *m;
 
 	if (context)
 		return 0;
+	r = kvcalloc(img->contexts + 1, sizeof(*r), GFP_KERNEL);
 	c = kvcalloc(img->contexts + 1, sizeof(*c), GFP_KERNEL);
 	m = kvcalloc(img->memories + 1, sizeof(*m), GFP_KERNEL);
-	if (!c || !m) {
+	if (!r || !c || !m) {
+		kvfree(r);
 		kvfree(c);
 		kvfree(m);
 		return -ENOMEM;
@@ -60,6 +66,7 @@ static int load_facts(void)
 		iho_get_memory(img, i, &m[i].fact);
 	context = c;
 	memory = m;
+	replays = r;
 	return 0;
 }
 
@@ -85,7 +92,7 @@ int iho_in_context(const char *session, u64 token, u32 *index,
 	if (rc)
 		return rc;
 	for (u32 i = 0; i < iho_in.image.contexts; i++) {
-		if (context[i].token != token ||
+		if (context[i].token != token || test_bit(i, finished) ||
 		    strcmp(context[i].session, session))
 			continue;
 		*index = i;
@@ -191,16 +198,14 @@ void iho_in_retrieved(u32 index)
 
 void iho_in_device_done(void)
 {
-	guard(mutex)(&in_mutex);
-	devices_done++;
+	atomic_inc(&devices_done);
 }
 
 void iho_in_compared(bool same, u64 nr)
 {
-	guard(mutex)(&in_mutex);
-	compared++;
-	equal += same;
-	runs += nr;
+	atomic_inc(&compared);
+	atomic_add(same, &equal);
+	atomic64_add(nr, &runs);
 }
 
 static void restore_free(u64 pa)
@@ -222,12 +227,11 @@ static void free_image(void)
 	pr_info("handover from the last kernel finished\n");
 }
 
-void iho_in_finished(u32 index)
+static void finish(u32 index)
 {
 	const char *session;
 	u32 i, n;
 
-	guard(mutex)(&in_mutex);
 	n = iho_in.image.contexts;
 	if (__test_and_set_bit(index, finished))
 		return;
@@ -243,6 +247,45 @@ void iho_in_finished(u32 index)
 		free_image();
 }
 
+void iho_in_finished(u32 index)
+{
+	guard(mutex)(&in_mutex);
+	finish(index);
+}
+
+u32 iho_in_unfinished(void)
+{
+	u32 n = iho_in.image.contexts;
+
+	guard(mutex)(&in_mutex);
+	return iho_in.state == IHO_IN_ACCEPTED ? n - bitmap_weight(finished, n) :
+						 0;
+}
+
+void iho_in_set_replay(u32 index, struct iommufd_replay *replay)
+{
+	guard(mutex)(&in_mutex);
+	replays[index] = replay;
+}
+
+void iho_in_abandon(void)
+{
+	guard(mutex)(&in_mutex);
+	if (iho_in.state != IHO_IN_ACCEPTED || gone || load_facts())
+		return;
+	for (u32 i = 0; i < iho_in.image.contexts; i++) {
+		if (test_bit(i, finished))
+			continue;
+		pr_warn("session \"%s\" token %llu: abandoned\n",
+			context[i].session, context[i].token);
+		if (replays[i])
+			iho_replay_abandon(replays[i]);
+		else
+			iho_in_drop_trees(i);
+		finish(i);
+	}
+}
+
 void iho_in_stats(struct iho_in_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
@@ -254,10 +297,11 @@ void iho_in_stats(struct iho_in_stats *stats)
 			    bitmap_weight(finished, stats->contexts);
 	stats->retrieved = bitmap_weight(retrieved, stats->contexts);
 	stats->devices = iho_in.image.devices;
-	stats->devices_pending = stats->devices - devices_done;
-	stats->tables_compared = compared;
-	stats->tables_equal = equal;
-	stats->runs_compared = runs;
+	stats->devices_pending = gone ? 0 : stats->devices -
+					    atomic_read(&devices_done);
+	stats->tables_compared = atomic_read(&compared);
+	stats->tables_equal = atomic_read(&equal);
+	stats->runs_compared = atomic64_read(&runs);
 	stats->pages_pinned = pinned;
 	if (gone || !load_facts())
 		for (u32 i = 0; i < stats->contexts; i++)
@@ -291,4 +335,14 @@ void iho_in_free_tree(const struct iho_table *table)
 	};
 
 	iho_walk_tables(&pt, free_table, NULL);
+}
+
+void iho_in_drop_trees(u32 index)
+{
+	struct iho_table table;
+
+	for (u32 i = 0; i < iho_in.image.tables; i++)
+		if (!iho_get_table(&iho_in.image, i, &table) &&
+		    table.context == index)
+			iho_in_free_tree(&table);
 }

@@ -644,9 +644,15 @@ void iommu_handover_kimage_freed(struct kimage *image)
 
 int iommu_handover_reboot_gate(struct kimage *image)
 {
+	u32 unfinished = iho_in_unfinished();
 	int rc = 0;
 
 	guard(mutex)(&iho_mutex);
+	/* A jump drops incoming sessions, and what they hold with them */
+	if (unfinished)
+		return iho_refuse(-EBUSY,
+				  "kexec refused: %u iommufd of the last handover not finished; finish their sessions or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
+				  unfinished);
 	if (!iho_nr_contexts)
 		return 0;
 	if (!seal)

@@ -55,13 +55,15 @@ struct replay_hwpt {
 
 /**
  * struct iommufd_replay - what of a context is still to be replayed
- * @index: of the context in the image
+ * @ictx: the context
+ * @index: its index in the image
  * @lock: inside of iommufd_ctx_handover::lock
  * @task: allocates an object now that gets @forced as its ID
  *
  * Lives as long as the context.
  */
 struct iommufd_replay {
+	struct iommufd_ctx *ictx;
 	u32 index;
 	struct mutex lock;	/* task, forced, pending and the arrays */
 	struct task_struct *task;
@@ -186,8 +188,11 @@ bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
 	if (iommufd_handover_close_begin(ictx))
 		return true;
 	iommufd_handover_change_end(ictx);
-	replay_free(ictx->handover.replay);
-	ictx->handover.replay = NULL;
+	if (ictx->handover.replay) {
+		iho_in_set_replay(ictx->handover.replay->index, NULL);
+		replay_free(ictx->handover.replay);
+		ictx->handover.replay = NULL;
+	}
 	return false;
 }
 
@@ -332,7 +337,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	if (rc)
 		return rc;
 	mutex_lock(&r->lock);
-	for (i = 0; !rc && i < r->hwpts; i++)
+	for (i = 0; !rc && r->pending && i < r->hwpts; i++)
 		if (uses_hwpt(d, &r->hwpt[i]) && !r->hwpt[i].made_by)
 			rc = make_hwpt(ictx, &r->hwpt[i], idev, why,
 				       sizeof(why));
@@ -341,7 +346,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	mutex_unlock(&r->lock);
 	up_write(&ictx->handover.lock);
 
-	if (!rc && d->pt_id) {
+	if (!rc && d->pt_id && READ_ONCE(r->pending)) {
 		pt_id = d->pt_id;
 		rc = attach(data, &pt_id);
 		if (rc) {
@@ -373,7 +378,9 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 		h->done = true;
 		iho_in_free_tree(&h->table);
 	}
-	WRITE_ONCE(r->pending, r->pending - 1);
+	/* 0 when it was abandoned in the meantime */
+	if (r->pending)
+		WRITE_ONCE(r->pending, r->pending - 1);
 	mutex_unlock(&r->lock);
 	iho_in_device_done();
 	dev_info(idev->dev, "iommu-handover: device %u is back, attached to HWPT %u\n",
@@ -381,6 +388,26 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_handover_replay_device, "IOMMUFD");
+
+void iho_replay_abandon(struct iommufd_replay *r)
+{
+	guard(mutex)(&r->lock);
+	WRITE_ONCE(r->pending, 0);
+	/* xa_release() takes back only what is reserved and not in use */
+	for (u32 i = 0; i < r->hwpts; i++) {
+		if (r->hwpt[i].done)
+			continue;
+		r->hwpt[i].done = true;
+		iho_in_free_tree(&r->hwpt[i].table);
+		xa_release(&r->ictx->objects, r->hwpt[i].id);
+	}
+	for (u32 i = 0; i < r->devices; i++) {
+		if (r->device[i].done)
+			continue;
+		r->device[i].done = true;
+		xa_release(&r->ictx->objects, r->device[i].id);
+	}
+}
 
 /* ---- records that need no device --------------------------------------- */
 
@@ -723,6 +750,7 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 	}
 	ictx = file->private_data;
 	ictx->handover.replay = r;
+	r->ictx = ictx;
 	rc = apply_plan(args, ictx, r, &plan);
 	if (rc) {
 		/* All of it goes with the file, the replay included */
@@ -730,6 +758,7 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 		return rc;
 	}
 	iho_in_retrieved(index);
+	iho_in_set_replay(index, r);
 	pr_info("session \"%s\" token %llu: replayed %u IOAS, %u maps; %u devices and %u HWPTs wait\n",
 		session, args->token, plan.ioas, plan.maps, plan.devices,
 		plan.hwpts);
@@ -762,17 +791,6 @@ bool iho_luo_can_finish(struct liveupdate_file_op_args *args)
 	return args->retrieve_status < 0 || !in_image(args, &index);
 }
 
-/* A context that never came back: its inherited tables are of no more use. */
-static void drop_trees(u32 index)
-{
-	struct iho_table table;
-
-	for (u32 i = 0; i < iho_in.image.tables; i++)
-		if (!iho_get_table(&iho_in.image, i, &table) &&
-		    table.context == index)
-			iho_in_free_tree(&table);
-}
-
 void iho_luo_finish(struct liveupdate_file_op_args *args)
 {
 	u32 index;
@@ -780,6 +798,6 @@ void iho_luo_finish(struct liveupdate_file_op_args *args)
 	if (!in_image(args, &index))
 		return;
 	if (args->retrieve_status <= 0)
-		drop_trees(index);
+		iho_in_drop_trees(index);
 	iho_in_finished(index);
 }

@@ -29,8 +29,9 @@ void iommu_handover_early_parse(void);
  * @image: the loaded kimage
  *
  * Context: kernel_kexec(), under the kexec lock, before anything is torn down.
- * Return: 0; -EBUSY when an iommufd is preserved and no seal stands, or the
- * image was not loaded under it. Nothing is changed by a refusal.
+ * Return: 0; -EBUSY when an iommufd is preserved and no seal stands, when the
+ * image was not loaded under it, or while an iommufd of the last handover is
+ * not finished. Nothing is changed by a refusal.
  */
 int iommu_handover_reboot_gate(struct kimage *image);
 
