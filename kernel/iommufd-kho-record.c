@@ -13,6 +13,8 @@
 #include <linux/mm.h>
 #include <linux/memfd.h>
 #include <linux/pci.h>
+#include <linux/sched/mm.h>
+#include <linux/shmem_fs.h>
 #include <linux/sort.h>
 #include <linux/utsname.h>
 #include <uapi/linux/vfio.h>
@@ -338,36 +340,145 @@ static u32 find_mem(struct gather *g, struct luo_session *session,
 	return IHO_NONE;
 }
 
+/**
+ * struct source - the preserved file that an area maps
+ * @inode: its inode, held by LUO
+ * @found: how LUO has it
+ * @start: byte in the file of the area's first byte
+ * @seals: F_SEAL_*, negative when it has none to have
+ */
+struct source {
+	struct inode *inode;
+	struct liveupdate_found found;
+	u64 start;
+	int seals;
+};
+
+static int source_of_file(struct iho_out_ctx *ctx, struct iopt_area *area,
+			  u32 ioas_id, struct file *file, struct source *src)
+{
+	if (liveupdate_find_file(ctx->session, file, &src->found))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "IOAS %u IOVA %#lx: the mapped memfd is not preserved in this session; preserve it",
+			      ioas_id, iopt_area_iova(area));
+	src->inode = file_inode(file);
+	src->seals = memfd_get_seals(file);
+	return 0;
+}
+
+/*
+ * A map by user address is as good as one of the file when the address is a
+ * shared mapping of a preserved memfd, all of it and in one piece. That the
+ * pinned pages are that file's is seen in the hardware tree (iho_live_verify);
+ * without one nothing is pinned and the address may mean anything by now.
+ */
+static int source_of_user(struct iho_out_ctx *ctx, struct iopt_area *area,
+			  u32 ioas_id, struct source *src)
+{
+	unsigned long iova = iopt_area_iova(area);
+	unsigned long addr = (uintptr_t)area->pages->uptr +
+			     iopt_area_start_byte(area, iova);
+	unsigned long end = addr + iopt_area_length(area);
+	struct mm_struct *mm = area->pages->source_mm;
+	struct vm_area_struct *vma;
+	u64 off;
+	int rc;
+
+	if (xa_empty(&area->iopt->domains))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "IOAS %u IOVA %#lx: user memory is mapped in an IOAS without HWPT, where nothing is pinned; attach a device or use IOMMU_IOAS_MAP_FILE",
+			      ioas_id, iova);
+	if (!mmget_not_zero(mm))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "IOAS %u IOVA %#lx: the process that mapped its memory is gone; use IOMMU_IOAS_MAP_FILE",
+			      ioas_id, iova);
+	if (!mmap_read_trylock(mm)) {
+		mmput_async(mm);
+		return refuse(ctx, -EAGAIN,
+			      "IOAS %u IOVA %#lx: its process is changing its memory; try again",
+			      ioas_id, iova);
+	}
+	vma = vma_lookup(mm, addr);
+	if (!vma || !vma->vm_file || !(vma->vm_flags & VM_SHARED) ||
+	    !shmem_file(vma->vm_file)) {
+		rc = refuse(ctx, -EOPNOTSUPP,
+			    "IOAS %u IOVA %#lx: address %#lx is not a shared mapping of a memfd; map a preserved memfd, or use IOMMU_IOAS_MAP_FILE",
+			    ioas_id, iova, addr);
+		goto out;
+	}
+	rc = source_of_file(ctx, area, ioas_id, vma->vm_file, src);
+	if (rc)
+		goto out;
+	off = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start);
+	src->start = off;
+	while (vma->vm_end < end) {
+		off += vma->vm_end - addr;
+		addr = vma->vm_end;
+		vma = vma_lookup(mm, addr);
+		if (!vma || !vma->vm_file ||
+		    file_inode(vma->vm_file) != src->inode ||
+		    !(vma->vm_flags & VM_SHARED) ||
+		    (u64)vma->vm_pgoff << PAGE_SHIFT != off) {
+			rc = refuse(ctx, -EOPNOTSUPP,
+				    "IOAS %u IOVA %#lx: the memfd is not mapped in one piece, address %#lx differs; use IOMMU_IOAS_MAP_FILE",
+				    ioas_id, iova, addr);
+			goto out;
+		}
+	}
+out:
+	mmap_read_unlock(mm);
+	mmput_async(mm);
+	return rc;
+}
+
+static int find_source(struct iho_out_ctx *ctx, struct iopt_area *area,
+		       u32 ioas_id, struct source *src)
+{
+	unsigned long iova = iopt_area_iova(area);
+
+	switch (area->pages->type) {
+	case IOPT_ADDRESS_FILE:
+		src->start = area->pages->start +
+			     iopt_area_start_byte(area, iova);
+		return source_of_file(ctx, area, ioas_id, area->pages->file,
+				      src);
+	case IOPT_ADDRESS_USER:
+		return source_of_user(ctx, area, ioas_id, src);
+	default:
+		return refuse(ctx, -EOPNOTSUPP,
+			      "IOAS %u IOVA %#lx: maps of a dma-buf cannot be handed over; unmap it",
+			      ioas_id, iova);
+	}
+}
+
 static int gather_memory(struct gather *g, struct iho_out_ctx *ctx,
 			 struct iommufd_ioas *ioas, struct iopt_area *area)
 {
 	const int need = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
-	struct file *file = area->pages->file;
-	struct liveupdate_found found;
 	struct mem_entry *e;
-	int seals;
+	struct source src;
+	int rc;
 
-	if (find_mem(g, ctx->session, file_inode(file)) != IHO_NONE)
+	rc = find_source(ctx, area, ioas->obj.id, &src);
+	if (rc)
+		return rc;
+	if (find_mem(g, ctx->session, src.inode) != IHO_NONE)
 		return 0;
-	if (liveupdate_find_file(ctx->session, file, &found))
-		return refuse(ctx, -EOPNOTSUPP,
-			      "IOAS %u IOVA %#lx: the mapped memfd is not preserved in this session; preserve it",
-			      ioas->obj.id, iopt_area_iova(area));
-	seals = memfd_get_seals(file);
-	if (seals < 0 || (seals & need) != need)
+	if (src.seals < 0 || (src.seals & need) != need)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "IOAS %u IOVA %#lx: memfd token %llu lacks the grow, shrink and seal seals; add them before mapping",
-			      ioas->obj.id, iopt_area_iova(area), found.token);
+			      ioas->obj.id, iopt_area_iova(area),
+			      src.found.token);
 	e = vec_add(&g->mem);
 	if (IS_ERR(e))
 		return PTR_ERR(e);
 	strscpy_pad(e->fact.session, liveupdate_session_name(ctx->session));
-	e->fact.token = found.token;
-	e->fact.size = i_size_read(file_inode(file));
-	e->fact.seals = seals;
-	e->found = found;
+	e->fact.token = src.found.token;
+	e->fact.size = i_size_read(src.inode);
+	e->fact.seals = src.seals;
+	e->found = src.found;
 	e->session = ctx->session;
-	e->inode = file_inode(file);
+	e->inode = src.inode;
 	return 0;
 }
 
@@ -384,18 +495,6 @@ static int gather_ioas(struct gather *g, struct iho_out_ctx *ctx,
 			return refuse(ctx, -EAGAIN,
 				      "IOAS %u IOVA %#lx: a map is under way; try again",
 				      ioas->obj.id, iopt_area_iova(area));
-		switch (area->pages->type) {
-		case IOPT_ADDRESS_FILE:
-			break;
-		case IOPT_ADDRESS_DMABUF:
-			return refuse(ctx, -EOPNOTSUPP,
-				      "IOAS %u IOVA %#lx: maps of a dma-buf cannot be handed over; unmap it",
-				      ioas->obj.id, iopt_area_iova(area));
-		default:
-			return refuse(ctx, -EOPNOTSUPP,
-				      "IOAS %u IOVA %#lx: maps of user memory cannot be handed over; use IOMMU_IOAS_MAP_FILE with a memfd",
-				      ioas->obj.id, iopt_area_iova(area));
-		}
 		rc = gather_memory(g, ctx, ioas, area);
 		if (rc)
 			return rc;
@@ -833,18 +932,24 @@ static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
 			.flags = IOMMU_IOAS_MAP_FIXED_IOVA,
 			.ioas_id = ioas->obj.id,
 			.fd = -1,
-			.start = pages->start +
-				 iopt_area_start_byte(area, iopt_area_iova(area)),
 			.length = iopt_area_length(area),
 			.iova = iopt_area_iova(area),
 		};
 		struct iho_map_ref ref = {
-			.memory = find_mem(g, ctx->session,
-					   file_inode(pages->file)),
 			.flags = pages->writable ? IHO_MAP_PAGES_WRITABLE : 0,
 		};
+		struct source src;
 		void *group;
 
+		rc = find_source(ctx, area, ioas->obj.id, &src);
+		if (rc)
+			return rc;
+		ref.memory = find_mem(g, ctx->session, src.inode);
+		if (ref.memory == IHO_NONE)
+			return refuse(ctx, -EAGAIN,
+				      "IOAS %u IOVA %#lx: its process is changing its memory; try again",
+				      ioas->obj.id, iopt_area_iova(area));
+		cmd.start = src.start;
 		if (cmd.start + cmd.length > MEM(g, ref.memory)->fact.size)
 			return refuse(ctx, -EOPNOTSUPP,
 				      "IOAS %u IOVA %#llx maps more than memfd token %llu holds; unmap it",
@@ -1217,10 +1322,9 @@ static int verify_next(struct verify *v)
 }
 
 static int verify_area(struct verify *v, struct iopt_area *area,
-		       const struct liveupdate_found *mem)
+		       const struct liveupdate_found *mem, u64 off)
 {
 	u64 iova = iopt_area_iova(area), last = iopt_area_last_iova(area);
-	u64 off = area->pages->start + iopt_area_start_byte(area, iova);
 	u64 pa, len;
 	u32 perm = 0;
 	int rc;
@@ -1277,8 +1381,7 @@ static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
 	struct verify v = { .ctx = ctx, .hwpt_id = table->hwpt_id };
 	struct io_pagetable *iopt = &hwpt->ioas->iopt;
 	struct iopt_area *area;
-	struct liveupdate_found mem;
-	struct inode *inode = NULL;
+	struct source src;
 	int rc;
 
 	rc = iho_walk_init(&v.walk, &pt);
@@ -1291,15 +1394,10 @@ static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
 	guard(rwsem_read)(&iopt->iova_rwsem);
 	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		if (file_inode(area->pages->file) != inode) {
-			inode = file_inode(area->pages->file);
-			if (liveupdate_find_file(ctx->session,
-						 area->pages->file, &mem))
-				return refuse(ctx, -EINVAL,
-					      "HWPT %u IOVA %#lx: its memfd is not preserved",
-					      v.hwpt_id, iopt_area_iova(area));
-		}
-		rc = verify_area(&v, area, &mem);
+		rc = find_source(ctx, area, hwpt->ioas->obj.id, &src);
+		if (rc)
+			return rc;
+		rc = verify_area(&v, area, &src.found, src.start);
 		if (rc)
 			return rc;
 	}
