@@ -104,7 +104,7 @@ class Compiler:
         if guest:
             if not self.archive:
                 self.build_library()
-            words = ["-static", self.archive]
+            words = ["-static", self.archive, "-lm"]
         compile_c(compiled, output, words)
 
 
