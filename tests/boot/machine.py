@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs one QEMU with its ports and the scenario's host part."""
 
+import ctypes
 import hashlib
 import os
 import re
@@ -47,6 +48,11 @@ def free_udp_ports(count):
     finally:
         for item in sockets:
             item.close()
+
+
+def die_with_parent():
+    """In a child: end when the run is killed, which cannot clean up then."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class FileReceiver:
@@ -151,6 +157,7 @@ class Machine:
             self.qemu = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=self.run_dir, start_new_session=True,
+                preexec_fn=die_with_parent,
                 pass_fds=[end.fileno() for end in theirs.values()])
         try:
             for end in theirs.values():
@@ -172,7 +179,7 @@ class Machine:
             self.host_process = subprocess.Popen(
                 [self.host], stdin=end, stdout=end, stderr=log,
                 cwd=self.run_dir, env=self.environment,
-                start_new_session=True)
+                start_new_session=True, preexec_fn=die_with_parent)
 
     def watch(self, ours):
         selector = selectors.DefaultSelector()
