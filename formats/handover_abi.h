@@ -38,7 +38,7 @@
  */
 #define IHO_PAGE_SIZE		4096u
 #define IHO_MAX_HEAD		(4u << 20)	/* bytes, header and FDT */
-#define IHO_MAX_IMAGE		(1ull << 30)	/* bytes, the whole image */
+#define IHO_MAX_IMAGE		0x40000000ull	/* bytes, the whole image */
 #define IHO_MAX_EXTENTS		248u		/* fit the envelope's page */
 #define IHO_MAX_CONTEXTS	1024u
 #define IHO_MAX_MEMORIES	4096u
@@ -49,13 +49,13 @@
 #define IHO_MAX_SOURCE_IDS	8u		/* per device */
 #define IHO_MAX_RECORDS		(4u << 20)	/* per context */
 #define IHO_MAX_RECORD_LEN	65536u		/* bytes, header included */
-#define IHO_MAX_ALLOWED		4000u		/* ranges per IOAS_ALLOW_IOVAS */
+#define IHO_MAX_ALLOWED		4000u		/* ranges per ALLOW_IOVAS */
 #define IHO_MAX_OBJECT_ID	0x7fffffffu	/* iommufd allocates 31 bits */
 #define IHO_MAX_LEVELS		5u
-#define IHO_MAX_TABLE_PAGES	(1u << 26)	/* visited in one walk */
+#define IHO_MAX_TABLE_PAGES	0x4000000u	/* visited in one walk */
 #define IHO_SESSION_LEN		64u		/* with its NUL, as in LUO */
 #define IHO_RELEASE_LEN		64u		/* with its NUL */
-#define IHO_MAX_PA_LG2		52u		/* physical addresses are below */
+#define IHO_MAX_PA_LG2		52u		/* PAs are below 2 to this */
 
 /* "none" for an index into one of the tables. */
 #define IHO_NONE		0xffffffffu
@@ -111,7 +111,7 @@ struct iho_envelope {
 	__u8  digest[32];	/* the image header's digest field */
 	__u32 crc;		/* of this page with crc taken as zero */
 	__u32 reserved[15];	/* zero */
-	struct iho_extent extent[IHO_MAX_EXTENTS];	/* the unused are zero */
+	struct iho_extent extent[IHO_MAX_EXTENTS]; /* unused are zero */
 };
 
 /* ------------------------------------------------------------------------

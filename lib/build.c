@@ -187,7 +187,8 @@ static void put_streams(const struct iho_facts *facts, const u8 *snapshot,
 	for (i = 0; i < facts->contexts; i++) {
 		c = &facts->context[i];
 		memset(out + end, 0, (size_t)(pos - end));
-		if (c->stream_len)	/* without any, there may be no snapshot */
+		/* Without any stream there may be no snapshot. */
+		if (c->stream_len)
 			memcpy(out + pos, snapshot + c->stream_off,
 			       (size_t)c->stream_len);
 		end = pos + c->stream_len;

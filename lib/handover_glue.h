@@ -6,20 +6,21 @@
 #ifndef HANDOVER_GLUE_H
 #define HANDOVER_GLUE_H
 
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/types.h>
 #include <zlib.h>
 #include <libfdt.h>
+#include <sys/types.h>
 #include <sha2.h>
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef int32_t s32;
-typedef uint64_t u64;
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __s32 s32;
+typedef __u64 u64;
 
 static inline u32 iho_crc32(u32 crc, const void *buf, size_t len)
 {

@@ -44,7 +44,7 @@ enum iho_error {
 	IHO_ERR_GAP = 16,	/* sections overlap, gap, or padding not zero */
 	IHO_ERR_RECORD = 17,	/* record header or payload malformed */
 	IHO_ERR_COUNT = 18,	/* fewer or more records than declared */
-	IHO_ERR_OVERLAP = 19,	/* maps of one IOAS, ranges or extents overlap */
+	IHO_ERR_OVERLAP = 19,	/* maps of an IOAS, ranges or extents overlap */
 	/* 20 is retired: iommufd lets a map lie outside the allowed ranges */
 	IHO_ERR_ID_TAKEN = 21,	/* one object ID used twice in a context */
 	IHO_ERR_GROUP = 22,	/* share group numbering or membership */

@@ -16,7 +16,7 @@
 
 #define SS_READ		0x1ull
 #define SS_WRITE	0x2ull
-#define SS_LARGE	0x80ull		/* leaf at level 1 or 2, else reserved */
+#define SS_LARGE	0x80ull		/* leaf at level 1 or 2 */
 #define SS_SNOOP	0x800ull	/* leaves only */
 #define SS_ADDRESS	0x000ffffffffff000ull
 #define SS_MAX_LEAF	2u		/* 1 GiB */

@@ -189,15 +189,21 @@ static int load(struct loaded *l)
 	return ret ? ret : check_memories(l);
 }
 
+static void say_valid(const struct loaded *l)
+{
+	printf("%s: valid, format %u.%u, %zu bytes, ", l->name, l->img.major,
+	       l->img.minor, l->len);
+	printf("%u contexts, %llu records\n", l->img.contexts,
+	       (unsigned long long)l->records);
+}
+
 static int run(const char *command, const char *name, bool json)
 {
 	struct loaded l = { .name = name };
 	int ret = load(&l);
 
 	if (!ret && !strcmp(command, "check"))
-		printf("%s: valid, format %u.%u, %zu bytes, %u contexts, %llu records\n",
-		       name, l.img.major, l.img.minor, l.len, l.img.contexts,
-		       (unsigned long long)l.records);
+		say_valid(&l);
 	else if (!ret && json)
 		show_json(&l);
 	else if (!ret)
@@ -249,10 +255,10 @@ int main(int argc, char **argv)
 			json = true;
 		else if (options && argv[i][0] == '-' && argv[i][1])
 			return usage("unknown option: ", argv[i]);
-		else if (name)
-			return usage("more than one file: ", argv[i]);
-		else
+		else if (!name)
 			name = argv[i];
+		else
+			return usage("more than one file: ", argv[i]);
 	}
 	if (!name)
 		return usage("no file given", "");

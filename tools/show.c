@@ -109,20 +109,23 @@ static void text_facts(const struct iho_image *img)
 
 	for (i = 0; i < img->memories; i++) {
 		iho_get_memory(img, i, &m);
-		printf("memory-%u: session \"%s\", token %llu, %llu bytes, seals 0x%x\n",
-		       i, m.session, ULL(m.token), ULL(m.size), m.seals);
+		printf("memory-%u: session \"%s\", token %llu, ", i,
+		       m.session, ULL(m.token));
+		printf("%llu bytes, seals 0x%x\n", ULL(m.size), m.seals);
 	}
 	for (i = 0; i < img->units; i++) {
 		iho_get_unit(img, i, &u);
-		printf("unit-%u: intel-vtd, %s, segment %u, registers 0x%llx, root table 0x%llx\n",
-		       i, mode_name(u.mode), u.segment, ULL(u.register_pa),
-		       ULL(u.root_pa));
+		printf("unit-%u: intel-vtd, %s, segment %u, ", i,
+		       mode_name(u.mode), u.segment);
+		printf("registers 0x%llx, root table 0x%llx\n",
+		       ULL(u.register_pa), ULL(u.root_pa));
 		printf("  cap 0x%llx, ecap 0x%llx\n", ULL(u.cap), ULL(u.ecap));
 	}
 	for (i = 0; i < img->tables; i++) {
 		iho_get_table(img, i, &t);
-		printf("table-%u: vtdss, %u levels, root 0x%llx, of HWPT %u of context-%u\n",
-		       i, t.levels, ULL(t.root_pa), t.hwpt_id, t.context);
+		printf("table-%u: vtdss, %u levels, root 0x%llx, ", i,
+		       t.levels, ULL(t.root_pa));
+		printf("of HWPT %u of context-%u\n", t.hwpt_id, t.context);
 	}
 	for (i = 0; i < img->domains; i++) {
 		iho_get_domain(img, i, &n);
@@ -195,8 +198,9 @@ static void text_stream(const struct iho_plan *plan)
 		text_ioas(&c);
 	for (; c.hwpt.have; next(&c.hwpt)) {
 		h = &c.hwpt.step.hwpt.cmd;
-		printf("  HWPT %u on IOAS %u for device %u, %s, flags 0x%x, table-%u\n",
-		       h->out_hwpt_id, h->pt_id, h->dev_id,
+		printf("  HWPT %u on IOAS %u for device %u, ", h->out_hwpt_id,
+		       h->pt_id, h->dev_id);
+		printf("%s, flags 0x%x, table-%u\n",
 		       c.hwpt.step.hwpt.ref.flags & IHO_HWPT_AUTO ?
 		       "made by attach" : "explicit", h->flags,
 		       c.hwpt.step.hwpt.ref.table);
@@ -230,8 +234,9 @@ void show_text(const struct loaded *l)
 	text_facts(img);
 	for (i = 0; i < img->contexts; i++) {
 		iho_get_context(img, i, &c);
-		printf("context-%u: session \"%s\", token %llu, %u records, %llu bytes at %llu\n",
-		       i, c.session, ULL(c.token), c.records,
+		printf("context-%u: session \"%s\", token %llu, ", i,
+		       c.session, ULL(c.token));
+		printf("%u records, %llu bytes at %llu\n", c.records,
 		       ULL(c.stream_len), ULL(c.stream_off));
 		text_stream(&l->plan[i]);
 	}
@@ -342,7 +347,7 @@ static void json_units(const struct iho_image *img)
 		json_number("segment", u.segment);
 		json_hex("register_pa", u.register_pa);
 		json_hex("capability", u.cap);
-		json_hex("extended_capability", u.ecap);
+		json_hex("capability_extended", u.ecap);
 		json_hex("root_pa", u.root_pa);
 		printf("}");
 	}
@@ -435,6 +440,13 @@ static void json_map(u32 i, const struct iho_step *s)
 	printf("}");
 }
 
+static void json_range(u32 i, const struct iho_range *r)
+{
+	printf("%s{\"start\": \"0x%llx\"", i ? ", " : "", ULL(r->start));
+	json_hex("last", r->last);
+	printf("}");
+}
+
 static void json_ioas(u32 n, struct cursors *c)
 {
 	const u32 id = c->ioas.step.ioas.out_ioas_id;
@@ -450,8 +462,7 @@ static void json_ioas(u32 n, struct cursors *c)
 	if (allows(c, id)) {
 		r = c->allow.step.allow.range;
 		for (i = 0; i < c->allow.step.allow.ranges; i++)
-			printf("%s{\"start\": \"0x%llx\", \"last\": \"0x%llx\"}",
-			       i ? ", " : "", ULL(r[i].start), ULL(r[i].last));
+			json_range(i, &r[i]);
 		next(&c->allow);
 	}
 	printf("]");
