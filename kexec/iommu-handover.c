@@ -496,3 +496,19 @@ int iommu_handover_unseal(void)
 		dbgprintf("iommu-handover: unsealed\n");
 	return 0;
 }
+
+void iommu_handover_explain(void)
+{
+	struct iommu_handover_query state = { .size = sizeof(state) };
+	struct handover h = { .message = "" };
+
+	h.fd = device_open();
+	if (h.fd < 0)
+		return;
+	state.message_uptr = (uintptr_t)h.message;
+	state.message_len = sizeof(h.message) - 1;
+	if (!ioctl(h.fd, IOMMU_HANDOVER_QUERY, &state) && state.contexts &&
+	    state.refusal_errno == EBUSY && h.message[0])
+		handover_complain("the last refusal: %s", h.message);
+	close(h.fd);
+}

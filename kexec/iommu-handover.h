@@ -76,6 +76,12 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
  */
 int iommu_handover_unseal(void);
 
+/**
+ * iommu_handover_explain() - after a jump that came back: say what stood in
+ * the way, when the handover may have
+ */
+void iommu_handover_explain(void);
+
 #else /* other architectures: no IOMMU driver of theirs can hand over yet */
 
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -99,6 +105,10 @@ static inline int iommu_handover_load(const struct kexec_info *info,
 static inline int iommu_handover_unseal(void)
 {
 	return 0;
+}
+
+static inline void iommu_handover_explain(void)
+{
 }
 
 #endif

@@ -13,7 +13,7 @@
  *                 snapshot that is wrong
  *   SHIM_FAULTS   "OP=WHAT[*N] ...": the next N (1) calls of OP answer WHAT.
  *                 OP: open query snapshot seal unseal load unload write fsync
- *                 rename. WHAT: an errno, or
+ *                 rename reboot. WHAT: an errno, or
  *                 grow     snapshot: ten times the maps from now on
  *                 move     snapshot: right, but the generation moves then
  *                 kill     seal: it stands, and SIGKILL comes
@@ -49,6 +49,7 @@ int __real_open(const char *path, int flags, mode_t mode);
 int __real_ioctl(int fd, unsigned long cmd, void *arg);
 ssize_t __real_write(int fd, const void *buf, size_t len);
 int __real_fsync(int fd);
+FILE *__real_fopen(const char *path, const char *mode);
 int __real_rename(const char *from, const char *to);
 long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
@@ -56,6 +57,7 @@ int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long cmd, void *arg);
 ssize_t __wrap_write(int fd, const void *buf, size_t len);
 int __wrap_fsync(int fd);
+FILE *__wrap_fopen(const char *path, const char *mode);
 int __wrap_rename(const char *from, const char *to);
 long __wrap_syscall(long nr, ...);
 int __wrap_reboot(int cmd);
@@ -73,6 +75,7 @@ struct state {
 static int device = -1;
 static unsigned long maps;
 static uint64_t slept_ms;
+static unsigned int refused;		/* a jump was, with this errno */
 
 /* ---- script and log -------------------------------------------------- */
 
@@ -345,6 +348,8 @@ static int do_query(struct iommu_handover_query *arg)
 		arg->sealed_generation = s.sealed_generation;
 		arg->loaded = (u32)s.tied;
 		arg->contexts = 1;
+		arg->refusal_errno = refused;
+		refuse(0, arg->message_uptr, arg->message_len);
 		arg->format_major = IHO_FORMAT_MAJOR +
 				    !strcmp(what, "major");
 	}
@@ -563,10 +568,24 @@ int __wrap_rename(const char *from, const char *to)
 	return __real_rename(from, to);
 }
 
+/* Whether a kernel is loaded here is not what the host says. */
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	static char yes[] = "1\n";
+
+	if (!strcmp(path, "/sys/kernel/kexec_loaded"))
+		return fmemopen(yes, strlen(yes), mode);
+	return __real_fopen(path, mode);
+}
+
 int __wrap_reboot(int cmd)
 {
-	note("reboot %d", cmd);
-	return outcome(EPERM);
+	int err = errno_of(scripted("reboot"));
+
+	(void)cmd;
+	refused = (unsigned int)err;
+	note("jump %s", result(err ?: EPERM));
+	return outcome(err ?: EPERM);
 }
 
 int __wrap_nanosleep(const struct timespec *nap, struct timespec *left)
