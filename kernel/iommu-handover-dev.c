@@ -19,6 +19,7 @@
 
 static char refusal[REFUSAL_LEN];
 static int refusal_errno;
+static u64 refusals;
 
 int iho_refuse(int err, const char *fmt, ...)
 {
@@ -29,6 +30,7 @@ int iho_refuse(int err, const char *fmt, ...)
 	vscnprintf(refusal, sizeof(refusal), fmt, args);
 	va_end(args);
 	refusal_errno = -err;
+	refusals++;
 	/* What only asks for another try is no news */
 	if (err != -EAGAIN)
 		pr_info("refused: %s\n", refusal);
@@ -83,15 +85,23 @@ static const enum iommu_handover_incoming incoming_states[] = {
 
 /* ---- ioctls ----------------------------------------------------------- */
 
-static int put_message(u64 uptr, u32 len)
+static u64 count_refusals(void)
 {
-	char buf[REFUSAL_LEN];
+	guard(mutex)(&iho_mutex);
+	return refusals;
+}
+
+/* The last sentence, or an empty one when none is newer than @since. */
+static int put_message(u64 uptr, u32 len, u64 since)
+{
+	char buf[REFUSAL_LEN] = "";
 	size_t n;
 
 	if (!len)
 		return 0;
 	mutex_lock(&iho_mutex);
-	strscpy(buf, refusal);
+	if (refusals > since)
+		strscpy(buf, refusal);
 	mutex_unlock(&iho_mutex);
 	n = min_t(size_t, strlen(buf) + 1, len);
 	buf[n - 1] = '\0';
@@ -121,12 +131,13 @@ static int do_query(void *arg)
 	cmd->loaded = info.loaded;
 	cmd->format_major = IHO_FORMAT_MAJOR;
 	cmd->format_minor = IHO_FORMAT_MINOR;
-	return put_message(cmd->message_uptr, cmd->message_len);
+	return put_message(cmd->message_uptr, cmd->message_len, 0);
 }
 
 static int do_snapshot(void *arg)
 {
 	struct iommu_handover_snapshot *cmd = arg;
+	u64 before = count_refusals();
 	size_t len;
 	void *buf;
 	int rc;
@@ -135,7 +146,7 @@ static int do_snapshot(void *arg)
 		return -EOPNOTSUPP;
 	rc = iho_snapshot(&buf, &len, &cmd->generation);
 	if (rc) {
-		put_message(cmd->message_uptr, cmd->message_len);
+		put_message(cmd->message_uptr, cmd->message_len, before);
 		return rc;
 	}
 	if (cmd->data_len < len)
@@ -150,6 +161,7 @@ static int do_snapshot(void *arg)
 static int do_seal(void *arg)
 {
 	struct iommu_handover_seal *cmd = arg;
+	u64 before = count_refusals();
 	int rc;
 
 	if (cmd->flags || cmd->__reserved)
@@ -157,7 +169,7 @@ static int do_seal(void *arg)
 	rc = iho_seal(cmd->generation, u64_to_user_ptr(cmd->image_uptr),
 		      cmd->image_len);
 	if (rc)
-		put_message(cmd->message_uptr, cmd->message_len);
+		put_message(cmd->message_uptr, cmd->message_len, before);
 	return rc;
 }
 

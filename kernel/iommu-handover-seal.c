@@ -651,17 +651,17 @@ int iommu_handover_reboot_gate(struct kimage *image)
 	/* A jump drops incoming sessions, and what they hold with them */
 	if (unfinished)
 		return iho_refuse(-EBUSY,
-				  "kexec refused: %u iommufd of the last handover not finished; finish their sessions or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
+				  "%u iommufd of the last handover not finished, which a kexec would lose; finish their sessions or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
 				  unfinished);
 	if (!iho_nr_contexts)
 		return 0;
 	if (!seal)
 		rc = iho_refuse(-EBUSY,
-				"kexec refused: %u iommufd preserved, nothing sealed; load with kexec -s -l --iommu-handover",
+				"%u iommufd preserved, nothing sealed, which a kexec would lose; load with kexec -s -l --iommu-handover",
 				iho_nr_contexts);
 	else if (seal->kimage != image)
 		rc = iho_refuse(-EBUSY,
-				"kexec refused: the loaded kernel was not loaded under the seal; load with kexec -s -l --iommu-handover");
+				"the loaded kernel was not loaded under the seal; load with kexec -s -l --iommu-handover");
 	/*
 	 * The third check has its place here: that the target kernel
 	 * announces a format that the image is written in.
