@@ -143,6 +143,11 @@ static void short_wide(void *fdt)
 	must(fdt_setprop_u32(fdt, at(fdt, "/memory-0"), "token", 1));
 }
 
+static void short_version(void *fdt)
+{
+	must(fdt_setprop_u32(fdt, 0, "version", 1));
+}
+
 static void empty_string(void *fdt)
 {
 	must(fdt_setprop(fdt, at(fdt, "/memory-0"), "session", "", 0));
@@ -243,6 +248,7 @@ static const struct {
 	{ "cell of 2 bytes", short_cell, IHO_ERR_LAYOUT },
 	{ "cell of 8 bytes", long_cell, IHO_ERR_LAYOUT },
 	{ "64 bits in 4 bytes", short_wide, IHO_ERR_LAYOUT },
+	{ "version of one cell", short_version, IHO_ERR_LAYOUT },
 	{ "string of no byte", empty_string, IHO_ERR_LAYOUT },
 	{ "string without NUL", no_nul, IHO_ERR_STRING },
 	{ "string with a NUL inside", inner_nul, IHO_ERR_STRING },
@@ -394,6 +400,18 @@ static void test_bytes(void)
 	FRESH();
 	must(fdt_nop_node(fdt_of(image), at(fdt_of(image), "/context-1")));
 	CHECK(IHO_ERR_CANON, "NOPs for a node");
+
+	FRESH();
+	fdt32_st(fdt_of(image) + 64, FDT_NOP);
+	CHECK(IHO_ERR_CANON, "a first tag that is NOP");
+
+	FRESH();
+	fdt32_st(fdt_of(image) + 64, FDT_END_NODE);
+	CHECK(IHO_ERR_FDT, "a first tag that ends a node");
+
+	FRESH();
+	fdt32_st(fdt_of(image) + 64, 0x1234);
+	CHECK(IHO_ERR_FDT, "a first tag that is none");
 
 	FRESH();
 	fdt32_st(prop_at(image, "seals"), 7);

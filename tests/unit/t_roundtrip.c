@@ -331,6 +331,12 @@ static void test_largest(void)
 	ok_err(iho_facts_check(&facts, &where), IHO_ERR_ORPHAN,
 	       "a domain without a device, beyond the first thousand");
 	ok(where.index == IHO_MAX_DEVICES, "is the first such");
+	/* The last device takes one of those instead of its own. */
+	device[IHO_MAX_DEVICES - 1].domain = 3000;
+	domain[3000].table = 4 * (IHO_MAX_DEVICES - 1);
+	ok_err(iho_facts_check(&facts, &where), IHO_ERR_ORPHAN,
+	       "a domain without a device, before one with");
+	ok(where.index == IHO_MAX_DEVICES - 1, "is the first such");
 	free(memory);
 	free(table);
 	free(domain);
