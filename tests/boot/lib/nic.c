@@ -248,6 +248,24 @@ int nic_interrupts(struct nic *nic, unsigned int count,
 	return err;
 }
 
+int nic_silence(struct nic *nic, unsigned int ms)
+{
+	uint64_t end = now_ms() + ms;
+	uint32_t index, len;
+	int err;
+
+	err = vfio_bus_master(nic->igb.dev, false);
+	/* What was under way has landed once the register has been read. */
+	if (!err)
+		err = drain(nic);
+	while (err >= 0 && now_ms() < end) {
+		if (igb_rx_done(&nic->igb, &index, &len))
+			return -EBADMSG;
+		sleep_ms(1);
+	}
+	return err < 0 ? err : 0;
+}
+
 int nic_stop(struct nic *nic)
 {
 	int err = igb_stop(&nic->igb);

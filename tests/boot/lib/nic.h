@@ -143,6 +143,16 @@ int nic_probe(struct nic *nic, uint64_t iova, const void *expect);
 int nic_interrupts(struct nic *nic, unsigned int count,
 		   unsigned int timeout_ms);
 
+/**
+ * nic_silence() - show that frames come by DMA and by nothing else
+ *
+ * Ends bus mastering while the host goes on sending. The rings are of no use
+ * afterwards: only nic_stop() may follow.
+ *
+ * Return: 0 when nothing arrived for @ms, -EBADMSG when something did.
+ */
+int nic_silence(struct nic *nic, unsigned int ms);
+
 /** nic_stop() - quiesce the device: no queue, no interrupt, no bus master */
 int nic_stop(struct nic *nic);
 

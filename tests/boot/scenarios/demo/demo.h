@@ -140,6 +140,7 @@ static inline uint64_t run_device(struct vmm *vmm, unsigned int *differs)
 			ALIAS_LEN) / GUEST_PAGE,
 	      "only %u pages were read through the device", pages);
 	dma_control(ctx, &nic, 0, state->key);
+	must(nic_silence(&nic, 100));
 	must(nic_stop(&nic));
 
 	state->frames += nic.frames;

@@ -399,6 +399,7 @@ static uint64_t run_device(struct bundle *b, struct ctx *ctx, uint32_t dev,
 	must(nic_receive(&nic, FRAMES_WANTED, FRAMES_WAIT_MS));
 	*differs += dma_check(ctx, &nic, dev, b->state->key, step, &nr_pages);
 	dma_control(ctx, &nic, dev, b->state->key);
+	must(nic_silence(&nic, 100));
 	must(nic_stop(&nic));
 	say("%s: nic%u in IOAS %u: %llu frames, %u pages read", ctx->name, at,
 	    ioas, LL(nic.frames), nr_pages);
