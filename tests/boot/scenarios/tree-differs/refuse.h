@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the scenarios share that demand refusals: the handover device, its
+ * sysfs files, the loader, the jump, and a tally of what behaved.
+ *
+ * A refusal that does not behave is printed and counted, and the scenario goes
+ * on to the next; tally_end() fails the run when there was one.
+ */
+#ifndef REFUSE_H
+#define REFUSE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/reboot.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/iommu_handover.h>
+
+#include "guest.h"
+
+#define HANDOVER_DEVICE	"/dev/iommu-handover"
+#define HANDOVER_SYSFS	"/sys/kernel/iommu_handover/"
+#define SENTENCE_LEN	512
+#define OUTPUT_LEN	8192
+
+#ifndef RB_KEXEC
+#define RB_KEXEC	0x45584543
+#endif
+
+/* ---- tally --------------------------------------------------------------- */
+
+struct tally {
+	unsigned int tried;
+	unsigned int behaved;
+};
+
+static struct tally tally;
+
+/* Count one refusal; @quiet prints only what did not behave. */
+__attribute__((format(printf, 3, 4), unused))
+static bool tally_one(bool good, bool quiet, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	tally.tried++;
+	tally.behaved += good;
+	if (!good || !quiet)
+		say("%s %u: %s", good ? "ok" : "NOT REFUSED AS IT SHOULD BE",
+		    tally.tried, text);
+	return good;
+}
+
+/*
+ * Report this stage's refusals and those of the stages before, which are
+ * kept at @sum, in memory that crosses the kexec.
+ */
+__attribute__((unused))
+static void tally_end(struct tally *sum)
+{
+	sum->tried += tally.tried;
+	sum->behaved += tally.behaved;
+	report("refusals_tried", "%u", sum->tried);
+	report("refusals_behaved", "%u", sum->behaved);
+	check(tally.tried, "nothing was tried");
+	check(tally.tried == tally.behaved, "%u refusals did not behave",
+	      tally.tried - tally.behaved);
+}
+
+/* ---- sysfs --------------------------------------------------------------- */
+
+/* First line of a file, without its end. */
+__attribute__((unused))
+static void read_line(const char *path, char *text, size_t len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	check(fd >= 0, "%s: %s", path, strerror(errno));
+	n = read(fd, text, len - 1);
+	check(n >= 0, "%s: %s", path, strerror(errno));
+	close(fd);
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+__attribute__((unused))
+static void handover_attr(const char *name, char text[SENTENCE_LEN])
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), HANDOVER_SYSFS "%s", name);
+	read_line(path, text, SENTENCE_LEN);
+}
+
+__attribute__((unused))
+static uint64_t handover_number(const char *name)
+{
+	char text[SENTENCE_LEN];
+
+	handover_attr(name, text);
+	return strtoull(text, NULL, 10);
+}
+
+__attribute__((unused))
+static bool handover_state_is(const char *state)
+{
+	char text[SENTENCE_LEN];
+
+	handover_attr("state", text);
+	return !strcmp(text, state);
+}
+
+/* ---- the device ---------------------------------------------------------- */
+
+__attribute__((unused))
+static int handover_open(void)
+{
+	int fd = open(HANDOVER_DEVICE, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A snapshot that is thrown away. @sentence gets what the kernel says. */
+__attribute__((unused))
+static int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
+			     uint64_t *generation)
+{
+	static char data[1 << 20];
+	struct iommu_handover_snapshot cmd = {
+		.size = sizeof(cmd),
+		.data_uptr = (uintptr_t)data,
+		.data_len = sizeof(data),
+		.message_uptr = (uintptr_t)sentence,
+		.message_len = SENTENCE_LEN,
+	};
+
+	sentence[0] = '\0';
+	if (ioctl(fd, IOMMU_HANDOVER_SNAPSHOT, &cmd) < 0)
+		return -errno;
+	if (generation)
+		*generation = cmd.generation;
+	return 0;
+}
+
+__attribute__((unused))
+static int handover_seal(int fd, uint64_t generation, const void *image,
+			 uint64_t len, char sentence[SENTENCE_LEN])
+{
+	struct iommu_handover_seal cmd = {
+		.size = sizeof(cmd),
+		.generation = generation,
+		.image_uptr = (uintptr_t)image,
+		.image_len = len,
+		.message_uptr = (uintptr_t)sentence,
+		.message_len = SENTENCE_LEN,
+	};
+
+	sentence[0] = '\0';
+	return ioctl(fd, IOMMU_HANDOVER_SEAL, &cmd) < 0 ? -errno : 0;
+}
+
+__attribute__((unused))
+static int handover_unseal(int fd)
+{
+	struct iommu_handover_unseal cmd = { .size = sizeof(cmd) };
+
+	return ioctl(fd, IOMMU_HANDOVER_UNSEAL, &cmd) < 0 ? -errno : 0;
+}
+
+__attribute__((unused))
+static int handover_query(int fd, struct iommu_handover_query *cmd,
+			  char sentence[SENTENCE_LEN])
+{
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->size = sizeof(*cmd);
+	cmd->message_uptr = (uintptr_t)sentence;
+	cmd->message_len = SENTENCE_LEN;
+	sentence[0] = '\0';
+	return ioctl(fd, IOMMU_HANDOVER_QUERY, cmd) < 0 ? -errno : 0;
+}
+
+/* ---- programs ------------------------------------------------------------ */
+
+/*
+ * Run a program to its end. @output gets what it prints, cut to OUTPUT_LEN.
+ * Return: its exit status, 128 and more when it was killed.
+ */
+__attribute__((unused))
+static int run_program(char output[OUTPUT_LEN], char *const argv[])
+{
+	size_t used = 0;
+	int pipefd[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	must(pipe2(pipefd, O_CLOEXEC) ? -errno : 0);
+	fflush(NULL);
+	pid = fork();
+	must(pid < 0 ? -errno : 0);
+	if (!pid) {
+		dup2(pipefd[1], 1);
+		dup2(pipefd[1], 2);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	close(pipefd[1]);
+	while ((n = read(pipefd[0], output + used, OUTPUT_LEN - 1 - used)) > 0)
+		used += n;
+	output[used] = '\0';
+	close(pipefd[0]);
+	must(waitpid(pid, &status, 0) < 0 ? -errno : 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+				   128 + WTERMSIG(status);
+}
+
+/*
+ * Load the next kernel, without an initramfs: it is never jumped to.
+ * @handover: under a seal
+ * @save: keep the image here, or NULL
+ */
+__attribute__((unused))
+static int load_kernel(char output[OUTPUT_LEN], bool handover,
+		       const char *save)
+{
+	char *kernel = getenv("HANDOVER_KERNEL");
+	char saved[256];
+	char *argv[8] = { "kexec", "-s", "-l", "--command-line=console=ttyS0" };
+	int n = 4;
+
+	check(kernel, "HANDOVER_KERNEL is not set");
+	if (handover)
+		argv[n++] = "--iommu-handover";
+	if (save) {
+		snprintf(saved, sizeof(saved), "--iommu-handover-save=%s",
+			 save);
+		argv[n++] = saved;
+	}
+	argv[n++] = kernel;
+	argv[n] = NULL;
+	return run_program(output, argv);
+}
+
+__attribute__((unused))
+static void unload_kernel(void)
+{
+	char *argv[] = { "kexec", "-u", NULL };
+	char output[OUTPUT_LEN];
+	int status = run_program(output, argv);
+
+	check(!status, "kexec -u exited with %d: %s", status, output);
+}
+
+/* Jump to the loaded kernel. Return: the errno, negative, when still here. */
+__attribute__((unused))
+static int jump(void)
+{
+	return reboot(RB_KEXEC) < 0 ? -errno : 0;
+}
+
+#endif /* REFUSE_H */
