@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Comes before /sbin/kexec in the guest's PATH and runs it with the same
+ * arguments. A load is traced, to time the system calls it makes; before a
+ * jump the counter is left in the memory that is handed over.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <linux/ptrace.h>
+
+#include "scale.h"
+#include "uapi-iommu-handover.h"
+
+#define KEXEC	"/sbin/kexec"
+
+/* The last call of each kind: of two snapshots the second is the whole one. */
+static uint64_t snapshot, seal, file_load;
+
+static uint64_t *counter_of(const struct ptrace_syscall_info *info)
+{
+	if (info->entry.nr == SYS_kexec_file_load)
+		return &file_load;
+	if (info->entry.nr != SYS_ioctl)
+		return NULL;
+	if (info->entry.args[1] == IOMMU_HANDOVER_SNAPSHOT)
+		return &snapshot;
+	return info->entry.args[1] == IOMMU_HANDOVER_SEAL ? &seal : NULL;
+}
+
+/* Returns the child's exit status as wait() tells it. */
+static int trace(pid_t child, struct rusage *usage)
+{
+	struct ptrace_syscall_info info;
+	uint64_t *counter = NULL, start = 0;
+	int status;
+
+	check(waitpid(child, &status, 0) == child && WIFSTOPPED(status),
+	      "kexec did not start");
+	ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESYSGOOD);
+	for (;;) {
+		check(!ptrace(PTRACE_SYSCALL, child, 0, 0), "ptrace: %s",
+		      strerror(errno));
+		check(wait4(child, &status, 0, usage) == child, "wait4: %s",
+		      strerror(errno));
+		if (!WIFSTOPPED(status))
+			return status;
+		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
+			continue;
+		if (counter) {
+			*counter = now() - start;
+			counter = NULL;
+			continue;
+		}
+		check(ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof(info),
+			     &info) > 0, "ptrace: %s", strerror(errno));
+		if (info.op != PTRACE_SYSCALL_INFO_ENTRY)
+			continue;
+		counter = counter_of(&info);
+		start = now();
+	}
+}
+
+static int load(char **argv)
+{
+	uint64_t start, took, kib = free_kib();
+	struct rusage usage;
+	pid_t child;
+	int status;
+
+	start = now();
+	child = fork();
+	check(child >= 0, "fork: %s", strerror(errno));
+	if (!child) {
+		ptrace(PTRACE_TRACEME, 0, 0, 0);
+		execv(KEXEC, argv);
+		_exit(127);
+	}
+	status = trace(child, &usage);
+	took = now() - start;
+	check(WIFEXITED(status), "kexec died");
+	if (WEXITSTATUS(status))
+		return WEXITSTATUS(status);
+	check(snapshot && seal && file_load,
+	      "kexec made no snapshot, no seal or no load");
+	report_u64("snapshot[]", snapshot);
+	report_u64("seal[]", seal);
+	report_u64("file_load[]", file_load);
+	report_u64("loader[]", took - snapshot - seal - file_load);
+	report_u64("loader_kib[]", usage.ru_maxrss);
+	report_u64("seal_kib[]", kib - free_kib());
+	return 0;
+}
+
+static void note_jump(void)
+{
+	struct state *state;
+	char path[64] = "";
+	FILE *file = fopen(MEMORY_PATH, "r");
+	int fd;
+
+	check(file && fgets(path, sizeof(path), file), MEMORY_PATH);
+	fclose(file);
+	fd = open(path, O_RDWR);
+	check(fd >= 0, "%s: %s", path, strerror(errno));
+	state = mmap(NULL, GUEST_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		     0);
+	check(state != MAP_FAILED && state->magic == MAGIC,
+	      "%s is not the memory", path);
+	state->jump = now();
+}
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "-l"))
+			return load(argv);
+	note_jump();
+	execv(KEXEC, argv);
+	perror(KEXEC);
+	return 127;
+}
