@@ -43,8 +43,8 @@ struct tally {
 static struct tally tally;
 
 /* Count one refusal; @quiet prints only what did not behave. */
-__attribute__((format(printf, 3, 4), unused))
-static bool tally_one(bool good, bool quiet, const char *fmt, ...)
+__attribute__((format(printf, 3, 4)))
+static inline bool tally_one(bool good, bool quiet, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -64,8 +64,7 @@ static bool tally_one(bool good, bool quiet, const char *fmt, ...)
  * Report this stage's refusals and those of the stages before, which are
  * kept at @sum, in memory that crosses the kexec.
  */
-__attribute__((unused))
-static void tally_end(struct tally *sum)
+static inline void tally_end(struct tally *sum)
 {
 	sum->tried += tally.tried;
 	sum->behaved += tally.behaved;
@@ -79,8 +78,7 @@ static void tally_end(struct tally *sum)
 /* ---- sysfs --------------------------------------------------------------- */
 
 /* First line of a file, without its end. */
-__attribute__((unused))
-static void read_line(const char *path, char *text, size_t len)
+static inline void read_line(const char *path, char *text, size_t len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
@@ -93,8 +91,7 @@ static void read_line(const char *path, char *text, size_t len)
 	text[strcspn(text, "\n")] = '\0';
 }
 
-__attribute__((unused))
-static void handover_attr(const char *name, char text[SENTENCE_LEN])
+static inline void handover_attr(const char *name, char text[SENTENCE_LEN])
 {
 	char path[128];
 
@@ -102,8 +99,7 @@ static void handover_attr(const char *name, char text[SENTENCE_LEN])
 	read_line(path, text, SENTENCE_LEN);
 }
 
-__attribute__((unused))
-static uint64_t handover_number(const char *name)
+static inline uint64_t handover_number(const char *name)
 {
 	char text[SENTENCE_LEN];
 
@@ -111,8 +107,7 @@ static uint64_t handover_number(const char *name)
 	return strtoull(text, NULL, 10);
 }
 
-__attribute__((unused))
-static bool handover_state_is(const char *state)
+static inline bool handover_state_is(const char *state)
 {
 	char text[SENTENCE_LEN];
 
@@ -122,8 +117,7 @@ static bool handover_state_is(const char *state)
 
 /* ---- the device ---------------------------------------------------------- */
 
-__attribute__((unused))
-static int handover_open(void)
+static inline int handover_open(void)
 {
 	int fd = open(HANDOVER_DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -131,9 +125,8 @@ static int handover_open(void)
 }
 
 /* A snapshot that is thrown away. @sentence gets what the kernel says. */
-__attribute__((unused))
-static int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
-			     uint64_t *generation)
+static inline int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
+				    uint64_t *generation)
 {
 	static char data[1 << 20];
 	struct iommu_handover_snapshot cmd = {
@@ -152,9 +145,8 @@ static int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
 	return 0;
 }
 
-__attribute__((unused))
-static int handover_seal(int fd, uint64_t generation, const void *image,
-			 uint64_t len, char sentence[SENTENCE_LEN])
+static inline int handover_seal(int fd, uint64_t generation, const void *image,
+				uint64_t len, char sentence[SENTENCE_LEN])
 {
 	struct iommu_handover_seal cmd = {
 		.size = sizeof(cmd),
@@ -169,17 +161,15 @@ static int handover_seal(int fd, uint64_t generation, const void *image,
 	return ioctl(fd, IOMMU_HANDOVER_SEAL, &cmd) < 0 ? -errno : 0;
 }
 
-__attribute__((unused))
-static int handover_unseal(int fd)
+static inline int handover_unseal(int fd)
 {
 	struct iommu_handover_unseal cmd = { .size = sizeof(cmd) };
 
 	return ioctl(fd, IOMMU_HANDOVER_UNSEAL, &cmd) < 0 ? -errno : 0;
 }
 
-__attribute__((unused))
-static int handover_query(int fd, struct iommu_handover_query *cmd,
-			  char sentence[SENTENCE_LEN])
+static inline int handover_query(int fd, struct iommu_handover_query *cmd,
+				 char sentence[SENTENCE_LEN])
 {
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->size = sizeof(*cmd);
@@ -195,8 +185,7 @@ static int handover_query(int fd, struct iommu_handover_query *cmd,
  * Run a program to its end. @output gets what it prints, cut to OUTPUT_LEN.
  * Return: its exit status, 128 and more when it was killed.
  */
-__attribute__((unused))
-static int run_program(char output[OUTPUT_LEN], char *const argv[])
+static inline int run_program(char output[OUTPUT_LEN], char *const argv[])
 {
 	size_t used = 0;
 	int pipefd[2], status;
@@ -228,9 +217,8 @@ static int run_program(char output[OUTPUT_LEN], char *const argv[])
  * @handover: under a seal
  * @save: keep the image here, or NULL
  */
-__attribute__((unused))
-static int load_kernel(char output[OUTPUT_LEN], bool handover,
-		       const char *save)
+static inline int load_kernel(char output[OUTPUT_LEN], bool handover,
+			      const char *save)
 {
 	char *kernel = getenv("HANDOVER_KERNEL");
 	char saved[256];
@@ -250,8 +238,7 @@ static int load_kernel(char output[OUTPUT_LEN], bool handover,
 	return run_program(output, argv);
 }
 
-__attribute__((unused))
-static void unload_kernel(void)
+static inline void unload_kernel(void)
 {
 	char *argv[] = { "kexec", "-u", NULL };
 	char output[OUTPUT_LEN];
@@ -261,8 +248,7 @@ static void unload_kernel(void)
 }
 
 /* Jump to the loaded kernel. Return: the errno, negative, when still here. */
-__attribute__((unused))
-static int jump(void)
+static inline int jump(void)
 {
 	return reboot(RB_KEXEC) < 0 ? -errno : 0;
 }
