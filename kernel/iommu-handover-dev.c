@@ -251,7 +251,7 @@ static struct miscdevice dev = {
 
 /* ---- sysfs ------------------------------------------------------------ */
 
-#define RO(_name, _fmt, _expr)                                                 \
+#define RO_MODE(_name, _mode, _fmt, _expr)                                     \
 	static ssize_t _name##_show(struct kobject *kobj,                      \
 				    struct kobj_attribute *attr, char *buf)    \
 	{                                                                      \
@@ -261,7 +261,9 @@ static struct miscdevice dev = {
 		iho_seal_info(&info);                                          \
 		return sysfs_emit(buf, _fmt "\n", _expr);                      \
 	}                                                                      \
-	static struct kobj_attribute _name##_attr = __ATTR_RO_MODE(_name, 0444)
+	static struct kobj_attribute _name##_attr = __ATTR_RO_MODE(_name, _mode)
+
+#define RO(_name, _fmt, _expr)	RO_MODE(_name, 0444, _fmt, _expr)
 
 RO(state, "%s", state_names[state_now()]);
 RO(generation, "%llu", iho_generation());
@@ -273,8 +275,10 @@ RO(tables, "%u", info.tables);
 RO(table_pages, "%llu", info.table_pages);
 RO(image_bytes, "%llu", info.image_len);
 RO(loaded, "%d", info.loaded);
-RO(last_refusal, "%s", refusal);
 RO(format, "%s", __stringify(IHO_FORMAT_MAJOR) "." __stringify(IHO_FORMAT_MINOR));
+
+/* Root's: the sentence may name physical addresses */
+RO_MODE(last_refusal, 0400, "%s", refusal);
 
 static struct attribute *out_attrs[] = {
 	&state_attr.attr,

@@ -345,24 +345,31 @@ static u32 find_mem(struct gather *g, struct luo_session *session,
  * @inode: its inode, held by LUO
  * @found: how LUO has it
  * @start: byte in the file of the area's first byte
- * @seals: F_SEAL_*, negative when it has none to have
+ * @seals: F_SEAL_* that LUO noted when the file was preserved; those come back
  */
 struct source {
 	struct inode *inode;
 	struct liveupdate_found found;
 	u64 start;
-	int seals;
+	u32 seals;
 };
 
 static int source_of_file(struct iho_out_ctx *ctx, struct iopt_area *area,
 			  u32 ioas_id, struct file *file, struct source *src)
 {
+	const struct memfd_luo_ser *ser;
+
+	if (!shmem_file(file))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "IOAS %u IOVA %#lx: the mapped file is not a memfd of ordinary pages; map one that is",
+			      ioas_id, iopt_area_iova(area));
 	if (liveupdate_find_file(ctx->session, file, &src->found))
 		return refuse(ctx, -EOPNOTSUPP,
 			      "IOAS %u IOVA %#lx: the mapped memfd is not preserved in this session; preserve it",
 			      ioas_id, iopt_area_iova(area));
+	ser = phys_to_virt(src->found.serialized_data);
 	src->inode = file_inode(file);
-	src->seals = memfd_get_seals(file);
+	src->seals = ser->seals;
 	return 0;
 }
 
@@ -454,7 +461,7 @@ static int find_source(struct iho_out_ctx *ctx, struct iopt_area *area,
 static int gather_memory(struct gather *g, struct iho_out_ctx *ctx,
 			 struct iommufd_ioas *ioas, struct iopt_area *area)
 {
-	const int need = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+	const u32 need = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
 	struct mem_entry *e;
 	struct source src;
 	int rc;
@@ -464,9 +471,9 @@ static int gather_memory(struct gather *g, struct iho_out_ctx *ctx,
 		return rc;
 	if (find_mem(g, ctx->session, src.inode) != IHO_NONE)
 		return 0;
-	if (src.seals < 0 || (src.seals & need) != need)
+	if ((src.seals & need) != need)
 		return refuse(ctx, -EOPNOTSUPP,
-			      "IOAS %u IOVA %#lx: memfd token %llu lacks the grow, shrink and seal seals; add them before mapping",
+			      "IOAS %u IOVA %#lx: memfd token %llu lacks the grow, shrink and seal seals; add them before preserving it",
 			      ioas->obj.id, iopt_area_iova(area),
 			      src.found.token);
 	e = vec_add(&g->mem);

@@ -97,3 +97,12 @@ use_ccache()
 	export CCACHE_DIR=$cache/ccache
 	ccache -M 4G >/dev/null
 }
+
+# repo_files PATTERN... - the files of this repository
+#
+# CI may run as another user than the one who owns the checkout.
+repo_files()
+{
+	git -c safe.directory='*' -C "$top" ls-files "$@" 2>/dev/null ||
+		die "this is no git checkout, and git says which files are ours"
+}
