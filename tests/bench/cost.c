@@ -18,8 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/memfd.h>
 
 #include "guest.h"
 
@@ -135,13 +139,16 @@ static void print_call(const char *name, struct call *call, unsigned int calls)
  * struct run - what all cases are about
  * @fd: an iommufd
  * @mem: memory to map
+ * @huge: a memfd of one huge page: what a map of it takes does not depend on
+ *	how its pages lie, which is another at every boot
  * @ioas: the IOAS under test
  * @other: a second one
  * @object: made by one call, destroyed by the next
  */
 struct run {
 	int fd;
-	struct memory *mem;
+	const struct memory *mem;
+	int huge;
 	uint32_t ioas;
 	uint32_t other;
 	uint32_t object;
@@ -149,10 +156,25 @@ struct run {
 
 static int map(struct run *run, uint64_t length)
 {
+	int memfd = length == LARGE ? run->huge : run->mem->fd;
 	uint64_t iova = IOVA;
 
-	return ioas_map_file(run->fd, run->ioas, run->mem->fd, 0, length, &iova,
+	return ioas_map_file(run->fd, run->ioas, memfd, 0, length, &iova,
 			     IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
+}
+
+static int map_user(struct run *run)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd),
+		.flags = IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.ioas_id = run->ioas,
+		.user_va = (uintptr_t)run->mem->va,
+		.length = SMALL,
+		.iova = IOVA,
+	};
+
+	return ioctl(run->fd, IOMMU_IOAS_MAP, &cmd) ? -errno : 0;
 }
 
 static int unmap(struct run *run, uint32_t ioas, uint64_t length)
@@ -177,7 +199,7 @@ static int ranges(struct run *run)
 	return ioas_ranges(run->fd, run->ioas, range, &nr, &align);
 }
 
-enum what { MAP_SMALL, MAP_LARGE, ALLOC, COPY, RANGES, NO_IOMMUFD };
+enum what { MAP_SMALL, MAP_LARGE, MAP_USER, ALLOC, COPY, RANGES, NO_IOMMUFD };
 
 static void once(struct run *run, enum what what, unsigned int i,
 		 unsigned int warm)
@@ -190,6 +212,10 @@ static void once(struct run *run, enum what what, unsigned int i,
 	case MAP_LARGE:
 		TIMED(&first, i, warm, map(run, LARGE));
 		TIMED(&second, i, warm, unmap(run, run->ioas, LARGE));
+		break;
+	case MAP_USER:
+		TIMED(&first, i, warm, map_user(run));
+		TIMED(&second, i, warm, unmap(run, run->ioas, SMALL));
 		break;
 	case ALLOC:
 		TIMED(&first, i, warm, ioas_alloc(run->fd, &run->object));
@@ -226,9 +252,18 @@ static void measure(const char *name, struct run *run, enum what what,
 	}
 }
 
-static void all_cases(struct memory *mem, const char *bdf)
+static int huge_memfd(void)
 {
-	struct run run = { .mem = mem };
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
+
+	if (fd < 0 || ftruncate(fd, LARGE) || fallocate(fd, 0, 0, LARGE))
+		return -errno;
+	return fd;
+}
+
+static void all_cases(const struct memory *mem, int huge, const char *bdf)
+{
+	struct run run = { .mem = mem, .huge = huge };
 	uint32_t dev_id, pt_id;
 	int session = -1, dev;
 
@@ -245,6 +280,7 @@ static void all_cases(struct memory *mem, const char *bdf)
 	measure("ioas", &run, ALLOC, "alloc", "destroy", CALLS_MAX);
 	measure("ioas", &run, RANGES, "iova-ranges", NULL, CALLS_MAX);
 	measure("bare-4K", &run, MAP_SMALL, "map", "unmap", CALLS_MAX);
+	measure("bare-user", &run, MAP_USER, "map", "unmap", CALLS_MAX);
 	measure("bare-2M", &run, MAP_LARGE, "map", "unmap", CALLS_MAX);
 	must(map(&run, SMALL));
 	measure("bare-4K", &run, COPY, "copy", "unmap-copy", CALLS_MAX);
@@ -255,7 +291,8 @@ static void all_cases(struct memory *mem, const char *bdf)
 	pt_id = run.ioas;
 	must(vfio_attach(dev, &pt_id));
 	measure("hwpt-4K", &run, MAP_SMALL, "map", "unmap", CALLS_MAX);
-	measure("hwpt-2M", &run, MAP_LARGE, "map", "unmap", CALLS_MAX / 10);
+	measure("hwpt-user", &run, MAP_USER, "map", "unmap", CALLS_MAX);
+	measure("hwpt-2M", &run, MAP_LARGE, "map", "unmap", CALLS_MAX / 4);
 	must(vfio_detach(dev));
 	close(dev);
 	if (session >= 0)
@@ -268,21 +305,23 @@ int main(void)
 	static const struct mode modes[] = {
 		{ .name = "plain", .divide = 1 },
 		{ .name = "extra", .divide = 10, .extra = true },
-		{ .name = "preserved", .divide = 1, .preserve = true },
+		{ .name = "preserved", .divide = 4, .preserve = true },
 	};
 	struct memory mem;
 	char bdf[PCI_BDF_LEN];
 	unsigned int i;
+	int huge;
 
 	calibrate();
-	must(memory_create(&mem, "bench", LARGE));
+	must(memory_create(&mem, "bench", SMALL));
+	huge = must(huge_memfd());
 	must(pci_find(NIC_VENDOR, NIC_82576, 0, bdf));
 	must(vfio_claim(bdf));
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {
 		mode = &modes[i];
 		if (mode->preserve && access(HANDOVER, F_OK))
 			continue;
-		all_cases(&mem, bdf);
+		all_cases(&mem, huge, bdf);
 	}
 	printf("all measured\n");
 	return 0;

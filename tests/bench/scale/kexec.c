@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Comes before /sbin/kexec in the guest's PATH and runs it with the same
- * arguments. A load is traced, to time the system calls it makes; before a
- * jump the counter is left in the memory that is handed over.
+ * arguments. A load is traced, to time the system calls that it makes.
  */
 #include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -68,7 +66,8 @@ static int trace(pid_t child, struct rusage *usage)
 
 static int load(char **argv)
 {
-	uint64_t start, took, kib = free_kib();
+	int64_t kib = free_kib();
+	uint64_t start, took;
 	struct rusage usage;
 	pid_t child;
 	int status;
@@ -88,31 +87,13 @@ static int load(char **argv)
 		return WEXITSTATUS(status);
 	check(snapshot && seal && file_load,
 	      "kexec made no snapshot, no seal or no load");
-	report_u64("snapshot[]", snapshot);
-	report_u64("seal[]", seal);
-	report_u64("file_load[]", file_load);
-	report_u64("loader[]", took - snapshot - seal - file_load);
-	report_u64("loader_kib[]", usage.ru_maxrss);
-	report_u64("seal_kib[]", kib - free_kib());
+	report_number("snapshot[]", snapshot);
+	report_number("seal[]", seal);
+	report_number("file_load[]", file_load);
+	report_number("loader[]", took - snapshot - seal - file_load);
+	report_number("loader_kib[]", usage.ru_maxrss);
+	report_number("seal_kib[]", kib - free_kib());
 	return 0;
-}
-
-static void note_jump(void)
-{
-	struct state *state;
-	char path[64] = "";
-	FILE *file = fopen(MEMORY_PATH, "r");
-	int fd;
-
-	check(file && fgets(path, sizeof(path), file), MEMORY_PATH);
-	fclose(file);
-	fd = open(path, O_RDWR);
-	check(fd >= 0, "%s: %s", path, strerror(errno));
-	state = mmap(NULL, GUEST_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		     0);
-	check(state != MAP_FAILED && state->magic == MAGIC,
-	      "%s is not the memory", path);
-	state->jump = now();
 }
 
 int main(int argc, char **argv)
@@ -122,7 +103,6 @@ int main(int argc, char **argv)
 	for (i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "-l"))
 			return load(argv);
-	note_jump();
 	execv(KEXEC, argv);
 	perror(KEXEC);
 	return 127;

@@ -17,9 +17,6 @@
 #define NIC_VENDOR	0x8086
 #define NIC_82576	0x10c9
 
-/* Where the process that holds everything says how its memory is opened. */
-#define MEMORY_PATH	"/run/scale-memory"
-
 #define MEMORY_LEN	(64ULL << 20)
 #define FIRST_IOVA	0x10000000ULL
 /* Every other page, so that no two maps are neighbours. */
@@ -31,7 +28,6 @@ static const uint32_t counts[] = { 1, 1000, 10000, 100000 };
 /**
  * struct state - first page of the memory
  * @magic: MAGIC
- * @jump: time stamp counter at the last kexec -e
  * @ioas: ID of the IOAS
  * @dev: ID of the device
  * @maps: maps in the IOAS
@@ -39,7 +35,6 @@ static const uint32_t counts[] = { 1, 1000, 10000, 100000 };
  */
 struct state {
 	uint64_t magic;
-	uint64_t jump;
 	uint32_t ioas;
 	uint32_t dev;
 	uint32_t maps;
@@ -54,23 +49,23 @@ static inline uint64_t now(void)
 	return (uint64_t)high << 32 | low;
 }
 
-static inline uint64_t free_kib(void)
+static inline int64_t free_kib(void)
 {
-	unsigned long long kib = 0;
+	long long kib = 0;
 	char line[128];
 	FILE *file = fopen("/proc/meminfo", "r");
 
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemFree: %llu kB", &kib) == 1)
+		if (sscanf(line, "MemFree: %lld kB", &kib) == 1)
 			break;
 	check(kib, "/proc/meminfo does not tell MemFree");
 	fclose(file);
 	return kib;
 }
 
-static inline void report_u64(const char *key, uint64_t value)
+static inline void report_number(const char *key, int64_t value)
 {
-	report(key, "%llu", (unsigned long long)value);
+	report(key, "%lld", (long long)value);
 }
 
 static inline uint64_t iova_of(uint32_t map)
@@ -96,7 +91,6 @@ static inline void hand_over(int iommufd, const struct memory *mem,
 			     uint32_t maps)
 {
 	struct state *state = mem->va;
-	FILE *file;
 	int session;
 
 	for (; state->maps < maps; state->maps++)
@@ -104,11 +98,6 @@ static inline void hand_over(int iommufd, const struct memory *mem,
 	session = must(luo_create(SESSION));
 	must(luo_preserve(session, mem->fd, TOKEN_MEMORY));
 	must(luo_preserve(session, iommufd, TOKEN_IOMMUFD));
-
-	file = fopen(MEMORY_PATH, "w");
-	check(file, MEMORY_PATH);
-	fprintf(file, "/proc/%d/fd/%d", getpid(), mem->fd);
-	fclose(file);
 	background_ready();
 }
 

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What each step of a handover takes as the number of maps grows.
+
+Runs the scenario "scale" and reads its report. Each step is given per map,
+between one number of maps and the next: the same at every size is linear.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tests", "selftests"))
+
+from twokernels import Broken, SetupTrouble  # noqa: E402
+
+TIMEOUT = 1500  # seconds
+
+STEPS = {"snapshot": "SNAPSHOT", "seal": "SEAL",
+         "loader": "loader: build, check, save",
+         "early_parse": "early parse", "retrieve": "retrieve: replay IOAS",
+         "bind": "bind: HWPT, compare tree"}
+# Time per map may grow so much from one number of maps to the next.
+STEEPEST = 1.25
+
+
+def per_map(maps, values):
+    """Cost of a map from each number of maps to the next."""
+    return [(values[i] - values[i - 1]) / (maps[i] - maps[i - 1])
+            for i in range(1, len(maps))]
+
+
+def too_steep(maps, values):
+    """Whether a map costs more the more there are.
+
+    The first step starts at one map and is small against what surrounds it:
+    it is not compared.
+    """
+    costs = per_map(maps, values)[1:]
+    return any(after > STEEPEST * before
+               for before, after in zip(costs, costs[1:]))
+
+
+def controls(maps):
+    """The judgement on made-up figures: [(name, seen)]."""
+    base = 10 ** 8
+    return [
+        ("cost in proportion to the maps is linear",
+         not too_steep(maps, [base + 5000 * n for n in maps])),
+        ("cost that grows with the square of the maps is seen",
+         too_steep(maps, [base + n * n for n in maps])),
+        ("a map that takes a third more among ten times as many is seen",
+         too_steep(maps, [base + int(5000 * n ** 1.125) for n in maps])),
+    ]
+
+
+def run_scenario(where):
+    """The scenario's report."""
+    path = os.path.join(where, "scale.json")
+    with open(os.path.join(where, "scale.log"), "w") as log:
+        done = subprocess.run(
+            [os.path.join(TOP, "tests", "boot", "run"),
+             os.path.join(HERE, "scale"), "--json", path,
+             "--timeout", str(TIMEOUT), "--keep",
+             os.path.join(where, "scale")],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    if done.returncode:
+        with open(log.name, errors="replace") as file:
+            last = file.read().strip().splitlines()[-1:]
+        kind = Broken if done.returncode == 1 else SetupTrouble
+        raise kind(f"{last[0] if last else 'scale failed'}; see {log.name}")
+    with open(path) as file:
+        return json.load(file)
+
+
+def count(number):
+    return f"{number:,.0f}"
+
+
+def measure(where):
+    """Run, print. Returns (report, sentences for what failed, checks)."""
+    report = run_scenario(where)
+    maps = report["maps"]
+    sizes = [image["bytes"] for image in report["images"]]
+    lists = {**{step: report[step] for step in STEPS}, "image": sizes}
+    for name, values in lists.items():
+        if len(values) != len(maps):
+            raise Broken(f"scale: {len(values)} figures for {name}, and "
+                         f"{len(maps)} kexecs")
+
+    heads = "".join(f"{count(number):>13}" for number in maps[1:])
+    print("\nThousands of instructions more than with one map, in one iommufd "
+          "with a device")
+    print(f"  {'maps':<28}{heads}  per map, {count(maps[-2])} to "
+          f"{count(maps[-1])}")
+    for step, label in STEPS.items():
+        values = report[step]
+        print(f"  {label:<28}"
+              + "".join(f"{count((value - values[0]) / 1000):>13}"
+                        for value in values[1:])
+              + f"{count(per_map(maps, values)[-1]):>9} instructions")
+    print(f"  {'image':<28}"
+          + "".join(f"{count(size):>13}" for size in sizes[1:])
+          + f"{per_map(maps, sizes)[-1]:>9.1f} bytes")
+    for key, label in (("loader_kib", "loader's memory, KiB"),
+                       ("replay_kib", "memory of the replay, KiB")):
+        print(f"  {label:<28}"
+              + "".join(f"{count(value):>13}" for value in report[key][1:])
+              + f"{1024 * per_map(maps, report[key])[-1]:>9.1f} bytes")
+
+    failed = [f"control: {name}: not so"
+              for name, seen in controls(maps) if not seen]
+    print("control: growth that is not linear: "
+          + ("not told apart" if failed else "told apart"))
+    for name, values in lists.items():
+        if too_steep(maps, values):
+            failed.append(f"{STEPS.get(name, name)} is not linear: per map "
+                          + ", ".join(count(cost) for cost
+                                      in per_map(maps, values)))
+    out = {"maps": maps, "image_bytes": sizes,
+           "instructions": {step: report[step] for step in STEPS},
+           "per_map": {name: [round(cost, 1) for cost
+                              in per_map(maps, values)]
+                       for name, values in lists.items()},
+           "loader_kib": report["loader_kib"],
+           "seal_kib": report["seal_kib"],
+           "replay_kib": report["replay_kib"]}
+    return out, failed, len(controls(maps)) + len(lists)
