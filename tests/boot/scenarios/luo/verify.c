@@ -1,0 +1,997 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * After a kexec: every case, one after the other, then what was never
+ * finished is given up and all is made anew for the next one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <linux/capability.h>
+#include <linux/reboot.h>
+#include <linux/vfio.h>
+
+#include "luo.h"
+
+#define HANDOVER	"/sys/kernel/iommu_handover/"
+#define FAULT_MAX	2000
+
+/* ---- the system ---------------------------------------------------------- */
+
+static void read_fact(const char *name, char *text, size_t len)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), HANDOVER "%s", name);
+	file = fopen(path, "r");
+	check(file && fgets(text, len, file), "%s cannot be read", path);
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static unsigned int fact(const char *name)
+{
+	char text[32];
+
+	read_fact(name, text, sizeof(text));
+	return atoi(text);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	check(fd >= 0, "%s: %s", path, strerror(errno));
+	check(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %s",
+	      path, strerror(errno));
+	close(fd);
+}
+
+/* Take a capability out of the effective set, or put it back. */
+static void capability(unsigned int cap, bool on)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	check(!syscall(SYS_capget, &head, data), "capget: errno %d", errno);
+	if (on)
+		data[cap / 32].effective |= 1U << cap % 32;
+	else
+		data[cap / 32].effective &= ~(1U << cap % 32);
+	check(!syscall(SYS_capset, &head, data), "capset: errno %d", errno);
+}
+
+static void memlock_limit(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	check(!getrlimit(RLIMIT_MEMLOCK, &limit), "getrlimit: errno %d", errno);
+	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+	check(!setrlimit(RLIMIT_MEMLOCK, &limit), "setrlimit: errno %d", errno);
+}
+
+/* Both descriptors are of one open file: a status flag of it is seen in both */
+static bool same_file(int a, int b)
+{
+	int flags = must(fcntl(a, F_GETFL));
+	bool same;
+
+	must(fcntl(a, F_SETFL, flags ^ O_NONBLOCK));
+	same = (must(fcntl(b, F_GETFL)) ^ flags) & O_NONBLOCK;
+	must(fcntl(a, F_SETFL, flags));
+	return same;
+}
+
+/* Run @fn in a process that is then killed with all that it has open. */
+static void in_killed_process(void (*fn)(void))
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = must(fork());
+	if (!pid) {
+		fn();
+		fflush(NULL);
+		kill(getpid(), SIGKILL);
+		_exit(1);
+	}
+	check(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	      WTERMSIG(status) == SIGKILL, "the child ended with 0x%x",
+	      status);
+}
+
+/* ---- failing one allocation -------------------------------------------------- */
+
+static void faults_on(void)
+{
+	static const char *const quiet[] = {
+		"failslab", "fail_page_alloc", "fail_iommufd",
+	};
+	char path[128];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(quiet); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose",
+			 quiet[i]);
+		write_file(path, "0");
+	}
+	write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+}
+
+static int fail_fd = -1;
+
+static void fail_nth(unsigned int nth)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%u", nth);
+
+	if (fail_fd < 0)
+		fail_fd = must(open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC));
+	check(pwrite(fail_fd, text, n, 0) == n, "fail-nth: errno %d", errno);
+}
+
+/* End it. Return: whether that many were made, and so one has failed. */
+static bool failed_one(void)
+{
+	char text[16] = "";
+
+	check(pread(fail_fd, text, sizeof(text) - 1, 0) > 0,
+	      "fail-nth: errno %d", errno);
+	fail_nth(0);
+	return !atoi(text);
+}
+
+/* ---- parts ---------------------------------------------------------------- */
+
+static void open_session(unsigned int index)
+{
+	parts[index].session = must(luo_retrieve(parts[index].name));
+}
+
+static void close_session(unsigned int index)
+{
+	close(parts[index].session);
+	parts[index].session = -1;
+}
+
+static void take_memory(unsigned int index)
+{
+	struct part *p = &parts[index];
+
+	must(memory_adopt(&p->mem, must(luo_restore(p->session,
+						    TOKEN_MEMORY))));
+	check_filled(index, p->mem.va, 0, p->mem.len);
+}
+
+static void adopt(unsigned int index, int fd)
+{
+	struct part *p = &parts[index];
+
+	ctx_adopt(&p->ctx, p->name, &state->want[index], fd);
+	if (p->mem.va)
+		ctx_memory(&p->ctx, &p->mem);
+}
+
+static void take_context(unsigned int index)
+{
+	adopt(index, must(luo_restore(parts[index].session, TOKEN_IOMMUFD)));
+}
+
+static void take(unsigned int index)
+{
+	open_session(index);
+	take_memory(index);
+	take_context(index);
+}
+
+static void verify(unsigned int index, bool bound)
+{
+	check(!ctx_verify(&parts[index].ctx, bound),
+	      "%s is not what it was%s", parts[index].name,
+	      bound ? " with its devices" : "");
+}
+
+/* The device reads and writes the part's own memory. */
+static void run_edu(unsigned int index, uint32_t dev)
+{
+	struct part *p = &parts[index];
+	struct edu edu;
+	char *va = p->mem.va;
+	uint64_t from = RO_OFF, to = MEMORY_LEN - GUEST_PAGE;
+
+	memset(va + to, 0, GUEST_PAGE);
+	must(edu_open(&edu, p->ctx.dev[dev]));
+	must(edu_copy(&edu, MEMORY_IOVA + to, COPY_IOVA + from, GUEST_PAGE));
+	edu_close(&edu);
+	check(!memcmp(va + to, va + from, GUEST_PAGE),
+	      "%s: device %u copied something else", p->name, dev);
+	memcpy(va + to, va, GUEST_PAGE);
+	fill(index, &p->mem);
+}
+
+/* Parts that are finished. */
+static unsigned int finished;
+
+/* What is bound has all come back: finish, and see that nothing changes. */
+static void finish(unsigned int index)
+{
+	struct part *p = &parts[index];
+
+	must(luo_finish(p->session));
+	finished++;
+	close_session(index);
+	must_fail(ENOENT, luo_retrieve(p->name));
+	verify(index, true);
+}
+
+static void drop(unsigned int index)
+{
+	struct part *p = &parts[index];
+	uint32_t i;
+
+	if (p->session >= 0)
+		close_session(index);
+	for (i = 0; i < WANT_DEV_MAX; i++) {
+		if (p->ctx.dev[i] > 0)
+			close(p->ctx.dev[i]);
+		p->ctx.dev[i] = -1;
+	}
+	close(p->ctx.fd);
+	if (p->mem.va) {
+		munmap(p->mem.va, p->mem.len);
+		close(p->mem.fd);
+	}
+	memset(&p->mem, 0, sizeof(p->mem));
+}
+
+/* ---- orders ---------------------------------------------------------------- */
+
+/* Either may be preserved first, either may be retrieved first. */
+static void one_order(unsigned int index)
+{
+	unsigned int pinned = fact("incoming/pages_pinned");
+	struct part *p = &parts[index];
+	bool has_device = state->want[index].dev_nr;
+	int fd, again;
+
+	open_session(index);
+	must_fail(ENOENT, luo_restore(p->session, 77));
+	if (index & 2) {
+		fd = must(luo_restore(p->session, TOKEN_IOMMUFD));
+		/* That has brought the memory back, and pinned it. */
+		check(fact("incoming/pages_pinned") ==
+		      pinned + MEMORY_LEN / GUEST_PAGE, "%u pages are pinned",
+		      fact("incoming/pages_pinned"));
+		take_memory(index);
+		adopt(index, fd);
+	} else {
+		take_memory(index);
+		take_context(index);
+	}
+	check(fact("incoming/pages_pinned") ==
+	      pinned + MEMORY_LEN / GUEST_PAGE, "%u pages are pinned",
+	      fact("incoming/pages_pinned"));
+
+	again = must(luo_restore(p->session, TOKEN_IOMMUFD));
+	check(same_file(again, p->ctx.fd), "another iommufd came the second time");
+	close(again);
+	again = must(luo_restore(p->session, TOKEN_MEMORY));
+	check(same_file(again, p->mem.fd), "another memfd came the second time");
+	close(again);
+
+	verify(index, false);
+	if (has_device) {
+		must_fail(EBUSY, luo_finish(p->session));
+		check(ctx_rebind(&p->ctx, 0), "%s: another device ID", p->name);
+		verify(index, true);
+		run_edu(index, 0);
+	}
+	finish(index);
+	check(fact("incoming/pages_pinned") == pinned, "%u pages are pinned",
+	      fact("incoming/pages_pinned"));
+	if (has_device)
+		run_edu(index, 0);
+	check_filled(index, p->mem.va, 0, p->mem.len);
+	drop(index);
+}
+
+static void case_order(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		one_order(PART_ORDER + i);
+}
+
+/*
+ * Nobody asks for the memory. It lives on in the iommufd, and the device
+ * copies it to where it can be seen.
+ */
+static void case_only(void)
+{
+	struct part *p = &parts[PART_ONLY];
+	uint32_t two = state->want[PART_ONLY].ioas[1].id;
+	uint64_t iova = 0x200000000ULL, at;
+	struct memory seen;
+	struct edu edu;
+
+	open_session(PART_ONLY);
+	take_context(PART_ONLY);
+	check(ctx_rebind(&p->ctx, 0), "another device ID");
+	must(luo_finish(p->session));
+	finished++;
+	close_session(PART_ONLY);
+
+	must(memory_create(&seen, "seen", GUEST_PAGE));
+	must(ioas_map_file(p->ctx.fd, two, seen.fd, 0, GUEST_PAGE, &iova,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	must(edu_open(&edu, p->ctx.dev[0]));
+	for (at = 0; at < MEMORY_LEN; at += MEMORY_LEN / 4) {
+		memset(seen.va, 0, GUEST_PAGE);
+		must(edu_copy(&edu, iova, MEMORY_IOVA + at, GUEST_PAGE));
+		check_filled(PART_ONLY, seen.va, at, GUEST_PAGE);
+	}
+	edu_close(&edu);
+	munmap(seen.va, seen.len);
+	close(seen.fd);
+	drop(PART_ONLY);
+}
+
+/* ---- failures that pass ---------------------------------------------------- */
+
+/* The process may not charge by process, until it may. */
+static void case_caps(void)
+{
+	struct part *p = &parts[PART_CAPS];
+
+	open_session(PART_CAPS);
+	capability(CAP_SYS_RESOURCE, false);
+	must_fail(EPERM, luo_restore(p->session, TOKEN_IOMMUFD));
+	must_fail(EPERM, luo_restore(p->session, TOKEN_IOMMUFD));
+	must_fail(EBUSY, luo_finish(p->session));
+	capability(CAP_SYS_RESOURCE, true);
+	take_context(PART_CAPS);
+	take_memory(PART_CAPS);
+	ctx_memory(&p->ctx, &p->mem);
+	verify(PART_CAPS, false);
+	finish(PART_CAPS);
+	drop(PART_CAPS);
+}
+
+/*
+ * Pages are charged to who retrieved the iommufd, when a device is bound. Not
+ * enough of RLIMIT_MEMLOCK fails the bind, and nothing else.
+ */
+static void case_limit(void)
+{
+	struct part *p = &parts[PART_LIMIT];
+
+	capability(CAP_IPC_LOCK, false);
+	take(PART_LIMIT);
+	memlock_limit(GUEST_PAGE);
+	must_fail(ENOMEM, -ctx_rebind_refused(&p->ctx, 0));
+	must_fail(ENOMEM, -ctx_rebind_refused(&p->ctx, 0));
+	must_fail(EBUSY, luo_finish(p->session));
+	verify(PART_LIMIT, false);
+	memlock_limit(RLIM_INFINITY);
+	check(ctx_rebind(&p->ctx, 0), "another device ID");
+	capability(CAP_IPC_LOCK, true);
+	verify(PART_LIMIT, true);
+	run_edu(PART_LIMIT, 0);
+	finish(PART_LIMIT);
+	drop(PART_LIMIT);
+}
+
+/* ---- no memory -------------------------------------------------------------- */
+
+struct faults {
+	unsigned int failed;	/* the call failed for it */
+	unsigned int absorbed;	/* the call got round it */
+};
+
+static void report_faults(const char *what, const struct faults *f)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s_failed[]", what);
+	report(key, "%u", f->failed);
+	snprintf(key, sizeof(key), "%s_absorbed[]", what);
+	report(key, "%u", f->absorbed);
+}
+
+/* Retrieve the iommufd while allocation @nth fails. */
+static int restore_failing(unsigned int index, unsigned int nth, bool *failed)
+{
+	int fd;
+
+	check(nth < FAULT_MAX, "no end of allocations");
+	fail_nth(nth);
+	fd = luo_restore(parts[index].session, TOKEN_IOMMUFD);
+	*failed = failed_one();
+	check(fd >= 0 || *failed, "%s: errno %d without a failed allocation",
+	      parts[index].name, -fd);
+	return fd;
+}
+
+/* The iommufd alone; its memory is there. */
+static void case_fault(void)
+{
+	uint32_t *nth = &state->fault_nth;
+	struct faults f = {};
+	bool failed = true;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < FAULTS; i++) {
+		struct part *p = &parts[PART_FAULT + i];
+		unsigned int retrieved = fact("incoming/retrieved");
+
+		open_session(PART_FAULT + i);
+		take_memory(PART_FAULT + i);
+		/* Once around is enough; then the rest comes back plainly. */
+		while (failed) {
+			fd = restore_failing(PART_FAULT + i, (*nth)++, &failed);
+			if (fd >= 0)
+				break;
+			f.failed++;
+			check(fd == -ENOMEM, "%s: allocation %u failed and gave errno %d",
+			      p->name, *nth - 1, -fd);
+			check(fact("incoming/retrieved") == retrieved,
+			      "a failure counts as retrieved");
+			must_fail(EBUSY, luo_finish(p->session));
+		}
+		if (failed)
+			f.absorbed++;
+		else if (*nth > 1) {
+			report("fault_allocations", "%u", *nth - 2);
+			state->fault_rounds++;
+			*nth = 1;
+		}
+		take_context(PART_FAULT + i);
+		check(fact("incoming/retrieved") == retrieved + 1,
+		      "%u are retrieved", fact("incoming/retrieved"));
+		verify(PART_FAULT + i, false);
+		finish(PART_FAULT + i);
+		check_filled(PART_FAULT + i, p->mem.va, 0, p->mem.len);
+		drop(PART_FAULT + i);
+	}
+	report_faults("fault", &f);
+	report("fault_rounds", "%u", state->fault_rounds);
+}
+
+/*
+ * The iommufd brings its memory with it. A memfd that fails to come back has
+ * failed for good: LUO's handler for it gives up the pages that it did not get
+ * to. Then the iommufd has to say the same as the memfd, every time. As long
+ * as that sounds like a failure that may pass (ENOMEM), it stays unfinished
+ * until it is given up.
+ */
+static bool lost[IMPLIEDS];
+
+static void case_implied(void)
+{
+	uint32_t *nth = &state->implied_nth;
+	unsigned int i, losses = 0;
+	struct faults f = {};
+	int fd, err;
+	bool failed;
+
+	for (i = 0; i < IMPLIEDS; i++) {
+		struct part *p = &parts[PART_IMPLIED + i];
+
+		open_session(PART_IMPLIED + i);
+		fd = restore_failing(PART_IMPLIED + i, (*nth)++, &failed);
+		if (!failed) {
+			report("implied_allocations", "%u", *nth - 2);
+			state->implied_rounds++;
+			*nth = 1;
+		} else if (fd >= 0) {
+			f.absorbed++;
+		} else {
+			f.failed++;
+			err = luo_restore(p->session, TOKEN_IOMMUFD);
+			if (err < 0) {
+				check(err == fd, "%s: first errno %d, then %d",
+				      p->name, -fd, -err);
+				must_fail(-fd, luo_restore(p->session,
+							   TOKEN_MEMORY));
+				losses++;
+				lost[i] = fd == -ENOMEM;
+				if (lost[i]) {
+					must_fail(EBUSY,
+						  luo_finish(p->session));
+					continue;
+				}
+				check(fd == -EINVAL || fd == -ENOSPC,
+				      "%s: errno %d", p->name, -fd);
+				must(luo_finish(p->session));
+				finished++;
+				close_session(PART_IMPLIED + i);
+				continue;
+			}
+			must_fail(ENOMEM, fd);
+			close(err);
+		}
+		if (fd >= 0)
+			close(fd);
+		take_memory(PART_IMPLIED + i);
+		take_context(PART_IMPLIED + i);
+		verify(PART_IMPLIED + i, false);
+		finish(PART_IMPLIED + i);
+		drop(PART_IMPLIED + i);
+	}
+	report_faults("implied", &f);
+	report("implied_memories_lost[]", "%u", losses);
+	report("implied_rounds", "%u", state->implied_rounds);
+}
+
+/*
+ * The IOMMU driver forgets a reserved range when it has no memory for it, and
+ * tells nobody, handover or not. Return: whether it did.
+ */
+static bool forgot_range(unsigned int index)
+{
+	struct want_ioas *two = &state->want[index].ioas[1];
+	struct want_ranges have = { .nr = WANT_RANGE_MAX };
+
+	must(ioas_ranges(parts[index].ctx.fd, two->id, have.range, &have.nr,
+			 &have.align));
+	if (have.nr >= two->bound.nr)
+		return false;
+	two->bound = have;
+	return true;
+}
+
+/*
+ * Binding, with all that is replayed behind it. A device that was bound in
+ * spite of a failure is bound, so the rest is left to the next one.
+ */
+static void case_bind(void)
+{
+	uint32_t *nth = &state->bind_nth;
+	struct faults f = {};
+	bool failed = true;
+	unsigned int i, forgotten = 0;
+	uint32_t id;
+	int dev, err;
+
+	for (i = 0; i < BINDS; i++) {
+		struct part *p = &parts[PART_BIND + i];
+		struct want_dev *want = &state->want[PART_BIND + i].dev[0];
+
+		take(PART_BIND + i);
+		must(vfio_claim(want->bdf));
+		do {
+			dev = must(vfio_open(want->bdf));
+			check(*nth < FAULT_MAX, "no end of allocations");
+			fail_nth(failed ? (*nth)++ : FAULT_MAX);
+			err = vfio_bind(dev, p->ctx.fd, &id);
+			failed = failed_one();
+			if (!failed)
+				must(err);
+			if (!err)
+				break;
+			f.failed++;
+			close(dev);
+			/* iommufd's own injection has other answers as well. */
+			check(err == -ENOMEM || err == -ENOENT ||
+			      err == -EFAULT || err == -EINVAL,
+			      "%s: allocation %u failed and gave errno %d",
+			      p->name, *nth - 1, -err);
+			must_fail(EBUSY, luo_finish(p->session));
+			if (*nth % 8 == 0)
+				verify(PART_BIND + i, false);
+		} while (true);
+		if (failed) {
+			f.absorbed++;
+			forgotten += forgot_range(PART_BIND + i);
+		} else if (*nth > 1) {
+			report("bind_allocations", "%u", *nth - 2);
+			state->bind_rounds++;
+			*nth = 1;
+		}
+		check(id == want->id, "%s: device ID %u, was %u", p->name, id,
+		      want->id);
+		p->ctx.dev[0] = dev;
+		verify(PART_BIND + i, true);
+		finish(PART_BIND + i);
+		drop(PART_BIND + i);
+	}
+	report_faults("bind", &f);
+	report("bind_ranges_forgotten[]", "%u", forgotten);
+	report("bind_rounds", "%u", state->bind_rounds);
+}
+
+/* ---- pending ----------------------------------------------------------------- */
+
+static void retrieve_and_change(void)
+{
+	struct part *p = &parts[PART_PENDING];
+	uint32_t id;
+
+	open_session(PART_PENDING);
+	take_context(PART_PENDING);
+	must(ioas_alloc(p->ctx.fd, &id));
+	/* The parent looks for this. */
+	must(fcntl(p->ctx.fd, F_SETFL, O_RDWR | O_NONBLOCK));
+}
+
+/* The device @bdf goes into @iommufd. Return: its ID there */
+static int bind_to(int iommufd, const char *bdf, uint32_t *id)
+{
+	int dev;
+
+	must(vfio_claim(bdf));
+	dev = must(vfio_open(bdf));
+	must(vfio_bind(dev, iommufd, id));
+	return dev;
+}
+
+static void case_pending(void)
+{
+	struct part *p = &parts[PART_PENDING];
+	const struct want *want = &state->want[PART_PENDING];
+	uint32_t two = want->ioas[1].id, id, low, added;
+	uint64_t iova = RO_IOVA;
+	char bdf[PCI_BDF_LEN];
+	int dev, fd, other;
+
+	take(PART_PENDING);
+	verify(PART_PENDING, false);
+	must_fail(EBUSY, luo_finish(p->session));
+	must_fail(EBUSY, luo_finish(p->session));
+	/* A session is one process's at a time. */
+	must_fail(EINVAL, luo_retrieve(p->name));
+
+	/* Closing is not finishing: name, file and reserved IDs are kept. */
+	fd = p->ctx.fd;
+	close_session(PART_PENDING);
+	open_session(PART_PENDING);
+	take_context(PART_PENDING);
+	check(same_file(fd, p->ctx.fd), "another iommufd came the second time");
+	close(fd);
+	verify(PART_PENDING, false);
+	must_fail(EBUSY, luo_finish(p->session));
+
+	/* Nor is dying, with every file of it closed. */
+	close_session(PART_PENDING);
+	close(p->ctx.fd);
+	in_killed_process(retrieve_and_change);
+	open_session(PART_PENDING);
+	take_context(PART_PENDING);
+	check(must(fcntl(p->ctx.fd, F_GETFL)) & O_NONBLOCK,
+	      "this is not the iommufd that the dead process had");
+	must(fcntl(p->ctx.fd, F_SETFL, O_RDWR));
+	must(ioas_alloc(p->ctx.fd, &low));
+	must(iommufd_destroy(p->ctx.fd, low));
+	/* What the dead process made is one below. */
+	for (id = low - 1; ctx_find_ioas(&p->ctx, id) ||
+	     ctx_find_hwpt(&p->ctx, id) || id == want->dev[0].id ||
+	     id == want->dev[1].id; id--)
+		;
+	must(iommufd_destroy(p->ctx.fd, id));
+	verify(PART_PENDING, false);
+	must_fail(EBUSY, luo_finish(p->session));
+
+	/* Another device comes and goes under an ID that was not reserved. */
+	find_device(EDU_SPARE, bdf);
+	must(ioas_alloc(p->ctx.fd, &low));
+	must(iommufd_destroy(p->ctx.fd, low));
+	dev = bind_to(p->ctx.fd, bdf, &id);
+	check(id == low, "the other device has ID %u, not %u", id, low);
+	id = two;
+	must(vfio_attach(dev, &id));
+	must_fail(EBUSY, luo_finish(p->session));
+	close(dev);
+	verify(PART_PENDING, false);
+
+	/* The device comes and goes elsewhere. */
+	other = must(iommufd_open());
+	dev = bind_to(other, want->dev[0].bdf, &id);
+	must_fail(EBUSY, luo_finish(p->session));
+	close(dev);
+	close(other);
+	verify(PART_PENDING, false);
+
+	/* An IOAS that was changed makes another table than the device had. */
+	must(ioas_map_file(p->ctx.fd, two, p->mem.fd, 0, GUEST_PAGE, &iova,
+			   IOVA_RO | IOMMU_IOAS_MAP_FIXED_IOVA));
+	must_fail(EBADMSG, -ctx_rebind_refused(&p->ctx, 0));
+	must_fail(EBUSY, luo_finish(p->session));
+	must(ioas_unmap(p->ctx.fd, two, iova, GUEST_PAGE, NULL));
+	verify(PART_PENDING, false);
+
+	check(ctx_rebind(&p->ctx, 0), "another device ID");
+	must_fail(EBUSY, luo_finish(p->session));
+	/* Twice is once too often, through the same file or another. */
+	must_fail(EINVAL, vfio_bind(p->ctx.dev[0], p->ctx.fd, &id));
+	must_fail(EINVAL, -ctx_rebind_refused(&p->ctx, 0));
+	must(ioas_alloc(p->ctx.fd, &added));
+	must(iommufd_destroy(p->ctx.fd, added));
+	check(added == low, "ID %u is the next free one, not %u", added, low);
+
+	check(ctx_rebind(&p->ctx, 1), "another device ID");
+	verify(PART_PENDING, true);
+	run_edu(PART_PENDING, 0);
+	run_edu(PART_PENDING, 1);
+	finish(PART_PENDING);
+	drop(PART_PENDING);
+}
+
+/*
+ * Who has bound one of two devices dies. What was back has gone as it would
+ * have without any kexec, the other can still be brought back.
+ */
+static unsigned int dying;
+
+static void retrieve_and_bind(void)
+{
+	take(dying);
+	check(ctx_rebind(&parts[dying].ctx, 0), "another device ID");
+}
+
+static void died(unsigned int index)
+{
+	struct part *p = &parts[index];
+	struct want *want = &state->want[index];
+	unsigned int pending = fact("incoming/devices_pending");
+
+	dying = index;
+	in_killed_process(retrieve_and_bind);
+	check(fact("incoming/devices_pending") == pending - 1,
+	      "%u devices are pending", fact("incoming/devices_pending"));
+	take(index);
+	must_fail(EBUSY, luo_finish(p->session));
+	check(ctx_rebind(&p->ctx, 1), "another device ID");
+	run_edu(index, 1);
+	/* Forget the first. */
+	want->dev[0] = want->dev[1];
+	p->ctx.dev[0] = p->ctx.dev[1];
+	p->ctx.dev[1] = -1;
+	want->dev_nr = 1;
+	verify(index, true);
+	finish(index);
+	drop(index);
+}
+
+/* Each device has an HWPT of its own. */
+static void case_died(void)
+{
+	died(PART_DIED);
+}
+
+/* Both have the same, which is automatic and went with the first. */
+static void case_shared(void)
+{
+	died(PART_SHARED);
+}
+
+/* The bind succeeds and its answer cannot be delivered. */
+static void case_efault(void)
+{
+	struct part *p = &parts[PART_EFAULT];
+	const struct want_dev *want = &state->want[PART_EFAULT].dev[0];
+	struct vfio_device_bind_iommufd *cmd;
+	int dev, ret;
+
+	take(PART_EFAULT);
+	cmd = mmap(NULL, GUEST_PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(cmd != MAP_FAILED, "mmap: errno %d", errno);
+	cmd->argsz = sizeof(*cmd);
+	cmd->iommufd = p->ctx.fd;
+	must(mprotect(cmd, GUEST_PAGE, PROT_READ));
+	must(vfio_claim(want->bdf));
+	dev = must(vfio_open(want->bdf));
+	ret = ioctl(dev, VFIO_DEVICE_BIND_IOMMUFD, cmd);
+	must_fail(EFAULT, ret ? -errno : 0);
+	close(dev);
+	munmap(cmd, GUEST_PAGE);
+	must_fail(EBUSY, luo_finish(p->session));
+	verify(PART_EFAULT, false);
+	check(ctx_rebind(&p->ctx, 0), "another device ID");
+	verify(PART_EFAULT, true);
+	finish(PART_EFAULT);
+	drop(PART_EFAULT);
+}
+
+/* ---- the next kexec, and giving up -------------------------------------------- */
+
+/* What the kernel says to a jump now. */
+static void jump_refusal(char *text, size_t len)
+{
+	snprintf(text, len,
+		 "%u iommufd of the last handover not finished, which a kexec would lose; finish their sessions or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
+		 fact("incoming/unfinished"));
+}
+
+static void load_plainly(void)
+{
+	check(!system("kexec -s -l \"$HANDOVER_KERNEL\" --initrd=\"$HANDOVER_INITRD\" --command-line=\"$HANDOVER_CMDLINE\""),
+	      "a plain load failed");
+}
+
+static void unload(void)
+{
+	check(!system("kexec -s -u"), "the kernel cannot be unloaded");
+}
+
+static void kexec_refused(void)
+{
+	char want[512], have[512];
+
+	load_plainly();
+	must_fail(EBUSY, syscall(SYS_reboot, LINUX_REBOOT_MAGIC1,
+				 LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC,
+				 NULL) ? -errno : 0);
+	jump_refusal(want, sizeof(want));
+	read_fact("last_refusal", have, sizeof(have));
+	check(!strcmp(have, want), "the sentence is \"%s\"", have);
+	unload();
+}
+
+/* The loader repeats the sentence of the kernel. */
+static void case_loader(void)
+{
+	char want[512], line[1024];
+	unsigned int found = 0;
+	FILE *out;
+
+	load_plainly();
+	jump_refusal(want, sizeof(want));
+	out = popen("kexec -e -x -y 2>&1", "r");
+	check(out, "popen: errno %d", errno);
+	while (fgets(line, sizeof(line), out)) {
+		printf("%s", line);
+		found += !!strstr(line, want);
+	}
+	check(WEXITSTATUS(pclose(out)), "kexec -e ended with 0");
+	unload();
+	check(found, "the loader does not print the sentence");
+}
+
+static void case_abandon(void)
+{
+	struct part *never = &parts[PART_NEVER], *waits = &parts[PART_WAITS];
+	struct want *want = &state->want[PART_WAITS];
+	unsigned int i;
+	uint32_t pt, id;
+	int dev;
+
+	take(PART_WAITS);
+	must_fail(EBUSY, luo_finish(waits->session));
+	verify(PART_WAITS, false);
+	open_session(PART_NEVER);
+	must_fail(EBUSY, luo_finish(never->session));
+	check(fact("incoming/unfinished") == PARTS - finished,
+	      "%u contexts are unfinished, %u of %u finished",
+	      fact("incoming/unfinished"), finished, PARTS);
+	kexec_refused();
+
+	write_file(HANDOVER "incoming/abandon", "1\n");
+	check(!fact("incoming/unfinished"), "%u contexts are unfinished",
+	      fact("incoming/unfinished"));
+	check(!fact("incoming/devices_pending"), "%u devices are pending",
+	      fact("incoming/devices_pending"));
+	check(!fact("incoming/pages_pinned"), "%u pages are pinned",
+	      fact("incoming/pages_pinned"));
+
+	/* Given up before it came: the memory is there, the iommufd is not. */
+	must_fail(ENODATA, luo_restore(never->session, TOKEN_IOMMUFD));
+	take_memory(PART_NEVER);
+	must_fail(ENODATA, luo_restore(never->session, TOKEN_IOMMUFD));
+	must(luo_finish(never->session));
+	close_session(PART_NEVER);
+	check_filled(PART_NEVER, never->mem.va, 0, never->mem.len);
+
+	/* Given up while it waited: all but the device stays, its ID is free. */
+	must(vfio_claim(want->dev[0].bdf));
+	dev = must(vfio_open(want->dev[0].bdf));
+	id = want->dev[0].id;
+	want->dev_nr = want->hwpt_nr = 0;
+	verify(PART_WAITS, false);
+	must(luo_finish(waits->session));
+	close_session(PART_WAITS);
+	must(vfio_bind(dev, waits->ctx.fd, &pt));
+	check(pt <= id, "ID %u is not free", id);
+	must_fail(EINVAL, vfio_detach(dev) ?: -EINVAL);
+	pt = want->ioas[1].id;
+	must(vfio_attach(dev, &pt));
+	waits->ctx.dev[0] = dev;
+	run_edu(PART_WAITS, 0);
+	drop(PART_WAITS);
+	munmap(never->mem.va, never->mem.len);
+	close(never->mem.fd);
+	memset(&never->mem, 0, sizeof(never->mem));
+
+	/* Lost with its memory. */
+	for (i = 0; i < IMPLIEDS; i++) {
+		struct part *p = &parts[PART_IMPLIED + i];
+
+		if (!lost[i])
+			continue;
+		must_fail(ENODATA, luo_restore(p->session, TOKEN_IOMMUFD));
+		must_fail(ENOMEM, luo_restore(p->session, TOKEN_MEMORY));
+		must(luo_finish(p->session));
+		close_session(PART_IMPLIED + i);
+	}
+	/* PART_LEFT is not even closed, and the next kexec goes ahead. */
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{ "order", case_order },
+	{ "only", case_only },
+	{ "caps", case_caps },
+	{ "limit", case_limit },
+	{ "fault", case_fault },
+	{ "implied", case_implied },
+	{ "bind", case_bind },
+	{ "pending", case_pending },
+	{ "died", case_died },
+	{ "shared", case_shared },
+	{ "efault", case_efault },
+	{ "loader", case_loader },
+	{ "abandon", case_abandon },
+};
+
+/* The file "cases" of the scenario names those to run, one a line. */
+static void run_cases(void)
+{
+	FILE *file = fopen("/scenario/cases", "r");
+	char line[32];
+	unsigned int i;
+
+	check(file, "the scenario has no file \"cases\"");
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		for (i = 0; i < ARRAY_SIZE(cases); i++) {
+			if (!strcmp(cases[i].name, line))
+				break;
+		}
+		check(i < ARRAY_SIZE(cases), "there is no case \"%s\"", line);
+		say("case %s", line);
+		cases[i].run();
+	}
+	fclose(file);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
+	int session;
+
+	check(nr, "usage: verify NUMBER");
+	background();
+	name_parts();
+	session = must(luo_retrieve(STATE_SESSION));
+	must(memory_adopt(&state_mem, must(luo_restore(session,
+						       TOKEN_MEMORY))));
+	must(luo_finish(session));
+	close(session);
+	state = state_mem.va;
+	check(state->magic == STATE_MAGIC && state->size == sizeof(*state) &&
+	      state->kexec == nr, "this is not the state of kexec %u", nr);
+	check(fact("incoming/unfinished") == PARTS, "%u contexts came",
+	      fact("incoming/unfinished"));
+
+	faults_on();
+	run_cases();
+	hand_over(nr + 1);
+}
