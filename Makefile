@@ -8,14 +8,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-UPSTREAM ?= 7.3
 O ?= build
 KEXECS ?= 5
-export UPSTREAM
 override O := $(abspath $(O))
 export O
 
-# The others reach the scripts as they are given, through the environment.
+# Other variables reach the scripts through the environment, when they are given.
 
 .PHONY: all
 all: kernel kexec tool unit boot-programs
