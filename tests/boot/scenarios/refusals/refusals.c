@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
+#include <linux/kexec.h>
 #include <linux/vfio.h>
 
 #include "ctx.h"
@@ -593,7 +595,7 @@ static void *two_pieces(struct side *s)
 	return va;
 }
 
-/* By user address, in an IOAS with an HWPT: then it depends on what is there. */
+/* By user address, in an IOAS with an HWPT: it depends on what is there. */
 static void user_maps(struct side *s)
 {
 	char output[OUTPUT_LEN];
@@ -1058,7 +1060,75 @@ static void while_sealed(struct side *s)
 	      "a refused change has moved the seal");
 	must(handover_unseal(handover));
 	want_undone("UNSEAL", "open");
-	check(!ctx_verify(&ctx, true), "a refused change has changed something");
+	check(!ctx_verify(&ctx, true), "a refused change has had an effect");
+}
+
+/*
+ * Two loaders at once: how they end is a race, what is left is not. Either one
+ * kernel is loaded under the one seal, or there is no jump.
+ */
+static void two_loaders(void)
+{
+	char output[OUTPUT_LEN];
+	int status, other;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = must(fork());
+	if (!pid)
+		_exit(load_kernel(output, true, NULL) ? 1 : 0);
+	status = load_kernel(output, true, NULL);
+	must(waitpid(pid, &other, 0));
+	say("  two loaders: %d and %d", status, WEXITSTATUS(other));
+	if (handover_state_is("sealed") && handover_number("loaded") == 1) {
+		tally_one(!status || !other, false,
+			  "two loaders: one kernel under the seal");
+	} else {
+		status = jump();
+		tally_one(status == -EBUSY || status == -EINVAL, false,
+			  "two loaders: no jump: %s", strerror(-status));
+	}
+	unload_kernel();
+	want_fine("two loaders");
+}
+
+/*
+ * Take a device from its driver, or from the bus, while a process has it open:
+ * that waits for the process, which gives it up.
+ */
+static void device_taken(struct side *s, const char *file, const char *text)
+{
+	char path[128], bdf[PCI_BDF_LEN], now[SENTENCE_LEN];
+	int status, fd;
+	pid_t pid;
+
+	nic_bdf(1, bdf);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, file);
+	seal();
+	fflush(NULL);
+	pid = must(fork());
+	if (!pid) {
+		/* Only the parent holds the device. */
+		close(s->dev);
+		fd = must(open(path, O_WRONLY));
+		text = text ? text : bdf;
+		_exit(write(fd, text, strlen(text)) < 0);
+	}
+	sleep_ms(300);
+	check(!waitpid(pid, &status, WNOHANG), "%s does not wait", file);
+	/* Nothing is lost yet; whether the seal stands is the kernel's. */
+	handover_attr("state", now);
+	say("  %s waits, state %s", file, now);
+	close(s->dev);
+	must(waitpid(pid, &status, 0));
+	check(!status, "%s failed", path);
+	snprintf(path, sizeof(path), "a device taken by %s", file);
+	want_undone(path, "open");
+	want_fine(path);
+	fd = must(open("/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC));
+	check(write(fd, "1", 1) == 1, "rescan: %s", strerror(errno));
+	close(fd);
+	side_bind(s);
 }
 
 /* What cannot be refused undoes the seal. */
@@ -1075,6 +1145,13 @@ static void seal_undone(struct side *s)
 	tally_one(handover_state_is("open"), false, "kexec -u unseals");
 	want_errno("kexec -e after kexec -u", EINVAL, jump());
 
+	seal();
+	must(syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL,
+		     (unsigned long)KEXEC_FILE_UNLOAD) < 0 ? -errno : 0);
+	tally_one(handover_state_is("open"), false, "a bare unload unseals");
+	want_errno("kexec -e after a bare unload", EINVAL, jump());
+	two_loaders();
+
 	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
 	want_no_jump("without a seal", EBUSY, "nothing sealed");
 	unload_kernel();
@@ -1090,6 +1167,9 @@ static void seal_undone(struct side *s)
 	want_undone("a device closed", "open");
 	side_bind(s);
 	want_fine("a device closed");
+
+	device_taken(s, "driver/unbind", NULL);
+	device_taken(s, "remove", "1");
 
 	seal();
 	close(s->session);
@@ -1232,7 +1312,6 @@ static void cases(void)
 
 	vfio_type1();
 	mock_objects();
-
 
 	/* Two contexts together, and the seal on both. */
 	side_open(&s);

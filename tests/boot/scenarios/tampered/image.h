@@ -217,7 +217,8 @@ static inline const struct prop *image_prop(const struct prop *props,
 	uint32_t i;
 
 	for (i = 0; i < nr; i++)
-		if (!strcmp(props[i].node, node) && !strcmp(props[i].name, name))
+		if (!strcmp(props[i].node, node) &&
+		    !strcmp(props[i].name, name))
 			return &props[i];
 	check(false, "the image has no %s of %s", name, node);
 }

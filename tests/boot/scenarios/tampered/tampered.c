@@ -28,6 +28,10 @@
 #define IMAGE		"/run/tampered.iho"
 #define SHOWN_MAX	40
 
+/* For /proc/self/fail-nth: more than any call allocates; see try_memory(). */
+#define FAIL_NEVER	1000000
+#define DEBUGFS_MOST	12
+
 struct state {
 	uint64_t magic;
 	uint32_t size;
@@ -86,7 +90,7 @@ static bool want_refused(uint32_t len, int err, const char *words,
 		tally_one(good_one, true, "%s", fmt);
 	}
 	if (!got) {
-		/* The generation has moved on: nothing below would mean much. */
+		/* The generation has moved on, tries would mean nothing. */
 		must(handover_unseal(handover));
 		check(false, "an altered image was sealed");
 	}
@@ -391,6 +395,106 @@ static void try_unsigned(void)
 	}
 }
 
+/* ---- memory that runs out ------------------------------------------------ */
+
+static void set_fault(const char *file, const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s", file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	check(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s: %s", path,
+	      strerror(errno));
+	close(fd);
+}
+
+/* Let the @nth allocation fail, or none when it is 0. */
+static void fail_nth(int fd, unsigned int nth)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", nth);
+
+	check(pwrite(fd, text, len, 0) == len, "fail-nth: %s", strerror(errno));
+}
+
+/* How many allocations are left until one would fail; none fails any more. */
+static unsigned int still_to_fail(int fd)
+{
+	char text[16];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	check(n > 0, "fail-nth: %s", strerror(errno));
+	text[n] = '\0';
+	fail_nth(fd, 0);
+	return atoi(text);
+}
+
+static int snapshot_or_seal(bool seal, char sentence[SENTENCE_LEN])
+{
+	if (seal)
+		return handover_seal(handover, generation, good.b, good.len,
+				     sentence);
+	return handover_snapshot(handover, sentence, NULL);
+}
+
+static void unseal_again(void)
+{
+	must(handover_unseal(handover));
+	stamp_generation();
+}
+
+/*
+ * Each allocation of SNAPSHOT and of SEAL fails once. The call then gives
+ * ENOMEM and nothing is sealed, or it has done without. The last of SEAL are
+ * for KHO's debugfs, which warns about a failure and goes on.
+ */
+static void try_memory(bool seal)
+{
+	const char *name = seal ? "SEAL" : "SNAPSHOT";
+	unsigned int nth, last, missed = 0;
+	char sentence[SENTENCE_LEN];
+	int fd, got;
+
+	fd = must(open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC));
+	fail_nth(fd, FAIL_NEVER);
+	got = snapshot_or_seal(seal, sentence);
+	last = FAIL_NEVER - still_to_fail(fd);
+	check(!got, "%s with all its memory: %s: %s", name, strerror(-got),
+	      sentence);
+	if (seal) {
+		unseal_again();
+		last -= last < DEBUGFS_MOST ? last : DEBUGFS_MOST;
+	}
+	for (nth = 1; nth <= last; nth++) {
+		fail_nth(fd, nth);
+		got = snapshot_or_seal(seal, sentence);
+		if (still_to_fail(fd))
+			continue;
+		missed += got == -ENOMEM;
+		tally_one(!got || (got == -ENOMEM && handover_state_is("open")),
+			  true, "%s without allocation %u: %s: %s", name, nth,
+			  strerror(-got), sentence);
+		if (seal && !got)
+			unseal_again();
+	}
+	close(fd);
+	say("%s: %u allocations, %u of them missed", name, last, missed);
+	check(missed, "%s does not mind what fails", name);
+}
+
+static void try_all_memory(void)
+{
+	set_fault("failslab/ignore-gfp-wait", "N");
+	set_fault("failslab/verbose", "0");
+	set_fault("fail_page_alloc/ignore-gfp-wait", "N");
+	set_fault("fail_page_alloc/ignore-gfp-highmem", "N");
+	set_fault("fail_page_alloc/min-order", "0");
+	set_fault("fail_page_alloc/verbose", "0");
+	try_memory(false);
+	try_memory(true);
+}
+
 /* ---- all of it ----------------------------------------------------------- */
 
 /* What only informs would take longer to print than to find out. */
@@ -422,6 +526,8 @@ static void tries(void)
 	kernel_log("7");
 	check(generation == handover_number("generation") &&
 	      handover_state_is("open"), "a refusal has changed something");
+	want_sealed();
+	try_all_memory();
 	want_sealed();
 	say("%u tried, %u behaved, %u by comparison with live state, %llu ms",
 	    tally.tried, tally.behaved, by_live,
@@ -524,7 +630,7 @@ int main(int argc, char **argv)
 		phase = nr;
 	}
 	tries();
-	/* Outside of a session a memfd can be written, and a context changed. */
+	/* Changing something and back again would move the generation. */
 	close(session);
 	verify_all();
 	tally_end(&state->sum);

@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 	background();
 	take_back(&vmm, nr);
 	ioas = &vmm.state->want.ioas[0];
-	/* The demo leaves the end of its state free, and the memfd zeroes it. */
+	/* The end of the demo's state is free, and zero at first. */
 	sum = (void *)((char *)vmm.mem.va + STATE_LEN - sizeof(*sum));
 	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
 
