@@ -555,6 +555,9 @@ static void file_maps(struct side *s)
 	must(luo_preserve(s->session, fd, 10));
 	want_refused("a memfd without seals", EOPNOTSUPP, IOAS(s->ioas),
 		     IOVA(CASE_IOVA), TOKEN(10), "lacks", "seals", NULL);
+	must(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL));
+	want_refused("a memfd sealed after it was preserved", EOPNOTSUPP,
+		     IOAS(s->ioas), IOVA(CASE_IOVA), TOKEN(10), "lacks", NULL);
 	side_unmap(s, "a memfd without seals");
 	close(fd);
 
@@ -567,6 +570,12 @@ static void file_maps(struct side *s)
 	side_unmap(s, "a memfd with two seals");
 	close(fd);
 
+	/* Preserved, and still no memory. */
+	must(map_fixed(s->fd, s->ioas, s->fd, 0, GUEST_PAGE, CASE_IOVA));
+	want_refused("the iommufd mapped into itself", EOPNOTSUPP,
+		     IOAS(s->ioas), IOVA(CASE_IOVA), "not a memfd", NULL);
+	side_unmap(s, "a file that is no memfd");
+
 	/* Memory of huge pages is not preserved by LUO at all. */
 	fd = must(open("/proc/sys/vm/nr_hugepages", O_WRONLY | O_CLOEXEC));
 	check(write(fd, "1", 1) == 1, "no huge page");
@@ -578,7 +587,7 @@ static void file_maps(struct side *s)
 	tally_one(err < 0, false, "LUO with a hugetlb memfd: %s",
 		  strerror(-err));
 	want_refused("a hugetlb memfd", EOPNOTSUPP, IOAS(s->ioas),
-		     IOVA(0x8000000), "not preserved", NULL);
+		     IOVA(0x8000000), "not a memfd of ordinary pages", NULL);
 	must(ioas_unmap(s->fd, s->ioas, 0x8000000, 2 << 20, NULL));
 	want_fine("a hugetlb memfd");
 	close(fd);
