@@ -65,20 +65,20 @@ class Figures:
 
 def parse(text):
     """{mode: {(case, call): Figures}} of what cost.c printed."""
-    modes = {}
-    if "\ncounter exact " not in text:
-        raise Broken(text.strip().splitlines()[-1] if text.strip()
-                     else "nothing was measured")
+    modes, said = {}, "nothing"
     for line in text.splitlines():
         words = line.split()
+        if words and words[0] not in ("sample", "#", "end"):
+            said = line
         if not words or words[0] != "sample":
             continue
         mode, case, call = words[1:4]
         figures = modes.setdefault(mode, {}).setdefault((case, call),
                                                         Figures())
         figures.add(*map(int, words[4:]))
-    if "\nall measured\n" not in text or "plain" not in modes:
-        raise Broken("not all was measured")
+    if ("\ncounter exact " not in text or "\nall measured\n" not in text or
+            "plain" not in modes):
+        raise Broken(f"not all was measured; the last it said: {said}")
     return modes
 
 
