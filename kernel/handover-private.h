@@ -16,6 +16,7 @@
 #include <linux/list.h>
 
 #include "iho.h"
+#include "iommufd.h"
 
 struct file;
 struct folio;
@@ -104,7 +105,6 @@ extern struct list_head iho_contexts;
 extern u32 iho_nr_contexts;
 
 u64 iho_generation(void);
-void iho_generation_move(void);
 
 int iho_snapshot(void **buf, size_t *len, u64 *generation);
 int iho_seal(u64 generation, const void __user *image, u64 len);

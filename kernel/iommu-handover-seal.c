@@ -390,8 +390,13 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 		return -ENOMEM;
 	/* User memory may fault for as long as it likes: before any lock */
 	rc = image_copy(&s->image, image, len);
-	if (rc)
+	if (rc) {
+		mutex_lock(&iho_mutex);
+		iho_refuse(rc, "image: %llu bytes cannot be copied to preserved memory: error %d",
+			   len, rc);
+		mutex_unlock(&iho_mutex);
 		goto err_free;
+	}
 	rc = lock_all();
 	if (rc)
 		goto err_free;

@@ -95,28 +95,13 @@ void iommufd_handover_ctx_init(struct iommufd_ctx *ictx)
 	init_rwsem(&ictx->handover.lock);
 }
 
-int iommufd_handover_change_begin(struct iommufd_ctx *ictx)
-{
-	down_read(&ictx->handover.lock);
-	if (ictx->handover.sealed) {
-		up_read(&ictx->handover.lock);
-		return -EBUSY;
-	}
-	return 0;
-}
-
-void iommufd_handover_change_end(struct iommufd_ctx *ictx)
-{
-	/* Before the lock goes: a snapshot sees the change and the move */
-	if (ictx->handover.preserved)
-		iho_generation_move();
-	up_read(&ictx->handover.lock);
-}
-
 int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
 {
-	WRITE_ONCE(ictx->handover.compat, true);
-	return iommufd_handover_change_begin(ictx);
+	int rc = iommufd_handover_change_begin(&ictx->handover);
+
+	if (!rc)
+		WRITE_ONCE(ictx->handover.compat, true);
+	return rc;
 }
 
 static bool ioctl_changes(unsigned int cmd, const void *arg)
@@ -140,18 +125,19 @@ static bool ioctl_changes(unsigned int cmd, const void *arg)
 	}
 }
 
-int iommufd_handover_ioctl_begin(struct iommufd_ctx *ictx, unsigned int cmd,
-				 const void *arg, bool *locked)
+int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
+				 unsigned int cmd, const void *arg,
+				 bool *locked)
 {
 	int rc;
 
 	*locked = false;
 	/* The mock's call comes back in through the drivers' interface */
 	if (_IOC_NR(cmd) > IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA)
-		return READ_ONCE(ictx->handover.sealed) ? -EBUSY : 0;
+		return READ_ONCE(h->sealed) ? -EBUSY : 0;
 	if (!ioctl_changes(cmd, arg))
 		return 0;
-	rc = iommufd_handover_change_begin(ictx);
+	rc = iommufd_handover_change_begin(h);
 	*locked = !rc;
 	return rc;
 }
@@ -169,7 +155,7 @@ long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 		if (rc)
 			return rc;
 		rc = iommufd_vfio_ioctl(ictx, cmd, arg);
-		iommufd_handover_change_end(ictx);
+		iommufd_handover_change_end(&ictx->handover);
 		return rc;
 	default:
 		return iommufd_vfio_ioctl(ictx, cmd, arg);
@@ -301,21 +287,21 @@ static const char *object_kind(enum iommufd_object_type type)
 {
 	switch (type) {
 	case IOMMUFD_OBJ_HWPT_NESTED:
-		return "nested HWPT";
+		return "a nested HWPT";
 	case IOMMUFD_OBJ_ACCESS:
-		return "access object";
+		return "an access object";
 	case IOMMUFD_OBJ_FAULT:
-		return "fault queue";
+		return "a fault queue";
 	case IOMMUFD_OBJ_VIOMMU:
-		return "vIOMMU";
+		return "a vIOMMU";
 	case IOMMUFD_OBJ_VDEVICE:
-		return "vDEVICE";
+		return "a vDEVICE";
 	case IOMMUFD_OBJ_VEVENTQ:
-		return "virtual event queue";
+		return "a virtual event queue";
 	case IOMMUFD_OBJ_HW_QUEUE:
-		return "hardware queue";
+		return "a hardware queue";
 	default:
-		return "object of an unknown kind";
+		return "an object of an unknown kind";
 	}
 }
 
@@ -728,7 +714,7 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 			break;
 		default:
 			return refuse(ctx, -EOPNOTSUPP,
-				      "object %u is a %s, which cannot be handed over; destroy it",
+				      "object %u is %s, which cannot be handed over; destroy it",
 				      obj->id, object_kind(obj->type));
 		}
 		if (rc)

@@ -137,7 +137,7 @@ int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev)
 	struct replay_device *d;
 	int rc;
 
-	rc = iommufd_handover_change_begin(ictx);
+	rc = iommufd_handover_change_begin(&ictx->handover);
 	if (rc)
 		return rc;
 	r = ictx->handover.replay;
@@ -151,13 +151,13 @@ int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev)
 	if (!same_identity(&d->fact, to_pci_dev(dev))) {
 		dev_err(dev, "iommu-handover: another device than the one handed over as device %u of the iommufd sits here; not bound\n",
 			d->id);
-		iommufd_handover_change_end(ictx);
+		iommufd_handover_change_end(&ictx->handover);
 		return -ENODEV;
 	}
 	mutex_lock(&r->lock);
 	if (xa_load(&ictx->objects, d->id)) {
 		mutex_unlock(&r->lock);
-		iommufd_handover_change_end(ictx);
+		iommufd_handover_change_end(&ictx->handover);
 		return -EBUSY;
 	}
 	r->forced = d->id;
@@ -177,7 +177,7 @@ void iommufd_handover_bind_end(struct iommufd_ctx *ictx,
 		WRITE_ONCE(r->task, NULL);
 		mutex_unlock(&r->lock);
 	}
-	iommufd_handover_change_end(ictx);
+	iommufd_handover_change_end(&ictx->handover);
 }
 
 bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
@@ -187,7 +187,7 @@ bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
 		return true;
 	if (iommufd_handover_close_begin(ictx))
 		return true;
-	iommufd_handover_change_end(ictx);
+	iommufd_handover_change_end(&ictx->handover);
 	if (ictx->handover.replay) {
 		iho_in_set_replay(ictx->handover.replay->index, NULL);
 		replay_free(ictx->handover.replay);

@@ -12,8 +12,11 @@
 #ifndef __IOMMUFD_HANDOVER_H
 #define __IOMMUFD_HANDOVER_H
 
+#include <linux/bits.h>
+#include <linux/ioctl.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
+#include <uapi/linux/iommufd.h>
 
 struct device;
 struct file_operations;
@@ -61,21 +64,64 @@ void iommufd_handover_ctx_init(struct iommufd_ctx *ictx);
 /* True: leave everything in place, the jump has been committed to. */
 bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx);
 
+void iho_generation_move(void);
+
 /**
  * iommufd_handover_change_begin() - a call will change the context
  *
+ * Inline, as its end, since every map and unmap pays for it.
  * Return: 0 with the context's lock read-held until change_end(), or -EBUSY
  * while it is sealed.
  */
-int iommufd_handover_change_begin(struct iommufd_ctx *ictx);
-void iommufd_handover_change_end(struct iommufd_ctx *ictx);
+static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
+{
+	down_read(&h->lock);
+	if (unlikely(h->sealed)) {
+		up_read(&h->lock);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h)
+{
+	/* Before the lock goes: a snapshot sees the change and the move */
+	if (unlikely(h->preserved))
+		iho_generation_move();
+	up_read(&h->lock);
+}
 
 /* The same for VFIO's type1 interface, whose users are noted and refused. */
 int iommufd_handover_compat_begin(struct iommufd_ctx *ictx);
 
+/* What an ioctl other than a plain change asks for. */
+int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
+				 unsigned int cmd, const void *arg,
+				 bool *locked);
+
+/* The calls that every VMM makes all the time; they are changes. */
+#define IOMMUFD_HANDOVER_CHANGES                                               \
+	(BIT(IOMMUFD_CMD_IOAS_MAP - IOMMUFD_CMD_BASE) |                        \
+	 BIT(IOMMUFD_CMD_IOAS_MAP_FILE - IOMMUFD_CMD_BASE) |                   \
+	 BIT(IOMMUFD_CMD_IOAS_UNMAP - IOMMUFD_CMD_BASE) |                      \
+	 BIT(IOMMUFD_CMD_IOAS_COPY - IOMMUFD_CMD_BASE) |                       \
+	 BIT(IOMMUFD_CMD_IOAS_ALLOC - IOMMUFD_CMD_BASE) |                      \
+	 BIT(IOMMUFD_CMD_DESTROY - IOMMUFD_CMD_BASE))
+
 /* The same for an ioctl by number; one that changes nothing takes no lock. */
-int iommufd_handover_ioctl_begin(struct iommufd_ctx *ictx, unsigned int cmd,
-				 const void *arg, bool *locked);
+static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx_handover *h,
+					       unsigned int cmd,
+					       const void *arg, bool *locked)
+{
+	int rc;
+
+	if (unlikely(!(IOMMUFD_HANDOVER_CHANGES &
+		       BIT(_IOC_NR(cmd) - IOMMUFD_CMD_BASE))))
+		return iommufd_handover_ioctl_other(h, cmd, arg, locked);
+	rc = iommufd_handover_change_begin(h);
+	*locked = !rc;
+	return rc;
+}
 
 /* The vfio compatibility ioctls, wrapped likewise. */
 long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
@@ -119,18 +165,18 @@ static inline bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
 	return false;
 }
 
-static inline int iommufd_handover_change_begin(struct iommufd_ctx *ictx)
+static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
 {
 	return 0;
 }
 
-static inline void iommufd_handover_change_end(struct iommufd_ctx *ictx) { }
+static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h) { }
 static inline int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
 {
 	return 0;
 }
 
-static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx *ictx,
+static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx_handover *h,
 					       unsigned int cmd,
 					       const void *arg, bool *locked)
 {

@@ -1022,6 +1022,26 @@ static void changes(struct side *s)
 	want_busy("a detach", vfio_detach(ctx.dev[0]));
 }
 
+/* Refused calls through VFIO's type1 interface leave no trace either. */
+static void type1_changes(void)
+{
+	struct vfio_iommu_type1_dma_map map = { .argsz = sizeof(map) };
+	struct vfio_iommu_type1_dma_unmap unmap = { .argsz = sizeof(unmap) };
+	char sentence[SENTENCE_LEN];
+	struct side s;
+
+	side_open(&s);
+	must(vfio_ioas(s.fd, IOMMU_VFIO_IOAS_SET, &s.ioas));
+	seal();
+	want_busy("VFIO_IOMMU_MAP_DMA", call(s.fd, VFIO_IOMMU_MAP_DMA, &map));
+	want_busy("VFIO_IOMMU_UNMAP_DMA", call(s.fd, VFIO_IOMMU_UNMAP_DMA,
+					       &unmap));
+	unload_kernel();
+	tally_one(!handover_snapshot(handover, sentence, NULL), false,
+		  "SNAPSHOT after refused type1 calls: %s", sentence);
+	side_close(&s);
+}
+
 /* Calls that change nothing go on working. */
 static void questions(void)
 {
@@ -1321,6 +1341,7 @@ static void cases(void)
 
 	vfio_type1();
 	mock_objects();
+	type1_changes();
 
 	/* Two contexts together, and the seal on both. */
 	side_open(&s);
