@@ -18,6 +18,9 @@ KEYS = ("verdict", "reason", "scenario", "kexecs", "boot_ids", "kernel_before",
         "maps_identical", "trees_compared", "trees_equal", "frames_before",
         "frames_after", "iommu_faults", "image_bytes", "blackout_ms")
 
+CHECKERS = ("KernelAddressSanitizer initialized", "Lock dependency validator:",
+            "kmemleak: Kernel memory leak detector initialized")
+
 
 def value_of(text):
     """A reported value: true, false, a number, or the text itself."""
@@ -145,6 +148,18 @@ class Report:
                     self.bad_line = number
                     self.trouble(f"kernel log: {text}")
         return count
+
+    def require_checkers(self, path):
+        """Every kernel of a debug run has to say that its checkers are on.
+
+        A configuration can drop KASAN without a word.
+        """
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        for line in CHECKERS:
+            if text.count(line) < len(self.boots):
+                self.trouble(f"{len(self.boots)} kernels booted, "
+                             f"{text.count(line)} said '{line}'")
 
     def per_kexec(self, key, offset):
         """One value for each kexec, or None when the scenario has none."""
