@@ -39,8 +39,8 @@ struct replay_device {
  * struct replay_hwpt - an HWPT_ALLOC record
  * @id: its object ID
  * @dev_id: device it is allocated with when no attached one comes first
- * @made_by: device whose replay made it, 0 while it is not there
- * @done: there, and the inherited table given back
+ * @made_by: device whose replay made it last; it may be gone again
+ * @done: every device that uses it is back, the inherited table given back
  */
 struct replay_hwpt {
 	u32 id;
@@ -312,6 +312,19 @@ static bool uses_hwpt(const struct replay_device *d,
 	return h->dev_id == d->id || h->id == d->pt_id;
 }
 
+/*
+ * An HWPT may go again with the first of its devices before the second is
+ * bound: until all are back its ID stays reserved and its tree inherited.
+ */
+static bool still_waited_for(struct iommufd_replay *r,
+			     const struct replay_hwpt *h)
+{
+	for (u32 i = 0; i < r->devices; i++)
+		if (!r->device[i].done && uses_hwpt(&r->device[i], h))
+			return true;
+	return false;
+}
+
 int iommufd_handover_replay_device(struct iommufd_device *idev,
 				   int (*attach)(void *data, u32 *pt_id),
 				   void *data)
@@ -338,7 +351,8 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 		return rc;
 	mutex_lock(&r->lock);
 	for (i = 0; !rc && r->pending && i < r->hwpts; i++)
-		if (uses_hwpt(d, &r->hwpt[i]) && !r->hwpt[i].made_by)
+		if (uses_hwpt(d, &r->hwpt[i]) &&
+		    !xa_load(&ictx->objects, r->hwpt[i].id))
 			rc = make_hwpt(ictx, &r->hwpt[i], idev, why,
 				       sizeof(why));
 	if (rc)
@@ -373,7 +387,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	for (i = 0; i < r->hwpts; i++) {
 		struct replay_hwpt *h = &r->hwpt[i];
 
-		if (h->done || !uses_hwpt(d, h))
+		if (h->done || !uses_hwpt(d, h) || still_waited_for(r, h))
 			continue;
 		h->done = true;
 		iho_in_free_tree(&h->table);

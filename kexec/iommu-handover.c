@@ -507,7 +507,8 @@ void iommu_handover_explain(void)
 		return;
 	state.message_uptr = (uintptr_t)h.message;
 	state.message_len = sizeof(h.message) - 1;
-	if (!ioctl(h.fd, IOMMU_HANDOVER_QUERY, &state) && state.contexts &&
+	if (!ioctl(h.fd, IOMMU_HANDOVER_QUERY, &state) &&
+	    (state.contexts || state.incoming_contexts) &&
 	    state.refusal_errno == EBUSY && h.message[0])
 		handover_complain("the last refusal: %s", h.message);
 	close(h.fd);
