@@ -56,6 +56,7 @@ struct iho_out_ctx {
 /**
  * struct iho_live - live state, taken under the locks below
  * @buf: a snapshot (section 7 of the format)
+ * @len: its length in bytes
  * @facts: points into @buf
  * @mem: what LUO holds for each memory of @facts, same order
  */
@@ -68,9 +69,12 @@ struct iho_live {
 
 /**
  * iho_contexts_lock() - hold off every change to every preserved iommufd
+ * @contexts: of struct iho_out_ctx
  *
- * Context: liveupdate_trylock() and iho_mutex held. Does not sleep on a
- * context: -EAGAIN when one is in the middle of a call.
+ * Does not sleep on any of them. To be called with liveupdate_trylock() and
+ * iho_mutex held.
+ *
+ * Return: 0, or -EAGAIN (noted) when one is in the middle of a call.
  */
 int iho_contexts_lock(struct list_head *contexts);
 void iho_contexts_unlock(struct list_head *contexts);
@@ -79,6 +83,7 @@ void iho_contexts_unlock(struct list_head *contexts);
  * iho_live_take() - read the live state of all contexts
  * @contexts: of struct iho_out_ctx, locked
  * @generation: goes into the snapshot
+ * @live: filled; for iho_live_free()
  *
  * Return: 0; -EOPNOTSUPP for what cannot be handed over, -EFBIG over a limit,
  * -ENOMEM; a refusal has been noted for each.
@@ -89,9 +94,12 @@ void iho_live_free(struct iho_live *live);
 
 /**
  * iho_live_verify() - compare each hardware tree with the preserved memory
+ * @contexts: of struct iho_out_ctx, locked
+ * @live: what iho_live_take() read of them
  *
  * Every leaf must be the page that LUO preserves for that memory and offset,
  * with the permissions of its map, and nothing else may be mapped.
+ *
  * Return: 0, -EINVAL (noted, names HWPT and IOVA).
  */
 int iho_live_verify(struct list_head *contexts, const struct iho_live *live);
@@ -141,7 +149,9 @@ enum iho_in_state {
  * @state: set once, early
  * @reason: why it was refused, "" otherwise
  * @image: when accepted
- * @pa, @len, @extents: where the image lies
+ * @pa: physical address of each extent of it
+ * @len: bytes of each
+ * @extents: how many
  * @envelope_pa: its page
  */
 struct iho_incoming {
@@ -173,7 +183,10 @@ void iho_in_stats(struct iho_in_stats *stats);
 
 /**
  * iho_in_context() - find a context of the accepted image
+ * @session: name of its session
+ * @token: its token
  * @index: set
+ * @fact: filled
  *
  * Return: 0, -ENODATA when the image names none such or there is no image,
  * -EBADMSG when the image was refused, -EOPNOTSUPP when it was ignored.

@@ -732,7 +732,7 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 	struct file *file;
 	u32 index;
 	int rc;
-	void *work __free(kvfree) = NULL;
+	u8 *work __free(kvfree) = NULL;
 
 	rc = iho_in_context(session, args->token, &index, &fact);
 	if (rc)

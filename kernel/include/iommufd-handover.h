@@ -68,8 +68,10 @@ void iho_generation_move(void);
 
 /**
  * iommufd_handover_change_begin() - a call will change the context
+ * @h: of the context
  *
  * Inline, as its end, since every map and unmap pays for it.
+ *
  * Return: 0 with the context's lock read-held until change_end(), or -EBUSY
  * while it is sealed.
  */
@@ -129,8 +131,11 @@ long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 
 /**
  * iommufd_handover_close_begin() - for changes that cannot fail
+ * @ictx: the context
  *
- * A seal on the context is broken (undone) first. Return: true when the jump
+ * A seal on the context is broken (undone) first.
+ *
+ * Return: true when the jump
  * has been committed to and the caller must leave everything in place, no lock
  * held then; else false, with the lock read-held until change_end().
  */
