@@ -731,8 +731,8 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 	const void *map;
 	struct file *file;
 	u32 index;
+	void *work;
 	int rc;
-	u8 *work __free(kvfree) = NULL;
 
 	rc = iho_in_context(session, args->token, &index, &fact);
 	if (rc)
@@ -741,6 +741,7 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 	work = kvzalloc(iho_plan_work(fact.records), GFP_KERNEL);
 	r = kzalloc_obj(*r);
 	if (!map || !work || !r) {
+		kvfree(work);
 		kfree(r);
 		return -ENOMEM;
 	}
@@ -749,6 +750,7 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 	rc = iho_plan_init(&plan, &src, index, map + fact.stream_off,
 			   fact.stream_len, fact.records, work,
 			   iho_plan_work(fact.records), &where);
+	kvfree(work);
 	if (rc) {
 		replay_free(r);
 		guard(mutex)(&iho_mutex);
