@@ -194,6 +194,9 @@ void iho_in_stats(struct iho_in_stats *stats);
 int iho_in_context(const char *session, u64 token, u32 *index,
 		   struct iho_context *fact);
 
+/* Taken for reading by users of the image and of inherited page tables. */
+extern struct rw_semaphore iho_in_rwsem;
+
 /* The whole image, contiguous; mapped on first use. NULL when out of memory. */
 const void *iho_in_map(void);
 

@@ -11,6 +11,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/memfd.h>
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -19,7 +20,8 @@
 /**
  * struct in_memory - a memory of the accepted image
  * @fact: what the image says of it
- * @folios: pinned, @nr of them; NULL until its memfd is retrieved
+ * @folios: pinned; NULL until its memfd is retrieved
+ * @nr: how many
  */
 struct in_memory {
 	struct iho_memory fact;
@@ -27,6 +29,11 @@ struct in_memory {
 	long nr;
 };
 
+/*
+ * Held for reading by what uses the image and inherited page tables outside of
+ * in_mutex; abandon, which frees both, waits for them. Outside of in_mutex.
+ */
+DECLARE_RWSEM(iho_in_rwsem);
 static DEFINE_MUTEX(in_mutex);
 static struct in_memory *memory;	/* iho_in.image.memories */
 static struct iho_context *context;	/* iho_in.image.contexts */
@@ -270,6 +277,7 @@ void iho_in_set_replay(u32 index, struct iommufd_replay *replay)
 
 void iho_in_abandon(void)
 {
+	guard(rwsem_write)(&iho_in_rwsem);
 	guard(mutex)(&in_mutex);
 	if (iho_in.state != IHO_IN_ACCEPTED || gone || load_facts())
 		return;

@@ -30,6 +30,8 @@ static_assert(PAGE_SIZE == IHO_PAGE_SIZE);
  * @ptr: of each extent
  * @pa: of each extent
  * @len: of each extent, bytes
+ * @extents: how many
+ * @total: bytes of all
  * @map: all of it, contiguous
  */
 struct image_copy {

@@ -8,6 +8,7 @@
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
+#include <linux/rwsem.h>
 #include <linux/uaccess.h>
 
 #include "handover-private.h"
@@ -53,7 +54,8 @@ static ssize_t alter_leaf_write(struct file *file, const char __user *ubuf,
 	buf[len] = '\0';
 	if (sscanf(buf, "%u %lli", &index, &iova) != 2)
 		return -EINVAL;
-	if (iho_in.state != IHO_IN_ACCEPTED ||
+	guard(rwsem_read)(&iho_in_rwsem);
+	if (!iho_in_unfinished() ||
 	    iho_get_table(&iho_in.image, index, &table))
 		return -ENOENT;
 	rc = alter_leaf(&table, iova);

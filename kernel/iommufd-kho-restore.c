@@ -38,9 +38,13 @@ struct replay_device {
 /**
  * struct replay_hwpt - an HWPT_ALLOC record
  * @id: its object ID
+ * @ioas_id: IOAS that it is of
  * @dev_id: device it is allocated with when no attached one comes first
  * @made_by: device whose replay made it last; it may be gone again
+ * @flags: of HWPT_ALLOC
+ * @is_auto: iommufd allocated it by itself
  * @done: every device that uses it is back, the inherited table given back
+ * @table: the inherited table
  */
 struct replay_hwpt {
 	u32 id;
@@ -57,18 +61,24 @@ struct replay_hwpt {
  * struct iommufd_replay - what of a context is still to be replayed
  * @ictx: the context
  * @index: its index in the image
- * @lock: inside of iommufd_ctx_handover::lock
+ * @lock: of all below; inside of iommufd_ctx_handover::lock
  * @task: allocates an object now that gets @forced as its ID
+ * @forced: 0 for the next free one
+ * @pending: devices that are not done
+ * @devices: length of @device
+ * @hwpts: length of @hwpt
+ * @device: in the order of the records
+ * @hwpt: in the order of the records
  *
  * Lives as long as the context.
  */
 struct iommufd_replay {
 	struct iommufd_ctx *ictx;
 	u32 index;
-	struct mutex lock;	/* task, forced, pending and the arrays */
+	struct mutex lock;
 	struct task_struct *task;
 	u32 forced;
-	u32 pending;		/* devices that are not done */
+	u32 pending;
 	u32 devices, hwpts;
 	struct replay_device *device;
 	struct replay_hwpt *hwpt;
@@ -734,6 +744,7 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 	void *work;
 	int rc;
 
+	guard(rwsem_read)(&iho_in_rwsem);
 	rc = iho_in_context(session, args->token, &index, &fact);
 	if (rc)
 		return rc;
@@ -811,6 +822,7 @@ void iho_luo_finish(struct liveupdate_file_op_args *args)
 {
 	u32 index;
 
+	guard(rwsem_read)(&iho_in_rwsem);
 	if (!in_image(args, &index))
 		return;
 	if (args->retrieve_status <= 0)

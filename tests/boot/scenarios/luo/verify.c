@@ -476,12 +476,9 @@ static void case_fault(void)
 /*
  * The iommufd brings its memory with it. A memfd that fails to come back has
  * failed for good: LUO's handler for it gives up the pages that it did not get
- * to. Then the iommufd has to say the same as the memfd, every time. As long
- * as that sounds like a failure that may pass (ENOMEM), it stays unfinished
- * until it is given up.
+ * to. Then the iommufd gives EIO, which is final as well, and its session can
+ * be finished.
  */
-static bool lost[IMPLIEDS];
-
 static void case_implied(void)
 {
 	uint32_t *nth = &state->implied_nth;
@@ -505,19 +502,14 @@ static void case_implied(void)
 			f.failed++;
 			err = luo_restore(p->session, TOKEN_IOMMUFD);
 			if (err < 0) {
-				check(err == fd, "%s: first errno %d, then %d",
+				check(fd == -EIO && err == fd,
+				      "%s: first errno %d, then %d",
 				      p->name, -fd, -err);
-				must_fail(-fd, luo_restore(p->session,
-							   TOKEN_MEMORY));
+				err = luo_restore(p->session, TOKEN_MEMORY);
+				check(err == -ENOMEM || err == -EINVAL ||
+				      err == -ENOSPC, "%s: memory: errno %d",
+				      p->name, -err);
 				losses++;
-				lost[i] = fd == -ENOMEM;
-				if (lost[i]) {
-					must_fail(EBUSY,
-						  luo_finish(p->session));
-					continue;
-				}
-				check(fd == -EINVAL || fd == -ENOSPC,
-				      "%s: errno %d", p->name, -fd);
 				must(luo_finish(p->session));
 				finished++;
 				close_session(PART_IMPLIED + i);
@@ -868,7 +860,6 @@ static void case_abandon(void)
 {
 	struct part *never = &parts[PART_NEVER], *waits = &parts[PART_WAITS];
 	struct want *want = &state->want[PART_WAITS];
-	unsigned int i;
 	uint32_t pt, id;
 	int dev;
 
@@ -918,17 +909,6 @@ static void case_abandon(void)
 	close(never->mem.fd);
 	memset(&never->mem, 0, sizeof(never->mem));
 
-	/* Lost with its memory. */
-	for (i = 0; i < IMPLIEDS; i++) {
-		struct part *p = &parts[PART_IMPLIED + i];
-
-		if (!lost[i])
-			continue;
-		must_fail(ENODATA, luo_restore(p->session, TOKEN_IOMMUFD));
-		must_fail(ENOMEM, luo_restore(p->session, TOKEN_MEMORY));
-		must(luo_finish(p->session));
-		close_session(PART_IMPLIED + i);
-	}
 	/* PART_LEFT is not even closed, and the next kexec goes ahead. */
 }
 

@@ -28,9 +28,8 @@
 #define IMAGE		"/run/tampered.iho"
 #define SHOWN_MAX	40
 
-/* For /proc/self/fail-nth: more than any call allocates; see try_memory(). */
+/* For /proc/self/fail-nth: more than any call allocates. */
 #define FAIL_NEVER	1000000
-#define DEBUGFS_MOST	12
 
 struct state {
 	uint64_t magic;
@@ -446,8 +445,7 @@ static void unseal_again(void)
 
 /*
  * Each allocation of SNAPSHOT and of SEAL fails once. The call then gives
- * ENOMEM and nothing is sealed, or it has done without. The last of SEAL are
- * for KHO's debugfs, which warns about a failure and goes on.
+ * ENOMEM and nothing is sealed, or it has done without.
  */
 static void try_memory(bool seal)
 {
@@ -462,10 +460,8 @@ static void try_memory(bool seal)
 	last = FAIL_NEVER - still_to_fail(fd);
 	check(!got, "%s with all its memory: %s: %s", name, strerror(-got),
 	      sentence);
-	if (seal) {
+	if (seal)
 		unseal_again();
-		last -= last < DEBUGFS_MOST ? last : DEBUGFS_MOST;
-	}
 	for (nth = 1; nth <= last; nth++) {
 		fail_nth(fd, nth);
 		got = snapshot_or_seal(seal, sentence);
