@@ -8,7 +8,7 @@ import string
 import subprocess
 
 HOST_ONLY = {"host", "qemu-args", "kernel-args", "kexecs", "allow-lines",
-             "table"}
+             "table", "debug-kernel"}
 GUEST_SHELLS = {"/bin/sh", "/bin/ash", "/bin/busybox", "/usr/bin/env"}
 
 
@@ -126,6 +126,7 @@ class Scenario:
                     + ("both" if have else "neither"))
         self.hands_over = "no-iommu-handover" not in self.files
         self.steady = "steady" in self.files
+        self.debug_only = "debug-kernel" in self.files
         self.table = (os.path.join(self.dir, "table")
                       if "table" in self.files else None)
 
@@ -146,6 +147,15 @@ class Scenario:
                 with open(path, encoding="utf-8") as file:
                     return file.readline().strip("# \n")
         return ""
+
+    def cases(self):
+        """The README's list items, each one a case that is tried."""
+        path = os.path.join(self.dir, "README")
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="utf-8") as file:
+            return [line[2:].strip() for line in file
+                    if line.startswith("- ")]
 
     def default_kexecs(self):
         lines = self.text("kexecs")
