@@ -176,6 +176,12 @@ void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
 	hwpt->handover.dev_serial = idev->handover.serial;
 }
 
+void iommufd_handover_dirty_tracking(struct iommufd_hwpt_paging *hwpt,
+				     bool enable)
+{
+	WRITE_ONCE(hwpt->handover.dirty_tracking, enable);
+}
+
 /* ---- locks ----------------------------------------------------------- */
 
 int iho_contexts_lock(struct list_head *contexts)
@@ -301,7 +307,7 @@ static const char *object_kind(enum iommufd_object_type type)
 	case IOMMUFD_OBJ_HW_QUEUE:
 		return "a hardware queue";
 	default:
-		return "an object of an unknown kind";
+		return NULL;
 	}
 }
 
@@ -498,24 +504,15 @@ static int gather_ioas(struct gather *g, struct iho_out_ctx *ctx,
 static int gather_hwpt(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 		       struct iommufd_hwpt_paging *hwpt)
 {
-	struct iommu_domain *domain = hwpt->common.domain;
 	struct iho_table fact = {
 		.context = ci,
 		.hwpt_id = hwpt->common.obj.id,
 	};
 	struct iho_table *table;
 
-	if (hwpt->common.fault)
-		return refuse(ctx, -EOPNOTSUPP,
-			      "HWPT %u has a fault queue, which cannot be handed over",
-			      fact.hwpt_id);
-	if (iho_vtd_table(domain, &fact))
+	if (iho_vtd_table(hwpt->common.domain, &fact))
 		return refuse(ctx, -EOPNOTSUPP,
 			      "HWPT %u: its page table is not VT-d second stage, the only format that can be handed over",
-			      fact.hwpt_id);
-	if (iho_vtd_dirty_tracking(domain))
-		return refuse(ctx, -EOPNOTSUPP,
-			      "HWPT %u has dirty tracking enabled, which cannot be handed over; disable it",
 			      fact.hwpt_id);
 	table = vec_add(&g->table);
 	if (IS_ERR(table))
@@ -539,9 +536,7 @@ static int count_alias(struct pci_dev *pdev, u16 alias, void *data)
 static int check_device(struct iho_out_ctx *ctx, struct iommufd_device *idev)
 {
 	unsigned int devices = 0, aliases = 0;
-	unsigned long index;
 	struct pci_dev *pdev;
-	void *attach;
 	u32 id = idev->obj.id;
 
 	if (!dev_is_pci(idev->dev) || !idev->igroup->group)
@@ -567,12 +562,6 @@ static int check_device(struct iho_out_ctx *ctx, struct iommufd_device *idev)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "device %u (%s) has DMA aliases, which cannot be handed over",
 			      id, pci_name(pdev));
-	xa_for_each(&idev->igroup->pasid_attach, index, attach) {
-		if (index != IOMMU_NO_PASID)
-			return refuse(ctx, -EOPNOTSUPP,
-				      "device %u (%s) has PASID %lu attached, which cannot be handed over",
-				      id, pci_name(pdev), index);
-	}
 	return 0;
 }
 
@@ -667,6 +656,73 @@ static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 	return 0;
 }
 
+static int check_pasids(struct iho_out_ctx *ctx, struct iommufd_device *idev)
+{
+	unsigned long index;
+	void *attach;
+
+	xa_for_each(&idev->igroup->pasid_attach, index, attach)
+		if (index != IOMMU_NO_PASID)
+			return refuse(ctx, -EOPNOTSUPP,
+				      "device %u (%s) has PASID %lu attached, which cannot be handed over",
+				      idev->obj.id, dev_name(idev->dev), index);
+	return 0;
+}
+
+static int check_hwpt(struct iho_out_ctx *ctx, struct iommufd_hwpt_paging *hwpt)
+{
+	if (hwpt->common.fault)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "HWPT %u has a fault queue, which cannot be handed over",
+			      hwpt->common.obj.id);
+	if (hwpt->handover.dirty_tracking ||
+	    iho_vtd_dirty_tracking(hwpt->common.domain))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "HWPT %u has dirty tracking enabled, which cannot be handed over; disable it",
+			      hwpt->common.obj.id);
+	return 0;
+}
+
+/*
+ * What user space asked for and can take back is named before what the
+ * devices and page tables are, and what has no name comes last.
+ */
+static int check_asked_for(struct iho_out_ctx *ctx, struct iommufd_object *obj)
+{
+	switch (obj->type) {
+	case IOMMUFD_OBJ_HWPT_PAGING:
+		return check_hwpt(ctx, container_of(obj,
+						    struct iommufd_hwpt_paging,
+						    common.obj));
+	case IOMMUFD_OBJ_DEVICE:
+		return check_pasids(ctx, container_of(obj,
+						      struct iommufd_device,
+						      obj));
+	case IOMMUFD_OBJ_IOAS:
+		return 0;
+	default:
+		if (!object_kind(obj->type))
+			return 0;
+		return refuse(ctx, -EOPNOTSUPP,
+			      "object %u is %s, which cannot be handed over; destroy it",
+			      obj->id, object_kind(obj->type));
+	}
+}
+
+static int check_known(struct iho_out_ctx *ctx, struct iommufd_object *obj)
+{
+	switch (obj->type) {
+	case IOMMUFD_OBJ_IOAS:
+	case IOMMUFD_OBJ_HWPT_PAGING:
+	case IOMMUFD_OBJ_DEVICE:
+		return 0;
+	default:
+		return refuse(ctx, -EOPNOTSUPP,
+			      "object %u is of an unknown kind, which cannot be handed over; destroy it",
+			      obj->id);
+	}
+}
+
 static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 {
 	struct iommufd_ctx *ictx = ctx->ictx;
@@ -694,6 +750,11 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "the iommufd has software MSI windows, which cannot be handed over");
 	xa_for_each(&ictx->objects, index, obj) {
+		rc = check_asked_for(ctx, obj);
+		if (rc)
+			return rc;
+	}
+	xa_for_each(&ictx->objects, index, obj) {
 		switch (obj->type) {
 		case IOMMUFD_OBJ_IOAS:
 			rc = gather_ioas(g, ctx,
@@ -713,10 +774,13 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 							obj));
 			break;
 		default:
-			return refuse(ctx, -EOPNOTSUPP,
-				      "object %u is %s, which cannot be handed over; destroy it",
-				      obj->id, object_kind(obj->type));
+			continue;
 		}
+		if (rc)
+			return rc;
+	}
+	xa_for_each(&ictx->objects, index, obj) {
+		rc = check_known(ctx, obj);
 		if (rc)
 			return rc;
 	}

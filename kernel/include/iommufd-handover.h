@@ -57,6 +57,7 @@ struct iommufd_hwpt_handover {
 	u32 flags;
 	u32 dev_id;
 	u64 dev_serial;
+	bool dirty_tracking;	/* as last set */
 };
 
 void iommufd_handover_ctx_init(struct iommufd_ctx *ictx);
@@ -157,6 +158,8 @@ bool iommufd_handover_pending(struct iommufd_ctx *ictx);
 
 void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
 				  struct iommufd_device *idev, u32 flags);
+void iommufd_handover_dirty_tracking(struct iommufd_hwpt_paging *hwpt,
+				     bool enable);
 
 #else
 
@@ -222,6 +225,8 @@ static inline bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id)
 static inline void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
 						struct iommufd_device *idev,
 						u32 flags) { }
+static inline void iommufd_handover_dirty_tracking(struct iommufd_hwpt_paging *hwpt,
+						   bool enable) { }
 
 #endif
 #endif
