@@ -552,16 +552,17 @@ static int check_device(struct iho_out_ctx *ctx, struct iommufd_device *idev)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "device %u (%s) has ATS enabled, which cannot be handed over",
 			      id, pci_name(pdev));
-	iommu_group_for_each_dev(idev->igroup->group, &devices, count_device);
-	if (devices != 1)
-		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s) shares its IOMMU group with %u others",
-			      id, pci_name(pdev), devices - 1);
+	/* Aliases share the group, and another slot is what helps */
 	pci_for_each_dma_alias(pdev, count_alias, &aliases);
 	if (aliases != 1)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "device %u (%s) has DMA aliases, which cannot be handed over",
 			      id, pci_name(pdev));
+	iommu_group_for_each_dev(idev->igroup->group, &devices, count_device);
+	if (devices != 1)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "device %u (%s) shares its IOMMU group with %u others",
+			      id, pci_name(pdev), devices - 1);
 	return 0;
 }
 
