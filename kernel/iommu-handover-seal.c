@@ -433,7 +433,10 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 	return 0;
 
 err_unlock:
+	/* Before another SEAL can preserve the same pages */
+	seal_free(s);
 	unlock_all();
+	return rc;
 err_free:
 	seal_free(s);
 	return rc;
