@@ -13,7 +13,14 @@
 /* Operations. */
 #define MOCK_DEVICE	2	/* make a device and attach it to @id */
 #define MOCK_ACCESS	5	/* make an access object of IOAS @id */
+#define MOCK_MOVE	10	/* attach device @id to another HWPT */
+#define MOCK_DEVICE_OF	12	/* MOCK_DEVICE of a kind */
+#define MOCK_PASID	18	/* attach a PASID of device @id to an HWPT */
+#define MOCK_PASID_OFF	20	/* detach a PASID of device @id */
 #define MOCK_DMABUF	22	/* make a dma-buf; its descriptor is returned */
+
+/* Kinds of device. */
+#define MOCK_HAS_PASID	4
 
 #define MOCK_TYPE_VIOMMU	0xdeadbeefU
 #define MOCK_TYPE_VEVENTQ	0xbeefbeefU
@@ -24,9 +31,11 @@
  * struct mock_cmd - argument of MOCK_CMD
  * @size: sizeof(struct mock_cmd)
  * @op: MOCK_*
- * @id: what it is about
+ * @id: what it is about; of a device its selftest object
  * @arg: per operation; MOCK_DEVICE gives selftest object, HWPT and device,
- *	 MOCK_ACCESS a descriptor, MOCK_DMABUF takes the length
+ *	 MOCK_DEVICE_OF takes the kind behind them; MOCK_MOVE takes an HWPT,
+ *	 MOCK_PASID a PASID and an HWPT, MOCK_PASID_OFF a PASID; MOCK_ACCESS
+ *	 gives a descriptor, MOCK_DMABUF takes the length
  */
 struct mock_cmd {
 	__u32 size;

@@ -9,7 +9,6 @@
  * the reason is taken away and a snapshot has to succeed.
  */
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -17,25 +16,16 @@
 #include <linux/vfio.h>
 
 #include "ctx.h"
-#include "igb.h"
 #include "mock.h"
-#include "refuse.h"
+#include "side.h"
 
-#define LL(x)		((unsigned long long)(x))
 #define SESSION		"main"
-#define TOKEN_MEMORY	1
-#define TOKEN_IOMMUFD	2
-#define TOKEN_OTHER	3
 
 #define MEMORY_LEN	(1ULL << 20)
 #define STATE_LEN	0x20000ULL
 #define STATE_MAGIC	0x73666572ULL
 #define IMAGE		"/run/refusals.iho"
-
-/* Where "side" has its map and where the cases put theirs. */
-#define SIDE_PAGES	32
-#define SIDE_IOVA	0x100000ULL
-#define CASE_IOVA	0x7654000ULL
+#define ALLOWED_MOST	4000	/* ranges in one IOAS; docs/operators-guide.md */
 
 struct state {
 	uint64_t magic;
@@ -47,284 +37,9 @@ struct state {
 
 _Static_assert(sizeof(struct state) <= STATE_LEN, "the state has grown");
 
-/* A context to spoil, alone in a session that its memory file is in too. */
-struct side {
-	struct memory mem;
-	int fd;
-	int session;
-	uint32_t ioas;
-	int dev;		/* -1 when it has none */
-	uint32_t dev_id;
-};
-
 static struct memory mem;
 static struct state *state;
 static struct ctx ctx;
-static int handover;		/* /dev/iommu-handover */
-
-/* ---- thin calls ---------------------------------------------------------- */
-
-static int call(int fd, unsigned long request, void *cmd)
-{
-	int ret = ioctl(fd, request, cmd);
-
-	return ret < 0 ? -errno : ret;
-}
-
-static int map_user(int fd, uint32_t ioas, void *va, uint64_t len,
-		    uint64_t iova)
-{
-	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd),
-		.flags = IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
-		.ioas_id = ioas,
-		.user_va = (uintptr_t)va,
-		.length = len,
-		.iova = iova,
-	};
-
-	return call(fd, IOMMU_IOAS_MAP, &cmd);
-}
-
-static int map_fixed(int fd, uint32_t ioas, int memfd, uint64_t offset,
-		     uint64_t len, uint64_t iova)
-{
-	return ioas_map_file(fd, ioas, memfd, offset, len, &iova,
-			     IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
-}
-
-static int vfio_ioas(int fd, uint16_t op, uint32_t *ioas)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.op = op,
-		.ioas_id = *ioas,
-	};
-	int err = call(fd, IOMMU_VFIO_IOAS, &cmd);
-
-	*ioas = cmd.ioas_id;
-	return err;
-}
-
-static int fault_queue(int fd, uint32_t *id, int *queue)
-{
-	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
-	int err = call(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
-
-	*id = cmd.out_fault_id;
-	*queue = cmd.out_fault_fd;
-	return err;
-}
-
-static void *map_shared(int memfd, uint64_t offset, uint64_t len)
-{
-	void *va = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, memfd,
-			offset);
-
-	check(va != MAP_FAILED, "mmap: %s", strerror(errno));
-	return va;
-}
-
-static int plain_memfd(unsigned int flags, uint64_t len)
-{
-	int fd = memfd_create("refusals", MFD_CLOEXEC | flags);
-
-	check(fd >= 0 && !ftruncate(fd, len), "memfd: %s", strerror(errno));
-	return fd;
-}
-
-/* ---- what a refusal has to be -------------------------------------------- */
-
-/* Are all of these in the text? The list ends with NULL. */
-static const char *missing(const char *text, va_list words)
-{
-	const char *word;
-
-	while ((word = va_arg(words, const char *)))
-		if (!strstr(text, word))
-			return word;
-	return NULL;
-}
-
-static const char *text_of(const char *fmt, uint64_t value)
-{
-	static char text[8][64];
-	static unsigned int next;
-	char *p = text[next++ % 8];
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(p, sizeof(text[0]), fmt, LL(value));
-#pragma GCC diagnostic pop
-	return p;
-}
-
-#define IOVA(x)		text_of("IOVA %#llx", x)
-#define IOAS(x)		text_of("IOAS %llu", x)
-#define HWPT(x)		text_of("HWPT %llu", x)
-#define OBJECT(x)	text_of("object %llu", x)
-#define TOKEN(x)	text_of("token %llu", x)
-
-/* Do sysfs and QUERY say the same as the call did? */
-static bool noted(int err, const char *sentence)
-{
-	char sysfs[SENTENCE_LEN], query[SENTENCE_LEN];
-	struct iommu_handover_query cmd;
-
-	handover_attr("last_refusal", sysfs);
-	must(handover_query(handover, &cmd, query));
-	if (!strcmp(sysfs, sentence) && !strcmp(query, sentence) &&
-	    cmd.refusal_errno == (uint32_t)err)
-		return true;
-	say("  sysfs: %s", sysfs);
-	say("  QUERY: %u, %s", cmd.refusal_errno, query);
-	return false;
-}
-
-/* Does kexec(8) fail, say why, and leave nothing behind? */
-static bool loader_refuses(const char *sentence)
-{
-	char output[OUTPUT_LEN], loaded[16];
-	int status = load_kernel(output, true, NULL);
-
-	read_line("/sys/kernel/kexec_loaded", loaded, sizeof(loaded));
-	if (status && strstr(output, sentence) && loaded[0] == '0' &&
-	    !handover_state_is("sealed"))
-		return true;
-	say("  kexec -l: %d: %s", status, output);
-	if (!status)
-		unload_kernel();
-	return false;
-}
-
-/* SNAPSHOT refuses, with @err and a sentence that has all these words. */
-static void want_refused(const char *what, int err, ...)
-{
-	char sentence[SENTENCE_LEN];
-	const char *word;
-	va_list words;
-	int got;
-
-	got = handover_snapshot(handover, sentence, NULL);
-	va_start(words, err);
-	word = missing(sentence, words);
-	va_end(words);
-	if (word)
-		say("  \"%s\" is not said", word);
-	tally_one(got == -err && !word && noted(err, sentence) &&
-		  loader_refuses(sentence), false, "%s: %s: %s", what,
-		  got ? strerror(-got) : "success", sentence);
-}
-
-/* SNAPSHOT is content, SEAL is not: only kexec(8) makes an image to seal. */
-static void want_seal_refused(const char *what, int err, ...)
-{
-	char sentence[SENTENCE_LEN], output[OUTPUT_LEN];
-	struct iommu_handover_query cmd;
-	int status, snapshot;
-	const char *word;
-	va_list words;
-
-	snapshot = handover_snapshot(handover, sentence, NULL);
-	status = load_kernel(output, true, NULL);
-	must(handover_query(handover, &cmd, sentence));
-	va_start(words, err);
-	word = missing(sentence, words);
-	va_end(words);
-	if (word)
-		say("  \"%s\" is not said", word);
-	if (!tally_one(!snapshot && status && !word &&
-		       cmd.refusal_errno == (uint32_t)err &&
-		       noted(err, sentence) && strstr(output, sentence) &&
-		       cmd.state == IOMMU_HANDOVER_OPEN, false, "%s: %s: %s",
-		       what, strerror(cmd.refusal_errno), sentence))
-		say("  snapshot %d, kexec -l %d: %s", snapshot, status, output);
-	if (!status)
-		unload_kernel();
-}
-
-static void want_fine(const char *what)
-{
-	char sentence[SENTENCE_LEN];
-	int err = handover_snapshot(handover, sentence, NULL);
-
-	check(!err, "%s undone, still no snapshot: %s: %s", what,
-	      strerror(-err), sentence);
-}
-
-static void want_errno(const char *what, int err, int got)
-{
-	tally_one(got == -err, false, "%s: %s", what,
-		  got < 0 ? strerror(-got) : "success");
-}
-
-/* The jump is refused, and this goes on. */
-static void want_no_jump(const char *what, int err, const char *words)
-{
-	char sentence[SENTENCE_LEN];
-	int got = jump();
-
-	handover_attr("last_refusal", sentence);
-	tally_one(got == -err && strstr(sentence, words), false,
-		  "kexec -e %s: %s: %s", what, strerror(-got), sentence);
-}
-
-/* ---- side ---------------------------------------------------------------- */
-
-static void side_open(struct side *s)
-{
-	memset(s, 0, sizeof(*s));
-	s->dev = -1;
-	must(memory_create(&s->mem, "side", SIDE_PAGES * GUEST_PAGE));
-	memset(s->mem.va, 0x5a, s->mem.len);
-	s->fd = must(iommufd_open());
-	must(ioas_alloc(s->fd, &s->ioas));
-	must(map_fixed(s->fd, s->ioas, s->mem.fd, 0, 4 * GUEST_PAGE,
-		       SIDE_IOVA));
-	s->session = must(luo_create("side"));
-	must(luo_preserve(s->session, s->mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(s->session, s->fd, TOKEN_IOMMUFD));
-	want_fine("nothing");
-}
-
-static void nic_bdf(unsigned int nth, char bdf[PCI_BDF_LEN])
-{
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, nth, bdf));
-	must(vfio_claim(bdf));
-}
-
-static void side_bind(struct side *s)
-{
-	char bdf[PCI_BDF_LEN];
-
-	nic_bdf(1, bdf);
-	s->dev = must(vfio_open(bdf));
-	must(vfio_bind(s->dev, s->fd, &s->dev_id));
-}
-
-static void side_attach(struct side *s)
-{
-	uint32_t pt = s->ioas;
-
-	must(vfio_attach(s->dev, &pt));
-}
-
-static void side_close(struct side *s)
-{
-	if (s->session >= 0)
-		close(s->session);
-	if (s->dev >= 0)
-		close(s->dev);
-	close(s->fd);
-	munmap(s->mem.va, s->mem.len);
-	close(s->mem.fd);
-}
-
-static void side_unmap(struct side *s, const char *what)
-{
-	must(ioas_unmap(s->fd, s->ioas, CASE_IOVA, s->mem.len, NULL));
-	want_fine(what);
-}
 
 /* ---- nothing preserved --------------------------------------------------- */
 
@@ -510,6 +225,42 @@ static void unprivileged(void)
 
 /* ---- memory -------------------------------------------------------------- */
 
+#define HUGE_LEN	(2ULL << 20)
+#define HUGE_IOVA	0x8000000ULL
+
+static void huge_pages(unsigned int nr)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", nr);
+	int fd = must(open("/proc/sys/vm/nr_hugepages", O_WRONLY | O_CLOEXEC));
+
+	check(write(fd, text, len) == len, "%u huge pages: %s", nr,
+	      strerror(errno));
+	close(fd);
+}
+
+static int huge_memfd(void)
+{
+	int fd;
+
+	huge_pages(1);
+	fd = plain_memfd(MFD_HUGETLB | MFD_ALLOW_SEALING, HUGE_LEN);
+	must(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL));
+	return fd;
+}
+
+/* A page in KHO's scratch memory cannot be pinned, so more than one is tried. */
+static void map_huge(struct side *s, void *va)
+{
+	unsigned int nr = 1;
+	int err;
+
+	while ((err = map_user(s->fd, s->ioas, va, HUGE_LEN, HUGE_IOVA)) ==
+	       -EFAULT && nr < 64)
+		huge_pages(++nr);
+	must(err);
+}
+
 static void file_maps(struct side *s)
 {
 	struct memory other;
@@ -576,19 +327,23 @@ static void file_maps(struct side *s)
 		     IOAS(s->ioas), IOVA(CASE_IOVA), "not a memfd", NULL);
 	side_unmap(s, "a file that is no memfd");
 
+	/* Nothing is pinned here, so the file may be shorter than the map. */
+	must(map_fixed(s->fd, s->ioas, s->mem.fd, (SIDE_PAGES - 1) * GUEST_PAGE,
+		       2 * GUEST_PAGE, CASE_IOVA));
+	want_refused("a map past the end of its memfd", EOPNOTSUPP,
+		     IOAS(s->ioas), IOVA(CASE_IOVA), "maps more than",
+		     TOKEN(TOKEN_MEMORY), "unmap it", NULL);
+	side_unmap(s, "a map past the end");
+
 	/* Memory of huge pages is not preserved by LUO at all. */
-	fd = must(open("/proc/sys/vm/nr_hugepages", O_WRONLY | O_CLOEXEC));
-	check(write(fd, "1", 1) == 1, "no huge page");
-	close(fd);
-	fd = plain_memfd(MFD_HUGETLB | MFD_ALLOW_SEALING, 2 << 20);
-	must(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL));
-	must(map_fixed(s->fd, s->ioas, fd, 0, 2 << 20, 0x8000000));
+	fd = huge_memfd();
+	must(map_fixed(s->fd, s->ioas, fd, 0, HUGE_LEN, HUGE_IOVA));
 	err = luo_preserve(s->session, fd, 12);
 	tally_one(err < 0, false, "LUO with a hugetlb memfd: %s",
 		  strerror(-err));
 	want_refused("a hugetlb memfd", EOPNOTSUPP, IOAS(s->ioas),
-		     IOVA(0x8000000), "not a memfd of ordinary pages", NULL);
-	must(ioas_unmap(s->fd, s->ioas, 0x8000000, 2 << 20, NULL));
+		     IOVA(HUGE_IOVA), "not a memfd of ordinary pages", NULL);
+	must(ioas_unmap(s->fd, s->ioas, HUGE_IOVA, HUGE_LEN, NULL));
 	want_fine("a hugetlb memfd");
 	close(fd);
 }
@@ -608,8 +363,8 @@ static void *two_pieces(struct side *s)
 static void user_maps(struct side *s)
 {
 	char output[OUTPUT_LEN];
+	int status, fd;
 	char *va;
-	int status;
 	pid_t pid;
 
 	va = mmap(NULL, GUEST_PAGE, PROT_READ | PROT_WRITE,
@@ -629,6 +384,18 @@ static void user_maps(struct side *s)
 		     "not a shared mapping of a memfd", NULL);
 	side_unmap(s, "a private mapping");
 	munmap(va, GUEST_PAGE);
+
+	fd = huge_memfd();
+	va = map_shared(fd, 0, HUGE_LEN);
+	map_huge(s, va);
+	want_refused("hugetlb memory by address", EOPNOTSUPP, IOAS(s->ioas),
+		     IOVA(HUGE_IOVA), "not a shared mapping of a memfd",
+		     text_of("%#llx", (uintptr_t)va), NULL);
+	must(ioas_unmap(s->fd, s->ioas, HUGE_IOVA, HUGE_LEN, NULL));
+	want_fine("hugetlb memory by address");
+	munmap(va, HUGE_LEN);
+	close(fd);
+	huge_pages(0);
 
 	va = two_pieces(s);
 	must(map_user(s->fd, s->ioas, va, 2 * GUEST_PAGE, CASE_IOVA));
@@ -704,6 +471,26 @@ static void punched_hole(struct side *s)
 }
 
 /* ---- objects ------------------------------------------------------------- */
+
+/* More allowed ranges than a record has room for. */
+static void allowed_ranges(struct side *s)
+{
+	static struct iommu_iova_range range[ALLOWED_MOST + 1];
+	uint32_t ioas, i;
+
+	for (i = 0; i < ARRAY_SIZE(range); i++) {
+		range[i].start = i * 2 * GUEST_PAGE;
+		range[i].last = range[i].start + GUEST_PAGE - 1;
+	}
+	must(ioas_alloc(s->fd, &ioas));
+	must(ioas_allow(s->fd, ioas, range, ALLOWED_MOST + 1));
+	want_refused("too many allowed ranges", EFBIG, IOAS(ioas),
+		     text_of("%llu allowed ranges", ALLOWED_MOST + 1),
+		     text_of("more than %llu", ALLOWED_MOST), NULL);
+	must(ioas_allow(s->fd, ioas, range, ALLOWED_MOST));
+	want_fine("the last of the allowed ranges");
+	must(iommufd_destroy(s->fd, ioas));
+}
 
 static void orphan_hwpt(struct side *s)
 {
@@ -818,8 +605,8 @@ static void mock_objects(void)
 	parent = mock.id;
 	must(call(s.fd, MOCK_CMD, &mock));
 	idev = mock.arg.word[2];
-	want_refused("a device of the mock", EOPNOTSUPP,
-		     OBJECT(mock.arg.word[0]), "unknown kind", NULL);
+	want_refused("a device of the mock", EOPNOTSUPP, DEVICE(idev),
+		     "(iommufd_mock", "not a PCI device behind an IOMMU", NULL);
 
 	low_free(&low);
 	alloc.dev_id = idev;
@@ -830,14 +617,17 @@ static void mock_objects(void)
 		     HWPT(low.id), "not VT-d second stage", NULL);
 	must(iommufd_destroy(s.fd, low.id));
 
-	/* On the mock it is refused for its format before that is seen. */
 	alloc.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	must(call(s.fd, IOMMU_HWPT_ALLOC, &alloc));
 	dirty.hwpt_id = alloc.out_hwpt_id;
 	dirty.flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE;
 	must(call(s.fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &dirty));
 	want_refused("dirty tracking", EOPNOTSUPP, HWPT(low.id),
-		     "can be handed over", NULL);
+		     "has dirty tracking enabled", "disable it", NULL);
+	dirty.flags = 0;
+	must(call(s.fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &dirty));
+	want_refused("dirty tracking that was ended", EOPNOTSUPP, HWPT(low.id),
+		     "not VT-d second stage", NULL);
 	must(iommufd_destroy(s.fd, low.id));
 	low_take(&low);
 
@@ -911,29 +701,48 @@ static void mock_objects(void)
 	side_close(&s);
 }
 
+/* What a device is comes after what its user did with it. */
+static void mock_pasid(void)
+{
+	struct mock_cmd dev = {
+		.size = sizeof(dev),
+		.op = MOCK_DEVICE_OF,
+		.arg.word = { [3] = MOCK_HAS_PASID },
+	};
+	struct mock_cmd cmd = { .size = sizeof(cmd) };
+	struct side s;
+	uint32_t hwpt;
+
+	side_open(&s);
+	/* Its aperture begins above SIDE_IOVA. */
+	must(ioas_alloc(s.fd, &dev.id));
+	must(call(s.fd, MOCK_CMD, &dev));
+	must(hwpt_alloc(s.fd, dev.arg.word[2], dev.id, IOMMU_HWPT_ALLOC_PASID,
+			&hwpt));
+	cmd.id = dev.arg.word[0];
+	cmd.op = MOCK_MOVE;
+	cmd.arg.word[0] = hwpt;
+	must(call(s.fd, MOCK_CMD, &cmd));
+	cmd.op = MOCK_PASID;
+	cmd.arg.word[0] = 100;
+	cmd.arg.word[1] = hwpt;
+	must(call(s.fd, MOCK_CMD, &cmd));
+	want_refused("a PASID", EOPNOTSUPP, DEVICE(dev.arg.word[2]),
+		     "(iommufd_mock", "has PASID 100 attached, which cannot",
+		     NULL);
+	cmd.op = MOCK_PASID_OFF;
+	must(call(s.fd, MOCK_CMD, &cmd));
+	want_refused("the mock without its PASID", EOPNOTSUPP,
+		     DEVICE(dev.arg.word[2]), "not a PCI device", NULL);
+	must(iommufd_destroy(s.fd, dev.arg.word[0]));
+	must(iommufd_destroy(s.fd, hwpt));
+	want_fine("the mock");
+	side_close(&s);
+}
+
 /* ---- sealed -------------------------------------------------------------- */
 
-/* Seal and load as kexec(8) does. */
-static void seal(void)
-{
-	char output[OUTPUT_LEN];
-
-	check(!load_kernel(output, true, NULL), "kexec -l: %s", output);
-	check(handover_state_is("sealed") && handover_number("loaded") == 1,
-	      "kexec -l went well and nothing is sealed");
-}
-
-/* What @what did has undone the seal, and the machine does not jump. */
-static void want_undone(const char *what, const char *state_now)
-{
-	char now[SENTENCE_LEN];
-
-	handover_attr("state", now);
-	tally_one(!strcmp(now, state_now), false, "%s: %s", what, now);
-	if (!strcmp(state_now, "open"))
-		want_no_jump(what, EBUSY, "nothing sealed");
-	unload_kernel();
-}
+#define CLOSED	"a sealed iommufd or a device of it was closed"
 
 static void want_busy(const char *what, int got)
 {
@@ -1088,7 +897,7 @@ static void while_sealed(struct side *s)
 	      cmd.sealed_generation == cmd.generation && cmd.generation == gen,
 	      "a refused change has moved the seal");
 	must(handover_unseal(handover));
-	want_undone("UNSEAL", "open");
+	want_undone("UNSEAL", "by UNSEAL");
 	check(!ctx_verify(&ctx, true), "a refused change has had an effect");
 }
 
@@ -1152,7 +961,7 @@ static void device_taken(struct side *s, const char *file, const char *text)
 	must(waitpid(pid, &status, 0));
 	check(!status, "%s failed", path);
 	snprintf(path, sizeof(path), "a device taken by %s", file);
-	want_undone(path, "open");
+	want_undone(path, CLOSED);
 	want_fine(path);
 	fd = must(open("/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC));
 	check(write(fd, "1", 1) == 1, "rescan: %s", strerror(errno));
@@ -1160,71 +969,16 @@ static void device_taken(struct side *s, const char *file, const char *text)
 	side_bind(s);
 }
 
-/* What cannot be refused undoes the seal. */
-static void seal_undone(struct side *s)
+/*
+ * Kill a process that has a device in a sealed iommufd: in that of @s, which
+ * stays with us, or in one of its own in a session of its own.
+ */
+static void killed(const char *what, struct side *s, const char *why)
 {
-	char output[OUTPUT_LEN], sentence[SENTENCE_LEN];
-	struct side extra;
 	int pipefd[2];
 	char byte;
 	pid_t pid;
 
-	seal();
-	unload_kernel();
-	tally_one(handover_state_is("open"), false, "kexec -u unseals");
-	want_errno("kexec -e after kexec -u", EINVAL, jump());
-
-	seal();
-	must(syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL,
-		     (unsigned long)KEXEC_FILE_UNLOAD) < 0 ? -errno : 0);
-	tally_one(handover_state_is("open"), false, "a bare unload unseals");
-	want_errno("kexec -e after a bare unload", EINVAL, jump());
-	two_loaders();
-
-	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
-	want_no_jump("without a seal", EBUSY, "nothing sealed");
-	unload_kernel();
-
-	seal();
-	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
-	want_undone("another kernel loaded without the option", "open");
-
-	seal();
-	must(close(s->dev));
-	handover_attr("last_refusal", sentence);
-	tally_one(strstr(sentence, "was closed"), false, "%s", sentence);
-	want_undone("a device closed", "open");
-	side_bind(s);
-	want_fine("a device closed");
-
-	device_taken(s, "driver/unbind", NULL);
-	device_taken(s, "remove", "1");
-
-	seal();
-	close(s->session);
-	want_undone("a session closed", "open");
-	s->session = must(luo_create("side"));
-	must(luo_preserve(s->session, s->mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(s->session, s->fd, TOKEN_IOMMUFD));
-	want_fine("a session closed");
-
-	seal();
-	extra.fd = must(iommufd_open());
-	must(luo_preserve(s->session, extra.fd, TOKEN_OTHER));
-	want_undone("another iommufd preserved", "open");
-	want_fine("another iommufd preserved");
-
-	/* A memfd alone is none of the image's business. */
-	seal();
-	must(memory_create(&extra.mem, "late", GUEST_PAGE));
-	must(luo_preserve(s->session, extra.mem.fd, 30));
-	check(handover_state_is("sealed"), "a memfd undoes the seal");
-	unload_kernel();
-	close(extra.fd);
-
-	/* A process with a device, an iommufd and its session is killed. */
-	close(s->dev);
-	s->dev = -1;
 	must(pipe2(pipefd, O_CLOEXEC) ? -errno : 0);
 	fflush(NULL);
 	pid = must(fork());
@@ -1232,16 +986,19 @@ static void seal_undone(struct side *s)
 		struct side own = { .dev = -1 };
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		must(memory_create(&own.mem, "own", GUEST_PAGE));
-		own.fd = must(iommufd_open());
-		must(ioas_alloc(own.fd, &own.ioas));
-		must(map_fixed(own.fd, own.ioas, own.mem.fd, 0, GUEST_PAGE,
-			       SIDE_IOVA));
-		side_bind(&own);
-		side_attach(&own);
-		own.session = must(luo_create("own"));
-		must(luo_preserve(own.session, own.mem.fd, TOKEN_MEMORY));
-		must(luo_preserve(own.session, own.fd, TOKEN_IOMMUFD));
+		if (!s) {
+			s = &own;
+			must(memory_create(&s->mem, "own", GUEST_PAGE));
+			s->fd = must(iommufd_open());
+			must(ioas_alloc(s->fd, &s->ioas));
+			must(map_fixed(s->fd, s->ioas, s->mem.fd, 0, GUEST_PAGE,
+				       SIDE_IOVA));
+			s->session = must(luo_create("own"));
+			must(luo_preserve(s->session, s->mem.fd, TOKEN_MEMORY));
+			must(luo_preserve(s->session, s->fd, TOKEN_IOMMUFD));
+		}
+		side_bind(s);
+		side_attach(s);
 		must(write(pipefd[1], "r", 1));
 		for (;;)
 			pause();
@@ -1252,8 +1009,80 @@ static void seal_undone(struct side *s)
 	seal();
 	kill(pid, SIGKILL);
 	must(waitpid(pid, NULL, 0));
-	want_undone("a process with a device killed", "open");
-	want_fine("a process killed");
+	want_undone(what, why);
+	want_fine(what);
+}
+
+/* What cannot be refused undoes the seal. */
+static void seal_undone(struct side *s)
+{
+	char output[OUTPUT_LEN], sentence[SENTENCE_LEN];
+	struct side extra;
+
+	seal();
+	unload_kernel();
+	tally_one(handover_state_is("open") &&
+		  !strncmp(undone_by(), "the kernel loaded under it", 26),
+		  false, "kexec -u unseals");
+	want_errno("kexec -e after kexec -u", EINVAL, jump());
+
+	seal();
+	must(syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL,
+		     (unsigned long)KEXEC_FILE_UNLOAD) < 0 ? -errno : 0);
+	tally_one(handover_state_is("open") &&
+		  !strncmp(undone_by(), "the kernel loaded under it", 26),
+		  false, "a bare unload unseals");
+	want_errno("kexec -e after a bare unload", EINVAL, jump());
+	two_loaders();
+
+	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
+	want_no_jump("without a seal", EBUSY, "nothing sealed");
+	unload_kernel();
+
+	seal();
+	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
+	want_undone("another kernel loaded without the option",
+		    "the kernel loaded under it was unloaded");
+
+	seal();
+	must(close(s->dev));
+	handover_attr("last_refusal", sentence);
+	tally_one(strstr(sentence, "was closed"), false, "%s", sentence);
+	want_undone("a device closed", CLOSED);
+	side_bind(s);
+	want_fine("a device closed");
+
+	device_taken(s, "driver/unbind", NULL);
+	device_taken(s, "remove", "1");
+
+	seal();
+	close(s->session);
+	want_undone("a session closed", "an iommufd is no longer preserved");
+	s->session = must(luo_create("side"));
+	must(luo_preserve(s->session, s->mem.fd, TOKEN_MEMORY));
+	must(luo_preserve(s->session, s->fd, TOKEN_IOMMUFD));
+	want_fine("a session closed");
+
+	seal();
+	extra.fd = must(iommufd_open());
+	must(luo_preserve(s->session, extra.fd, TOKEN_OTHER));
+	want_undone("another iommufd preserved",
+		    "another iommufd was preserved");
+	want_fine("another iommufd preserved");
+
+	/* A memfd alone is none of the image's business. */
+	seal();
+	must(memory_create(&extra.mem, "late", GUEST_PAGE));
+	must(luo_preserve(s->session, extra.mem.fd, 30));
+	check(handover_state_is("sealed"), "a memfd undoes the seal");
+	unload_kernel();
+	close(extra.fd);
+
+	close(s->dev);
+	s->dev = -1;
+	killed("a process with a device killed", s, CLOSED);
+	/* Its session goes too, and either may be first. */
+	killed("a process with a device and its session killed", NULL, "");
 }
 
 /* ---- the context that goes through --------------------------------------- */
@@ -1331,6 +1160,7 @@ static void cases(void)
 	bad_buffers();
 	stale_generation(&s);
 	file_maps(&s);
+	allowed_ranges(&s);
 	side_bind(&s);
 	side_attach(&s);
 	want_fine("a device");
@@ -1341,6 +1171,7 @@ static void cases(void)
 
 	vfio_type1();
 	mock_objects();
+	mock_pasid();
 	type1_changes();
 
 	/* Two contexts together, and the seal on both. */

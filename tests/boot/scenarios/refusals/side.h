@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A context to spoil beside the one that goes through the kexecs, and what a
+ * refusal has to be: an errno and a sentence that is the same from the call,
+ * in sysfs, from QUERY and in the output of kexec(8).
+ */
+#ifndef SIDE_H
+#define SIDE_H
+
+#include <sys/klog.h>
+#include <sys/mman.h>
+
+#include "igb.h"
+#include "refuse.h"
+
+#define LL(x)		((unsigned long long)(x))
+#define TOKEN_MEMORY	1
+#define TOKEN_IOMMUFD	2
+#define TOKEN_OTHER	3
+
+/* Where "side" has its map and where the cases put theirs. */
+#define SIDE_PAGES	32
+#define SIDE_IOVA	0x100000ULL
+#define CASE_IOVA	0x7654000ULL
+
+/* A context to spoil, alone in a session that its memory file is in too. */
+struct side {
+	struct memory mem;
+	int fd;
+	int session;
+	uint32_t ioas;
+	int dev;		/* -1 when it has none */
+	uint32_t dev_id;
+};
+
+static int handover;		/* /dev/iommu-handover */
+
+/* ---- thin calls ---------------------------------------------------------- */
+
+static inline int call(int fd, unsigned long request, void *cmd)
+{
+	int ret = ioctl(fd, request, cmd);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static inline int map_user(int fd, uint32_t ioas, void *va, uint64_t len,
+			   uint64_t iova)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd),
+		.flags = IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)va,
+		.length = len,
+		.iova = iova,
+	};
+
+	return call(fd, IOMMU_IOAS_MAP, &cmd);
+}
+
+static inline int map_fixed(int fd, uint32_t ioas, int memfd, uint64_t offset,
+			    uint64_t len, uint64_t iova)
+{
+	return ioas_map_file(fd, ioas, memfd, offset, len, &iova,
+			     IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
+}
+
+static inline int vfio_ioas(int fd, uint16_t op, uint32_t *ioas)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd),
+		.op = op,
+		.ioas_id = *ioas,
+	};
+	int err = call(fd, IOMMU_VFIO_IOAS, &cmd);
+
+	*ioas = cmd.ioas_id;
+	return err;
+}
+
+static inline int fault_queue(int fd, uint32_t *id, int *queue)
+{
+	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+	int err = call(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
+
+	*id = cmd.out_fault_id;
+	*queue = cmd.out_fault_fd;
+	return err;
+}
+
+static inline void *map_shared(int memfd, uint64_t offset, uint64_t len)
+{
+	void *va = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, memfd,
+			offset);
+
+	check(va != MAP_FAILED, "mmap: %s", strerror(errno));
+	return va;
+}
+
+static inline int plain_memfd(unsigned int flags, uint64_t len)
+{
+	int fd = memfd_create("refusals", MFD_CLOEXEC | flags);
+
+	check(fd >= 0 && !ftruncate(fd, len), "memfd: %s", strerror(errno));
+	return fd;
+}
+
+/* ---- what a refusal has to be -------------------------------------------- */
+
+/* Are all of these in the text? The list ends with NULL. */
+static inline const char *missing(const char *text, va_list words)
+{
+	const char *word;
+
+	while ((word = va_arg(words, const char *)))
+		if (!strstr(text, word))
+			return word;
+	return NULL;
+}
+
+static inline const char *text_of(const char *fmt, uint64_t value)
+{
+	static char text[8][64];
+	static unsigned int next;
+	char *p = text[next++ % 8];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(p, sizeof(text[0]), fmt, LL(value));
+#pragma GCC diagnostic pop
+	return p;
+}
+
+#define IOVA(x)		text_of("IOVA %#llx", x)
+#define IOAS(x)		text_of("IOAS %llu", x)
+#define HWPT(x)		text_of("HWPT %llu", x)
+#define DEVICE(x)		text_of("device %llu", x)
+#define OBJECT(x)	text_of("object %llu", x)
+#define TOKEN(x)	text_of("token %llu", x)
+
+/* Do sysfs and QUERY say the same as the call did? */
+static inline bool noted(int err, const char *sentence)
+{
+	char sysfs[SENTENCE_LEN], query[SENTENCE_LEN];
+	struct iommu_handover_query cmd;
+
+	handover_attr("last_refusal", sysfs);
+	must(handover_query(handover, &cmd, query));
+	if (!strcmp(sysfs, sentence) && !strcmp(query, sentence) &&
+	    cmd.refusal_errno == (uint32_t)err)
+		return true;
+	say("  sysfs: %s", sysfs);
+	say("  QUERY: %u, %s", cmd.refusal_errno, query);
+	return false;
+}
+
+/* Does kexec(8) fail, say why, and leave nothing behind? */
+static inline bool loader_refuses(const char *sentence)
+{
+	char output[OUTPUT_LEN], loaded[16];
+	int status = load_kernel(output, true, NULL);
+
+	read_line("/sys/kernel/kexec_loaded", loaded, sizeof(loaded));
+	if (status && strstr(output, sentence) && loaded[0] == '0' &&
+	    !handover_state_is("sealed"))
+		return true;
+	say("  kexec -l: %d: %s", status, output);
+	if (!status)
+		unload_kernel();
+	return false;
+}
+
+/* SNAPSHOT refuses, with @err and a sentence that has all these words. */
+static inline void want_refused(const char *what, int err, ...)
+{
+	char sentence[SENTENCE_LEN];
+	const char *word;
+	va_list words;
+	int got;
+
+	got = handover_snapshot(handover, sentence, NULL);
+	va_start(words, err);
+	word = missing(sentence, words);
+	va_end(words);
+	if (word)
+		say("  \"%s\" is not said", word);
+	tally_one(got == -err && !word && noted(err, sentence) &&
+		  loader_refuses(sentence), false, "%s: %s: %s", what,
+		  got ? strerror(-got) : "success", sentence);
+}
+
+/* SNAPSHOT is content, SEAL is not: only kexec(8) makes an image to seal. */
+static inline void want_seal_refused(const char *what, int err, ...)
+{
+	char sentence[SENTENCE_LEN], output[OUTPUT_LEN];
+	struct iommu_handover_query cmd;
+	int status, snapshot;
+	const char *word;
+	va_list words;
+
+	snapshot = handover_snapshot(handover, sentence, NULL);
+	status = load_kernel(output, true, NULL);
+	must(handover_query(handover, &cmd, sentence));
+	va_start(words, err);
+	word = missing(sentence, words);
+	va_end(words);
+	if (word)
+		say("  \"%s\" is not said", word);
+	if (!tally_one(!snapshot && status && !word &&
+		       cmd.refusal_errno == (uint32_t)err &&
+		       noted(err, sentence) && strstr(output, sentence) &&
+		       cmd.state == IOMMU_HANDOVER_OPEN, false, "%s: %s: %s",
+		       what, strerror(cmd.refusal_errno), sentence))
+		say("  snapshot %d, kexec -l %d: %s", snapshot, status, output);
+	if (!status)
+		unload_kernel();
+}
+
+static inline void want_fine(const char *what)
+{
+	char sentence[SENTENCE_LEN];
+	int err = handover_snapshot(handover, sentence, NULL);
+
+	check(!err, "%s undone, still no snapshot: %s: %s", what,
+	      strerror(-err), sentence);
+}
+
+static inline void want_errno(const char *what, int err, int got)
+{
+	tally_one(got == -err, false, "%s: %s", what,
+		  got < 0 ? strerror(-got) : "success");
+}
+
+/* The jump is refused, and this goes on. */
+static inline void want_no_jump(const char *what, int err, const char *words)
+{
+	char sentence[SENTENCE_LEN];
+	int got = jump();
+
+	handover_attr("last_refusal", sentence);
+	tally_one(got == -err && strstr(sentence, words), false,
+		  "kexec -e %s: %s: %s", what, strerror(-got), sentence);
+}
+
+/* ---- side ---------------------------------------------------------------- */
+
+static inline void side_open(struct side *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->dev = -1;
+	must(memory_create(&s->mem, "side", SIDE_PAGES * GUEST_PAGE));
+	memset(s->mem.va, 0x5a, s->mem.len);
+	s->fd = must(iommufd_open());
+	must(ioas_alloc(s->fd, &s->ioas));
+	must(map_fixed(s->fd, s->ioas, s->mem.fd, 0, 4 * GUEST_PAGE,
+		       SIDE_IOVA));
+	s->session = must(luo_create("side"));
+	must(luo_preserve(s->session, s->mem.fd, TOKEN_MEMORY));
+	must(luo_preserve(s->session, s->fd, TOKEN_IOMMUFD));
+	want_fine("nothing");
+}
+
+static inline void nic_bdf(unsigned int nth, char bdf[PCI_BDF_LEN])
+{
+	must(pci_find(IGB_VENDOR, IGB_DEVICE, nth, bdf));
+	must(vfio_claim(bdf));
+}
+
+static inline void side_bind(struct side *s)
+{
+	char bdf[PCI_BDF_LEN];
+
+	nic_bdf(1, bdf);
+	s->dev = must(vfio_open(bdf));
+	must(vfio_bind(s->dev, s->fd, &s->dev_id));
+}
+
+static inline void side_attach(struct side *s)
+{
+	uint32_t pt = s->ioas;
+
+	must(vfio_attach(s->dev, &pt));
+}
+
+static inline void side_close(struct side *s)
+{
+	if (s->session >= 0)
+		close(s->session);
+	if (s->dev >= 0)
+		close(s->dev);
+	close(s->fd);
+	munmap(s->mem.va, s->mem.len);
+	close(s->mem.fd);
+}
+
+static inline void side_unmap(struct side *s, const char *what)
+{
+	must(ioas_unmap(s->fd, s->ioas, CASE_IOVA, s->mem.len, NULL));
+	want_fine(what);
+}
+
+/* ---- sealed -------------------------------------------------------------- */
+
+/* Seal and load as kexec(8) does. */
+static inline void seal(void)
+{
+	char output[OUTPUT_LEN];
+
+	check(!load_kernel(output, true, NULL), "kexec -l: %s", output);
+	check(handover_state_is("sealed") && handover_number("loaded") == 1,
+	      "kexec -l went well and nothing is sealed");
+}
+
+/* What the kernel log says last of why a seal was undone, after the seal. */
+static inline const char *undone_by(void)
+{
+	static char log[1 << 16];
+	const char *last = "nothing", *p;
+	int n;
+
+	n = klogctl(3 /* read the end of it */, log, sizeof(log) - 1);
+	check(n >= 0, "klogctl: %s", strerror(errno));
+	log[n] = '\0';
+	for (p = log; (p = strstr(p, "iommu-handover: seal")); p++) {
+		if (!strncmp(p, "iommu-handover: sealed", 22))
+			last = "nothing";
+		else
+			last = p + strlen("iommu-handover: seal undone: ");
+	}
+	return last;
+}
+
+/*
+ * What @what did has undone the seal, for the reason that the log gives, and
+ * the machine does not jump.
+ */
+static inline void want_undone(const char *what, const char *why)
+{
+	const char *said = undone_by();
+	char now[SENTENCE_LEN];
+
+	handover_attr("state", now);
+	tally_one(!strcmp(now, "open") && !strncmp(said, why, strlen(why)),
+		  false, "%s: %s, undone by: %.*s", what, now,
+		  (int)strcspn(said, "\n"), said);
+	want_no_jump(what, EBUSY, "nothing sealed");
+	unload_kernel();
+}
+
+#endif /* SIDE_H */
