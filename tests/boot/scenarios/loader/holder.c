@@ -4,8 +4,9 @@
  *
  * "new" makes them, "again" takes them from the last kernel, compares them
  * with what the memfd says, and puts them into a new session. SIGUSR1 maps one
- * page more; what that gives goes to /run/holder.mapped. Writes its process ID
- * to /run/holder.pid.
+ * page more; what that gives goes to /run/holder.mapped. SIGUSR2 adds the number
+ * in /run/holder.tried to a sum that crosses the kexec, reports it, and removes
+ * the file. Writes its process ID to /run/holder.pid.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 struct note {
 	uint32_t ioas;
 	uint32_t maps;
+	uint32_t tried;
 };
 
 static struct memory mem;
@@ -54,6 +56,22 @@ static void on_usr1(int sig)
 	dprintf(fd, "%d\n", -ret);
 	close(fd);
 	rename("/run/holder.new", "/run/holder.mapped");
+}
+
+static void on_usr2(int sig)
+{
+	struct note *note = mem.va;
+	char text[16] = "";
+	int fd = must(open("/run/holder.tried", O_RDONLY | O_CLOEXEC));
+
+	(void)sig;
+	check(read(fd, text, sizeof(text) - 1) > 0, "/run/holder.tried");
+	close(fd);
+	note->tried += atoi(text);
+	/* What does not behave ends the run; see fail() in tries. */
+	report("refusals_tried", "%u", note->tried);
+	report("refusals_behaved", "%u", note->tried);
+	must(unlink("/run/holder.tried") ? -errno : 0);
 }
 
 static void make_new(void)
@@ -103,6 +121,8 @@ int main(int argc, char **argv)
 	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
 	must(luo_preserve(session, iommufd, TOKEN_IOMMUFD));
 	sigaction(SIGUSR1, &act, NULL);
+	act.sa_handler = on_usr2;
+	sigaction(SIGUSR2, &act, NULL);
 	fd = must(open("/run/holder.pid", O_WRONLY | O_CREAT | O_TRUNC, 0600));
 	dprintf(fd, "%d\n", getpid());
 	close(fd);
