@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the same static programs on the stock and on the patched kernel.
 
-One boot of each kernel under QEMU, with an initramfs that holds busybox, init
-and the programs; what they print comes back through a port of its own.
+A boot under QEMU with an initramfs that holds busybox, init and the programs;
+what they print comes back through a port of its own.
 """
 
 import os
@@ -17,7 +17,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "boot"))
 
 from initramfs import Archive, find_busybox  # noqa: E402
-from machine import find_qemu  # noqa: E402,F401
+from machine import die_with_parent, find_qemu  # noqa: E402,F401
 from scenario import SetupTrouble  # noqa: E402
 
 OUT = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
@@ -38,7 +38,16 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def build_kernel(variant):
+def build_kernel(variant, no_build=False):
+    """Bring build/kernel/@variant up to date: where it was built.
+
+    With @no_build take what is there.
+    """
+    if no_build:
+        headers = os.path.join(OUT, "kernel", variant, "usr", "include")
+        if not os.path.isdir(headers):
+            raise SetupTrouble(f"{headers}: not there, and --no-build")
+        return os.path.dirname(os.path.dirname(os.path.realpath(headers)))
     done = subprocess.run([os.path.join(TOP, "scripts", "kernel"), "--where",
                            variant], stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -46,12 +55,24 @@ def build_kernel(variant):
     return done.stdout.strip()
 
 
-def write_initramfs(path, programs):
+def bad_line(lines):
+    """The first of @lines of a kernel log that nobody may see, or None."""
+    for line in lines:
+        if BAD.search(line):
+            return line.strip()
+    return None
+
+
+def write_initramfs(path, programs, files=()):
+    """A guest that runs @programs, or what /part says when @files has it.
+
+    @files are more (name in the guest, path here) pairs.
+    """
     busybox = find_busybox()
     applets = subprocess.run([busybox, "--list"], check=True, text=True,
                              stdout=subprocess.PIPE).stdout.split()
     archive = Archive(path)
-    for name in ("bin", "dev", "proc", "sys", "tmp", "tests"):
+    for name in ("bin", "boot", "dev", "etc", "proc", "sys", "tmp", "tests"):
         archive.directory(name)
     archive.entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     archive.entry("dev/null", stat.S_IFCHR | 0o666, device=(1, 3))
@@ -62,11 +83,14 @@ def write_initramfs(path, programs):
             archive.link("bin/" + applet, "busybox")
     for program in programs:
         archive.put("tests/" + os.path.basename(program), program, 0o755)
+    for name, source in files:
+        archive.put(name, source)
     archive.close()
 
 
 def boot(variant, qemu, initramfs, where, arguments=(), parameters=""):
-    """One boot with more QEMU @arguments: the text that its programs printed.
+    """One boot of kernel @variant with more QEMU @arguments and kernel
+    @parameters, log files in @where: the text that its programs printed.
 
     Raises Broken unless it came to its end with a clean kernel log.
     """
@@ -94,7 +118,8 @@ def boot(variant, qemu, initramfs, where, arguments=(), parameters=""):
     started = time.monotonic()
     with open(files["qemu.log"], "wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log)
+                                   stdout=log, stderr=log,
+                                   preexec_fn=die_with_parent)
         try:
             process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -106,9 +131,9 @@ def boot(variant, qemu, initramfs, where, arguments=(), parameters=""):
         raise Broken(f"QEMU exited with {process.returncode}: see "
                      f"{files['qemu.log']}")
     with open(files["serial.log"], errors="replace") as file:
-        for line in file:
-            if BAD.search(line):
-                raise Broken(f"kernel log: {line.strip()}")
+        bad = bad_line(file)
+    if bad:
+        raise Broken(f"kernel log: {bad}")
     try:
         with open(files["verdict"]) as file:
             verdict = file.read().strip()
@@ -116,9 +141,7 @@ def boot(variant, qemu, initramfs, where, arguments=(), parameters=""):
         verdict = ""
     if not verdict:
         raise Broken(f"no verdict; see {files['serial.log']}")
-    say(f"{variant}: {verdict}, "
+    say(f"{os.path.basename(where)}: {verdict}, "
         f"{time.monotonic() - started:.0f} s")
     with open(files["results"], errors="replace") as file:
         return file.read()
-
-
