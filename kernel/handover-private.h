@@ -23,6 +23,7 @@ struct folio;
 struct iommu_domain;
 struct iommufd_ctx;
 struct iommufd_replay;
+struct luo_session;
 
 /* Serialises everything outgoing; outside of iommufd_ctx_handover::lock. */
 extern struct mutex iho_mutex;
@@ -228,14 +229,27 @@ const u64 *iho_in_table(void *priv, u64 pa);
 /* Give the pages of an inherited tree back to the kernel. */
 void iho_in_free_tree(const struct iho_table *table);
 
-/* A retrieved context's replay, for iho_in_abandon(); NULL takes it back. */
+/* A retrieved context's replay, for iho_in_abandon(). */
 void iho_in_set_replay(u32 index, struct iommufd_replay *replay);
+
+/* The replay is about to be freed, whether it was set or not. */
+void iho_in_clear_replay(u32 index, struct iommufd_replay *replay);
 
 /* Wait for no more devices; give back the inherited tables of those. */
 void iho_replay_abandon(struct iommufd_replay *replay);
 
 /* Give back all inherited tables of a context that never came back. */
 void iho_in_drop_trees(u32 index);
+
+/* A memfd of the session that the iommufd belongs to. */
+int iho_get_incoming(struct luo_session *session, u64 token,
+		     struct file **filep);
+
+/*
+ * KUnit only: forget all that is known of the image in iho_in, so that a test
+ * can put one of its own there and take it away. Nothing of it may be in use.
+ */
+void iho_in_forget(void);
 
 int iho_luo_retrieve(struct liveupdate_file_op_args *args);
 bool iho_luo_may_retry(int err);

@@ -275,6 +275,14 @@ void iho_in_set_replay(u32 index, struct iommufd_replay *replay)
 	replays[index] = replay;
 }
 
+void iho_in_clear_replay(u32 index, struct iommufd_replay *replay)
+{
+	guard(mutex)(&in_mutex);
+	/* One that failed goes late, when another may have succeeded */
+	if (replays && replays[index] == replay)
+		replays[index] = NULL;
+}
+
 void iho_in_abandon(void)
 {
 	guard(rwsem_write)(&iho_in_rwsem);
@@ -315,6 +323,30 @@ void iho_in_stats(struct iho_in_stats *stats)
 		for (u32 i = 0; i < stats->contexts; i++)
 			stats->records += context[i].records;
 }
+
+#if IS_ENABLED(CONFIG_IOMMU_HANDOVER_KUNIT_TEST)
+void iho_in_forget(void)
+{
+	guard(mutex)(&in_mutex);
+	for (u32 i = 0; memory && i < iho_in.image.memories; i++)
+		unpin(&memory[i]);
+	vunmap(map);
+	map = NULL;
+	kvfree(replays);
+	kvfree(context);
+	kvfree(memory);
+	replays = NULL;
+	context = NULL;
+	memory = NULL;
+	gone = false;
+	bitmap_zero(retrieved, IHO_MAX_CONTEXTS);
+	bitmap_zero(finished, IHO_MAX_CONTEXTS);
+	atomic_set(&devices_done, 0);
+	atomic_set(&compared, 0);
+	atomic_set(&equal, 0);
+	atomic64_set(&runs, 0);
+}
+#endif
 
 /* ---- inherited page tables -------------------------------------------- */
 

@@ -10,6 +10,7 @@
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
 #include <linux/file.h>
@@ -199,7 +200,8 @@ bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
 		return true;
 	iommufd_handover_change_end(&ictx->handover);
 	if (ictx->handover.replay) {
-		iho_in_set_replay(ictx->handover.replay->index, NULL);
+		iho_in_clear_replay(ictx->handover.replay->index,
+				    ictx->handover.replay);
 		replay_free(ictx->handover.replay);
 		ictx->handover.replay = NULL;
 	}
@@ -377,11 +379,11 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 			snprintf(why, sizeof(why),
 				 "device %u cannot be attached to HWPT %u: error %d",
 				 id, d->pt_id, rc);
-			down_write(&ictx->handover.lock);
+			down_read(&ictx->handover.lock);
 			mutex_lock(&r->lock);
 			unmake_hwpts(ictx, id);
 			mutex_unlock(&r->lock);
-			up_write(&ictx->handover.lock);
+			up_read(&ictx->handover.lock);
 		}
 	}
 	if (rc) {
@@ -507,6 +509,14 @@ static int apply_allow(struct apply *a, const struct iho_step *step)
 	return rc;
 }
 
+/* Of its own so that KUnit, which has no session, can stand in for LUO. */
+int iho_get_incoming(struct luo_session *session, u64 token,
+		     struct file **filep)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iho_get_incoming, session, token, filep);
+	return liveupdate_get_incoming(session, token, filep);
+}
+
 static int get_memory(struct apply *a, u32 index, struct file **file)
 {
 	struct iho_memory mem;
@@ -514,8 +524,8 @@ static int get_memory(struct apply *a, u32 index, struct file **file)
 
 	if (!a->file[index]) {
 		iho_get_memory(&iho_in.image, index, &mem);
-		rc = liveupdate_get_incoming(a->args->session, mem.token,
-					     &a->file[index]);
+		rc = iho_get_incoming(a->args->session, mem.token,
+				      &a->file[index]);
 		if (rc)
 			return rc;
 		rc = iho_in_pin(mem.session, mem.token, a->file[index]);
