@@ -19,10 +19,19 @@
 
 static char refusal[REFUSAL_LEN];
 static int refusal_errno;
-static u64 refusals;
+
+/* A call that wants to know why it was refused. On @listeners. */
+struct listener {
+	struct list_head list;
+	struct task_struct *task;
+	char text[REFUSAL_LEN];		/* its last sentence; "" for none */
+};
+
+static LIST_HEAD(listeners);
 
 int iho_refuse(int err, const char *fmt, ...)
 {
+	struct listener *l;
 	va_list args;
 
 	lockdep_assert_held(&iho_mutex);
@@ -30,7 +39,9 @@ int iho_refuse(int err, const char *fmt, ...)
 	vscnprintf(refusal, sizeof(refusal), fmt, args);
 	va_end(args);
 	refusal_errno = -err;
-	refusals++;
+	list_for_each_entry(l, &listeners, list)
+		if (l->task == current)
+			strscpy(l->text, refusal);
 	/* What only asks for another try is no news */
 	if (err != -EAGAIN)
 		pr_info("refused: %s\n", refusal);
@@ -85,27 +96,31 @@ static const enum iommu_handover_incoming incoming_states[] = {
 
 /* ---- ioctls ----------------------------------------------------------- */
 
-static u64 count_refusals(void)
+static void listen(struct listener *l)
 {
+	l->task = current;
+	l->text[0] = '\0';
 	guard(mutex)(&iho_mutex);
-	return refusals;
+	list_add(&l->list, &listeners);
 }
 
-/* The last sentence, or an empty one when none is newer than @since. */
-static int put_message(u64 uptr, u32 len, u64 since)
+static void stop_listening(struct listener *l)
 {
-	char buf[REFUSAL_LEN] = "";
-	size_t n;
+	guard(mutex)(&iho_mutex);
+	list_del(&l->list);
+}
+
+static int put_message(u64 uptr, u32 len, const char *text)
+{
+	char __user *to = u64_to_user_ptr(uptr);
+	u32 n;
 
 	if (!len)
 		return 0;
-	mutex_lock(&iho_mutex);
-	if (refusals > since)
-		strscpy(buf, refusal);
-	mutex_unlock(&iho_mutex);
-	n = min_t(size_t, strlen(buf) + 1, len);
-	buf[n - 1] = '\0';
-	return copy_to_user(u64_to_user_ptr(uptr), buf, n) ? -EFAULT : 0;
+	n = min_t(u32, strlen(text), len - 1);
+	if (copy_to_user(to, text, n) || put_user('\0', to + n))
+		return -EFAULT;
+	return 0;
 }
 
 static int do_query(void *arg)
@@ -113,6 +128,7 @@ static int do_query(void *arg)
 	struct iommu_handover_query *cmd = arg;
 	struct iho_in_stats stats;
 	struct iho_seal_info info;
+	char text[REFUSAL_LEN];
 
 	if (cmd->flags || cmd->__reserved)
 		return -EOPNOTSUPP;
@@ -122,6 +138,7 @@ static int do_query(void *arg)
 	cmd->state = state_now();
 	cmd->contexts = iho_nr_contexts;
 	cmd->refusal_errno = refusal_errno;
+	strscpy(text, refusal);
 	mutex_unlock(&iho_mutex);
 	cmd->incoming = incoming_states[iho_in.state];
 	cmd->incoming_contexts = stats.unfinished;
@@ -131,22 +148,24 @@ static int do_query(void *arg)
 	cmd->loaded = info.loaded;
 	cmd->format_major = IHO_FORMAT_MAJOR;
 	cmd->format_minor = IHO_FORMAT_MINOR;
-	return put_message(cmd->message_uptr, cmd->message_len, 0);
+	return put_message(cmd->message_uptr, cmd->message_len, text);
 }
 
 static int do_snapshot(void *arg)
 {
 	struct iommu_handover_snapshot *cmd = arg;
-	u64 before = count_refusals();
+	struct listener why;
 	size_t len;
 	void *buf;
 	int rc;
 
 	if (cmd->flags || cmd->__reserved)
 		return -EOPNOTSUPP;
+	listen(&why);
 	rc = iho_snapshot(&buf, &len, &cmd->generation);
+	stop_listening(&why);
 	if (rc) {
-		put_message(cmd->message_uptr, cmd->message_len, before);
+		put_message(cmd->message_uptr, cmd->message_len, why.text);
 		return rc;
 	}
 	if (cmd->data_len < len)
@@ -161,15 +180,17 @@ static int do_snapshot(void *arg)
 static int do_seal(void *arg)
 {
 	struct iommu_handover_seal *cmd = arg;
-	u64 before = count_refusals();
+	struct listener why;
 	int rc;
 
 	if (cmd->flags || cmd->__reserved)
 		return -EOPNOTSUPP;
+	listen(&why);
 	rc = iho_seal(cmd->generation, u64_to_user_ptr(cmd->image_uptr),
 		      cmd->image_len);
+	stop_listening(&why);
 	if (rc)
-		put_message(cmd->message_uptr, cmd->message_len, before);
+		put_message(cmd->message_uptr, cmd->message_len, why.text);
 	return rc;
 }
 

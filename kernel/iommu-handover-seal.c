@@ -70,6 +70,7 @@ u32 iho_nr_contexts;
 
 static atomic64_t generation = ATOMIC64_INIT(1);
 static struct seal *seal;
+static u64 gated;		/* generation of the seal that the gate saw */
 static u32 frozen;
 static enum jump jump;
 static DECLARE_WAIT_QUEUE_HEAD(jump_wait);
@@ -449,10 +450,14 @@ void iho_seal_break(const char *why)
 	lockdep_assert_held(&iho_mutex);
 	if (!seal)
 		return;
-	list_for_each_entry(ctx, &iho_contexts, list)
-		WRITE_ONCE(ctx->ictx->handover.sealed, false);
+	/*
+	 * While nothing can change: a table page that is freed and comes back
+	 * as another's preserved page must not lose that.
+	 */
 	seal_free(seal);
 	seal = NULL;
+	list_for_each_entry(ctx, &iho_contexts, list)
+		WRITE_ONCE(ctx->ictx->handover.sealed, false);
 	/* What was sealed is no longer what a snapshot would give */
 	iho_generation_move();
 	pr_info("seal undone: %s\n", why);
@@ -587,7 +592,7 @@ static int luo_freeze(struct liveupdate_file_op_args *args)
 	struct iho_out_ctx *ctx = args->private_data;
 
 	guard(mutex)(&iho_mutex);
-	if (!ctx->ictx->handover.sealed)
+	if (!ctx->ictx->handover.sealed || seal->generation != gated)
 		return iho_refuse(-EBUSY,
 				  "session \"%s\" token %llu: the iommufd is not sealed; load with kexec -s -l --iommu-handover",
 				  liveupdate_session_name(ctx->session),
@@ -658,6 +663,7 @@ int iommu_handover_reboot_gate(struct kimage *image)
 	int rc = 0;
 
 	guard(mutex)(&iho_mutex);
+	gated = seal ? seal->generation : 0;
 	/* A jump drops incoming sessions, and what they hold with them */
 	if (unfinished)
 		return iho_refuse(-EBUSY,

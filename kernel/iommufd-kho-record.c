@@ -188,10 +188,18 @@ int iho_contexts_lock(struct list_head *contexts)
 {
 	struct iho_out_ctx *ctx;
 
+	lockdep_assert_held(&iho_mutex);
 	list_for_each_entry(ctx, contexts, list) {
-		ctx->locked = down_write_trylock(&ctx->ictx->handover.lock);
-		if (ctx->locked)
+		struct rw_semaphore *lock = &ctx->ictx->handover.lock;
+
+		ctx->locked = down_write_trylock(lock);
+		if (ctx->locked) {
+			/* For lockdep, which counts the locks of a task */
+			rwsem_release(&lock->dep_map, _RET_IP_);
+			rwsem_acquire_nest(&lock->dep_map, 0, 1,
+					   &iho_mutex.dep_map, _RET_IP_);
 			continue;
+		}
 		iho_refuse(-EAGAIN,
 			   "session \"%s\" token %llu: the iommufd is in the middle of a call; try again",
 			   liveupdate_session_name(ctx->session), ctx->token);
