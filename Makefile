@@ -32,7 +32,7 @@ help:
 	@echo 'make check-fast    all tests that need no boot, under a minute'
 	@echo 'make check         what CI runs, under 45 minutes from nothing'
 	@echo 'make check-full    every scenario there is, debug kernel included'
-	@echo 'make selftests     iommufd selftests on the stock and patched kernel'
+	@echo 'make selftests     upstream'\''s, on the stock and on the patched kernel'
 	@echo 'make bench         cost of the recorder on a map/unmap loop'
 	@echo 'make lint          checkpatch, W=1 and sparse on our kernel files'
 	@echo 'make submit        both patch queues as series  build/submit'
@@ -85,7 +85,7 @@ check check-fast check-full: packages
 	@scripts/check $@
 
 selftests: packages
-	@tests/selftests/run
+	@tests/selftests/run && tests/selftests/liveupdate
 
 bench: packages
 	@tests/bench/run

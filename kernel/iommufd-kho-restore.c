@@ -76,7 +76,7 @@ struct replay_hwpt {
 struct iommufd_replay {
 	struct iommufd_ctx *ictx;
 	u32 index;
-	struct mutex lock;
+	struct mutex lock;	/* all that follows */
 	struct task_struct *task;
 	u32 forced;
 	u32 pending;
