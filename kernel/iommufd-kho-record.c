@@ -261,6 +261,21 @@ struct mem_entry {
 	struct inode *inode;
 };
 
+/**
+ * struct share_group - maps that share pinned pages
+ * @memory: the memfd
+ * @shift: byte in the file less byte in the pages
+ * @next: another group of the same pages; IHO_NONE for none
+ *
+ * One address range may cross mappings of several files, or of one file in
+ * another order, and copies of its parts be all that is left of it.
+ */
+struct share_group {
+	u32 memory;
+	u64 shift;
+	u32 next;
+};
+
 struct gather {
 	struct vec mem;		/* struct mem_entry */
 	struct vec unit;	/* struct iho_unit */
@@ -268,6 +283,7 @@ struct gather {
 	struct vec domain;	/* struct iho_domain */
 	struct vec device;	/* struct iho_device */
 	struct vec context;	/* struct iho_context */
+	struct vec group;	/* struct share_group, of one context */
 	u32 last_mem;
 	/* the streams, one behind the other */
 	void *stream;
@@ -280,6 +296,7 @@ struct gather {
 #define TABLE(_g, _i)	(&((struct iho_table *)(_g)->table.p)[_i])
 #define DOMAIN(_g, _i)	(&((struct iho_domain *)(_g)->domain.p)[_i])
 #define DEVICE(_g, _i)	(&((struct iho_device *)(_g)->device.p)[_i])
+#define GROUP(_g, _i)	(&((struct share_group *)(_g)->group.p)[_i])
 #define CONTEXT(_g, _i)	(&((struct iho_context *)(_g)->context.p)[_i])
 
 /* Every refusal names the context first. */
@@ -982,9 +999,39 @@ static int emit_allowed(struct gather *g, struct iho_out_ctx *ctx,
 		    nr * sizeof(*range));
 }
 
+/* Find or make the group of an area; @first is the first one of its pages. */
+static int find_group(struct gather *g, struct xarray *first,
+		      struct iopt_pages *pages, u32 memory, u64 shift,
+		      u32 *found)
+{
+	void *entry = xa_load(first, (unsigned long)pages);
+	u32 i = entry ? xa_to_value(entry) : IHO_NONE;
+	u32 head = i;
+	struct share_group *group;
+	int rc;
+
+	for (; i != IHO_NONE; i = GROUP(g, i)->next) {
+		if (GROUP(g, i)->memory != memory || GROUP(g, i)->shift != shift)
+			continue;
+		*found = i;
+		return 0;
+	}
+	group = vec_add(&g->group);
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+	*found = g->group.nr - 1;
+	*group = (struct share_group) {
+		.memory = memory,
+		.shift = shift,
+		.next = head,
+	};
+	rc = xa_err(xa_store(first, (unsigned long)pages, xa_mk_value(*found),
+			     GFP_KERNEL));
+	return rc ? iho_refuse(rc, "out of memory for %s", g->group.what) : 0;
+}
+
 static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
-		     struct iommufd_ioas *ioas, struct xarray *groups,
-		     u32 *next_group)
+		     struct iommufd_ioas *ioas, struct xarray *groups)
 {
 	struct iopt_area *area;
 	int rc;
@@ -1005,7 +1052,6 @@ static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
 			.flags = pages->writable ? IHO_MAP_PAGES_WRITABLE : 0,
 		};
 		struct source src;
-		void *group;
 
 		rc = find_source(ctx, area, ioas->obj.id, &src);
 		if (rc)
@@ -1025,16 +1071,11 @@ static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
 			cmd.flags |= IOMMU_IOAS_MAP_READABLE;
 		if (area->iommu_prot & IOMMU_WRITE)
 			cmd.flags |= IOMMU_IOAS_MAP_WRITEABLE;
-		group = xa_load(groups, (unsigned long)pages);
-		if (!group) {
-			group = xa_mk_value((*next_group)++);
-			rc = xa_err(xa_store(groups, (unsigned long)pages,
-					     group, GFP_KERNEL));
-			if (rc)
-				return refuse(ctx, rc, "IOAS %u: out of memory",
-					      ioas->obj.id);
-		}
-		ref.group = xa_to_value(group);
+		rc = find_group(g, groups, pages, ref.memory,
+				src.start - iopt_area_start_byte(area, cmd.iova),
+				&ref.group);
+		if (rc)
+			return rc;
 		rc = emit(g, IHO_REC_MAP_FILE, &cmd, sizeof(cmd), &ref,
 			  sizeof(ref));
 		if (rc)
@@ -1120,7 +1161,7 @@ static int emit_attach(struct gather *g, struct iommufd_device *idev)
 
 static int emit_object(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 		       u32 kind, struct iommufd_object *obj,
-		       struct xarray *groups, u32 *next_group)
+		       struct xarray *groups)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 
@@ -1135,7 +1176,7 @@ static int emit_object(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 	case IHO_REC_ALLOW_IOVAS:
 		return emit_allowed(g, ctx, to_ioas(obj));
 	case IHO_REC_MAP_FILE:
-		return emit_maps(g, ctx, to_ioas(obj), groups, next_group);
+		return emit_maps(g, ctx, to_ioas(obj), groups);
 	case IHO_REC_VFIO_BIND:
 		return emit_bind(g, ci, container_of(obj, struct iommufd_device,
 						     obj));
@@ -1167,13 +1208,13 @@ static int emit_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 	struct iho_context *c = CONTEXT(g, ci);
 	struct iommufd_ctx *ictx = ctx->ictx;
 	struct iommufd_object *obj;
-	u32 next_group = 0;
 	unsigned long index;
 	struct xarray groups;
 	int rc = 0;
 
 	xa_init(&groups);
 	g->records = 0;
+	g->group.nr = 0;
 	c->stream_off = g->pos;
 	if (ictx->account_mode == IOPT_PAGES_ACCOUNT_MM)
 		rc = emit_option(g, IOMMU_OPTION_RLIMIT_MODE, 0, 1);
@@ -1195,7 +1236,7 @@ static int emit_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 			if (obj->type != passes[i].type)
 				continue;
 			rc = emit_object(g, ctx, ci, passes[i].kind, obj,
-					 &groups, &next_group);
+					 &groups);
 			if (rc)
 				break;
 		}
@@ -1290,6 +1331,8 @@ int iho_live_take(struct list_head *contexts, u64 generation,
 			    .max = IHO_MAX_DEVICES, .what = "devices" },
 		.context = { .size = sizeof(struct iho_context),
 			     .max = IHO_MAX_CONTEXTS, .what = "iommufds" },
+		.group = { .size = sizeof(struct share_group),
+			   .max = IHO_MAX_RECORDS, .what = "share groups" },
 	};
 	struct iho_out_ctx *ctx;
 	u32 ci;
@@ -1321,6 +1364,7 @@ out:
 	kvfree(g.domain.p);
 	kvfree(g.device.p);
 	kvfree(g.context.p);
+	kvfree(g.group.p);
 	kvfree(g.stream);
 	return rc;
 }
