@@ -17,7 +17,7 @@
 #define CMD_TO_MEMORY	2ULL
 #define BUFFER		0x40000ULL
 
-#define DMA_WAIT_MS	10000
+#define DMA_WAIT_MS	60000
 
 static volatile uint64_t *reg64(const struct edu *edu, uint32_t at)
 {

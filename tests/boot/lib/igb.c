@@ -58,6 +58,9 @@
 #define TXDCTL0		0xe028
 #define  DCTL_ENABLE	BIT(25)
 
+/* The device answers at once; a busy host may not let it run. */
+#define ANSWER_WAIT_MS	20000
+
 /* PHY registers */
 #define PHY_CTRL	0
 #define  PHY_RESTART	BIT(9)
@@ -106,7 +109,7 @@ static int phy_access(struct igb *igb, uint32_t cmd, uint16_t *data)
 	int err;
 
 	wr(igb, MDIC, cmd | MDIC_PHY | *data);
-	err = wait_bits(igb, MDIC, MDIC_READY, MDIC_READY, 100);
+	err = wait_bits(igb, MDIC, MDIC_READY, MDIC_READY, ANSWER_WAIT_MS);
 	if (err)
 		return err;
 	if (rd(igb, MDIC) & MDIC_ERROR)
@@ -139,7 +142,7 @@ int igb_open(struct igb *igb, int dev)
 	mask_interrupts(igb);
 	wr(igb, CTRL, rd(igb, CTRL) | CTRL_RST);
 	sleep_ms(1);
-	err = wait_bits(igb, CTRL, CTRL_RST, 0, 1000);
+	err = wait_bits(igb, CTRL, CTRL_RST, 0, ANSWER_WAIT_MS);
 	if (err) {
 		vfio_unmap(&igb->bar);
 		return err;
@@ -186,7 +189,7 @@ int igb_start(struct igb *igb)
 	wr(igb, TDLEN0, igb->tx.nr * sizeof(struct igb_desc));
 	wr(igb, TDH0, 0);
 	wr(igb, TXDCTL0, rd(igb, TXDCTL0) | DCTL_ENABLE);
-	err = wait_bits(igb, TXDCTL0, DCTL_ENABLE, DCTL_ENABLE, 100);
+	err = wait_bits(igb, TXDCTL0, DCTL_ENABLE, DCTL_ENABLE, ANSWER_WAIT_MS);
 	if (err)
 		return err;
 	wr(igb, TDT0, 0);
@@ -198,7 +201,7 @@ int igb_start(struct igb *igb)
 	wr(igb, SRRCTL0, SRRCTL_ONE_BUF | IGB_BUF_LEN / 1024);
 	wr(igb, RDH0, 0);
 	wr(igb, RXDCTL0, rd(igb, RXDCTL0) | DCTL_ENABLE);
-	err = wait_bits(igb, RXDCTL0, DCTL_ENABLE, DCTL_ENABLE, 100);
+	err = wait_bits(igb, RXDCTL0, DCTL_ENABLE, DCTL_ENABLE, ANSWER_WAIT_MS);
 	if (err)
 		return err;
 	wr(igb, RDT0, 0);
@@ -234,7 +237,7 @@ bool igb_rx_done(struct igb *igb, uint32_t *index, uint32_t *len)
 int igb_tx(struct igb *igb, uint64_t iova, uint32_t len)
 {
 	volatile struct igb_desc *desc = &igb->tx.ring[igb->tx.next];
-	uint64_t end = now_ms() + 1000;
+	uint64_t end = now_ms() + ANSWER_WAIT_MS;
 
 	desc->lo = htole64(iova);
 	desc->hi = htole64(TXD_DATA | TXD_EOP | TXD_FCS | TXD_RS | TXD_EXT |
@@ -286,9 +289,9 @@ int igb_stop(struct igb *igb)
 	wr(igb, TXDCTL0, rd(igb, TXDCTL0) & ~DCTL_ENABLE);
 	mask_interrupts(igb);
 	irq_off(igb);
-	err = wait_bits(igb, RXDCTL0, DCTL_ENABLE, 0, 100);
+	err = wait_bits(igb, RXDCTL0, DCTL_ENABLE, 0, ANSWER_WAIT_MS);
 	if (!err)
-		err = wait_bits(igb, TXDCTL0, DCTL_ENABLE, 0, 100);
+		err = wait_bits(igb, TXDCTL0, DCTL_ENABLE, 0, ANSWER_WAIT_MS);
 	if (!err)
 		err = vfio_bus_master(igb->dev, false);
 	return err;

@@ -10,7 +10,7 @@
 #include "guest.h"
 
 #define LUO_DEVICE	"/dev/liveupdate"
-#define LUO_WAIT_MS	10000
+#define LUO_WAIT_MS	60000
 
 static int open_device(void)
 {

@@ -7,8 +7,8 @@
 
 #include "nic.h"
 
-#define LINK_WAIT_MS	10000
-#define READY_WAIT_MS	30000
+#define LINK_WAIT_MS	60000
+#define READY_WAIT_MS	60000
 #define READY_EVERY_MS	100
 #define PROBE_WAIT_MS	300
 #define PROBE_TRIES	20

@@ -17,7 +17,7 @@
 
 #define PCI_DEVICES	"/sys/bus/pci/devices"
 #define IRQ_MAX		64
-#define CLAIM_WAIT_MS	5000
+#define CLAIM_WAIT_MS	60000
 
 static int read_hex(const char *bdf, const char *file, unsigned long *value)
 {

@@ -39,7 +39,7 @@
 #define COPY_IOVA	0x180009000ULL
 
 #define FRAMES_WANTED	150
-#define FRAMES_WAIT_MS	30000
+#define FRAMES_WAIT_MS	60000
 
 /**
  * struct state - what the VMM remembers

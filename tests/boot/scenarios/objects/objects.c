@@ -47,7 +47,7 @@
 #define DATA_OFF	(STATE_LEN + NICS * (RING_LEN + SLOTS_LEN))
 
 #define FRAMES_WANTED	60
-#define FRAMES_WAIT_MS	30000
+#define FRAMES_WAIT_MS	60000
 
 /**
  * struct state - what a session's memory remembers

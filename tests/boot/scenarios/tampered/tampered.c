@@ -465,12 +465,13 @@ static void try_memory(bool seal)
 	for (nth = 1; nth <= last; nth++) {
 		fail_nth(fd, nth);
 		got = snapshot_or_seal(seal, sentence);
-		if (still_to_fail(fd))
-			continue;
-		missed += got == -ENOMEM;
-		tally_one(!got || (got == -ENOMEM && handover_state_is("open")),
-			  true, "%s without allocation %u: %s: %s", name, nth,
-			  strerror(-got), sentence);
+		if (!still_to_fail(fd)) {
+			missed += got == -ENOMEM;
+			tally_one(!got || (got == -ENOMEM &&
+					   handover_state_is("open")), true,
+				  "%s without allocation %u: %s: %s", name, nth,
+				  strerror(-got), sentence);
+		}
 		if (seal && !got)
 			unseal_again();
 	}
