@@ -18,6 +18,7 @@
 #include "iho.h"
 #include "iommufd.h"
 
+struct apply;
 struct file;
 struct folio;
 struct iommu_domain;
@@ -79,6 +80,15 @@ struct iho_live {
  */
 int iho_contexts_lock(struct list_head *contexts);
 void iho_contexts_unlock(struct list_head *contexts);
+
+/**
+ * iho_devices_settled() - see that nobody is taking a device away
+ * @contexts: of struct iho_out_ctx, sealed; iho_mutex held
+ * @err: what to refuse with
+ *
+ * Return: 0, or @err (noted) when one is being unbound, unplugged or reset.
+ */
+int iho_devices_settled(struct list_head *contexts, int err);
 
 /**
  * iho_live_take() - read the live state of all contexts
@@ -240,6 +250,9 @@ void iho_replay_abandon(struct iommufd_replay *replay);
 
 /* Give back all inherited tables of a context that never came back. */
 void iho_in_drop_trees(u32 index);
+
+/* Replay one record that needs no device, or note one that waits for it. */
+int iho_apply_step(struct apply *a, const struct iho_step *step);
 
 /* A memfd of the session that the iommufd belongs to. */
 int iho_get_incoming(struct luo_session *session, u64 token,

@@ -71,6 +71,7 @@ u32 iho_nr_contexts;
 static atomic64_t generation = ATOMIC64_INIT(1);
 static struct seal *seal;
 static u64 gated;		/* generation of the seal that the gate saw */
+static struct kimage *orphan;	/* loaded under a seal that was undone since */
 static u32 frozen;
 static enum jump jump;
 static DECLARE_WAIT_QUEUE_HEAD(jump_wait);
@@ -454,6 +455,8 @@ void iho_seal_break(const char *why)
 	 * While nothing can change: a table page that is freed and comes back
 	 * as another's preserved page must not lose that.
 	 */
+	if (seal->kimage)
+		orphan = seal->kimage;
 	seal_free(seal);
 	seal = NULL;
 	list_for_each_entry(ctx, &iho_contexts, list)
@@ -655,6 +658,8 @@ void iommu_handover_kimage_freed(struct kimage *image)
 	guard(mutex)(&iho_mutex);
 	if (seal && seal->kimage == image)
 		iho_seal_break("the kernel loaded under it was unloaded");
+	if (orphan == image)
+		orphan = NULL;
 }
 
 int iommu_handover_reboot_gate(struct kimage *image)
@@ -670,7 +675,9 @@ int iommu_handover_reboot_gate(struct kimage *image)
 				  "%u iommufd of the last handover not finished, which a kexec would lose; finish their sessions or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
 				  unfinished);
 	if (!iho_nr_contexts)
-		return 0;
+		return !orphan || image != orphan ? 0 :
+		       iho_refuse(-EBUSY,
+				  "the loaded kernel was loaded under a seal that was undone since; load again");
 	if (!seal)
 		rc = iho_refuse(-EBUSY,
 				"%u iommufd preserved, nothing sealed, which a kexec would lose; load with kexec -s -l --iommu-handover",
@@ -678,8 +685,10 @@ int iommu_handover_reboot_gate(struct kimage *image)
 	else if (seal->kimage != image)
 		rc = iho_refuse(-EBUSY,
 				"the loaded kernel was not loaded under the seal; load with kexec -s -l --iommu-handover");
+	else
+		rc = iho_devices_settled(&iho_contexts, -EBUSY);
 	/*
-	 * The third check has its place here: that the target kernel
+	 * One more check has its place here: that the target kernel
 	 * announces a format that the image is written in.
 	 */
 	return rc;

@@ -591,6 +591,22 @@ static int check_device(struct iho_out_ctx *ctx, struct iommufd_device *idev)
 	return 0;
 }
 
+/*
+ * Who takes a device away or resets it holds its lock meanwhile: an unbind for
+ * as long as user space has the device open, and the jump, which shuts devices
+ * down, would wait for it without end.
+ */
+static int check_settled(struct iho_out_ctx *ctx, struct iommufd_device *idev,
+			 int err)
+{
+	if (!device_trylock(idev->dev))
+		return refuse(ctx, err,
+			      "device %u (%s) is being unbound or reset; close it or try again",
+			      idev->obj.id, dev_name(idev->dev));
+	device_unlock(idev->dev);
+	return 0;
+}
+
 /* The HWPT that a device is attached to, or NULL. */
 static struct iommufd_hw_pagetable *attached_hwpt(struct iommufd_device *idev)
 {
@@ -618,6 +634,9 @@ static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 	int rc;
 
 	rc = check_device(ctx, idev);
+	if (rc)
+		return rc;
+	rc = check_settled(ctx, idev, -EAGAIN);
 	if (rc)
 		return rc;
 	pdev = to_pci_dev(idev->dev);
@@ -809,6 +828,28 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 		rc = check_known(ctx, obj);
 		if (rc)
 			return rc;
+	}
+	return 0;
+}
+
+int iho_devices_settled(struct list_head *contexts, int err)
+{
+	struct iommufd_object *obj;
+	struct iho_out_ctx *ctx;
+	unsigned long index;
+	int rc;
+
+	lockdep_assert_held(&iho_mutex);
+	list_for_each_entry(ctx, contexts, list) {
+		xa_for_each(&ctx->ictx->objects, index, obj) {
+			if (obj->type != IOMMUFD_OBJ_DEVICE)
+				continue;
+			rc = check_settled(ctx, container_of(obj,
+							     struct iommufd_device,
+							     obj), err);
+			if (rc)
+				return rc;
+		}
 	}
 	return 0;
 }
