@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/bitmap.h>
 #include <linux/io.h>
 #include <linux/iommu-handover.h>
@@ -352,6 +353,7 @@ void iho_in_forget(void)
 
 const u64 *iho_in_table(void *priv, u64 pa)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iho_in_table, priv, pa);
 	return kho_page_preserved(pa) ? phys_to_virt(pa) : NULL;
 }
 
@@ -374,6 +376,7 @@ void iho_in_free_tree(const struct iho_table *table)
 		.max_tables = IHO_MAX_TABLE_PAGES,
 	};
 
+	KUNIT_STATIC_STUB_REDIRECT(iho_in_free_tree, table);
 	iho_walk_tables(&pt, free_table, NULL);
 }
 

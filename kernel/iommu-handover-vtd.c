@@ -2,6 +2,8 @@
 /*
  * What the IOMMU handover asks the VT-d driver.
  */
+#include <kunit/static_stub.h>
+
 #include "iommu.h"
 #include "../iommu-priv.h"
 #include "../handover/handover-private.h"
@@ -54,6 +56,7 @@ int iho_vtd_table(struct iommu_domain *domain, struct iho_table *table)
 {
 	struct pt_iommu_vtdss_hw_info info;
 
+	KUNIT_STATIC_STUB_REDIRECT(iho_vtd_table, domain, table);
 	/* First stage tables have another format, for which there is no walker */
 	if (domain->ops != &intel_ss_paging_domain_ops)
 		return -EOPNOTSUPP;

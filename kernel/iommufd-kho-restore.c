@@ -629,10 +629,11 @@ static int apply_wait(struct apply *a, const struct iho_step *step)
 	}
 }
 
-static int apply_step(struct apply *a, const struct iho_step *step)
+int iho_apply_step(struct apply *a, const struct iho_step *step)
 {
 	struct iommufd_ioas *ioas;
 
+	KUNIT_STATIC_STUB_REDIRECT(iho_apply_step, a, step);
 	switch (step->kind) {
 	case IHO_REC_OPTION:
 		if (!capable(CAP_SYS_RESOURCE))
@@ -698,7 +699,7 @@ static int apply_plan(struct liveupdate_file_op_args *args,
 	}
 	measure_groups(&a, plan);
 	while (iho_plan_next(plan, &step)) {
-		rc = apply_step(&a, &step);
+		rc = iho_apply_step(&a, &step);
 		if (!rc)
 			continue;
 		mutex_lock(&iho_mutex);
