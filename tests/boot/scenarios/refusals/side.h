@@ -312,17 +312,23 @@ static inline void seal(void)
 	      "kexec -l went well and nothing is sealed");
 }
 
-/* What the kernel log says last of why a seal was undone, after the seal. */
-static inline const char *undone_by(void)
+/* The end of the kernel log. */
+static inline const char *kernel_log(void)
 {
 	static char log[1 << 16];
-	const char *last = "nothing", *p;
-	int n;
+	int n = klogctl(3 /* read the end of it */, log, sizeof(log) - 1);
 
-	n = klogctl(3 /* read the end of it */, log, sizeof(log) - 1);
 	check(n >= 0, "klogctl: %s", strerror(errno));
 	log[n] = '\0';
-	for (p = log; (p = strstr(p, "iommu-handover: seal")); p++) {
+	return log;
+}
+
+/* What it says last of why a seal was undone, after the seal. */
+static inline const char *undone_by(void)
+{
+	const char *last = "nothing", *p = kernel_log();
+
+	for (; (p = strstr(p, "iommu-handover: seal")); p++) {
 		if (!strncmp(p, "iommu-handover: sealed", 22))
 			last = "nothing";
 		else
