@@ -83,7 +83,7 @@ static void add_records(struct world *w)
 	r->allow.ioas_id = WORLD_IOAS1_ID;
 	r->allow.num_iovas = 2;
 	r->range[0] = (struct iho_range){ 0x100000, 0xffffff };
-	r->range[1] = (struct iho_range){ 0x10000000, 0xffffffffff };
+	r->range[1] = (struct iho_range){ 0x10000000, 0x3fffffffff };
 	r = ADD(w, VFIO_IOAS, vfio, 0);
 	r->vfio.ioas_id = WORLD_IOAS1_ID;
 	r->vfio.op = IHO_VFIO_IOAS_SET;

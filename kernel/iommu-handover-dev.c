@@ -200,7 +200,7 @@ static int do_unseal(void *arg)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	return iho_unseal("by UNSEAL");
+	return iho_unseal("released for another load or by kexec -u");
 }
 
 union any_cmd {

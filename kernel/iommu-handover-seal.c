@@ -325,6 +325,7 @@ static void seal_free(struct seal *s)
 
 static int lock_all(void)
 {
+	u32 unfinished;
 	int rc;
 
 	if (!liveupdate_trylock()) {
@@ -332,8 +333,13 @@ static int lock_all(void)
 		return iho_refuse(-EAGAIN,
 				  "a live update session is in the middle of a call; try again");
 	}
+	unfinished = iho_in_unfinished();
 	mutex_lock(&iho_mutex);
-	if (!iho_nr_contexts)
+	if (!iho_nr_contexts && unfinished)
+		rc = iho_refuse(-ENOENT,
+				"no iommufd is preserved in a live update session, and %u of the last handover not finished",
+				unfinished);
+	else if (!iho_nr_contexts)
 		rc = iho_refuse(-ENOENT,
 				"no iommufd is preserved in a live update session");
 	else if (seal)

@@ -390,11 +390,28 @@ static int source_of_file(struct iho_out_ctx *ctx, struct iopt_area *area,
 	return 0;
 }
 
+/* Are all pages of an area pinned for areas of an IOAS that has an HWPT? */
+static bool pinned_elsewhere(struct iopt_area *area)
+{
+	unsigned long index = iopt_area_index(area);
+	struct interval_tree_node *node;
+
+	guard(mutex)(&area->pages->mutex);
+	while ((node = interval_tree_iter_first(&area->pages->domains_itree,
+						index, index))) {
+		if (node->last >= iopt_area_last_index(area))
+			return true;
+		index = node->last + 1;
+	}
+	return false;
+}
+
 /*
  * A map by user address is as good as one of the file when the address is a
  * shared mapping of a preserved memfd, all of it and in one piece. That the
- * pinned pages are that file's is seen in the hardware tree (iho_live_verify);
- * without one nothing is pinned and the address may mean anything by now.
+ * pinned pages are that file's is seen in the hardware tree (iho_live_verify),
+ * this IOAS's or that of one it shares the pages with; without one nothing is
+ * pinned and the address may mean anything by now.
  */
 static int source_of_user(struct iho_out_ctx *ctx, struct iopt_area *area,
 			  u32 ioas_id, struct source *src)
@@ -408,7 +425,7 @@ static int source_of_user(struct iho_out_ctx *ctx, struct iopt_area *area,
 	u64 off;
 	int rc;
 
-	if (xa_empty(&area->iopt->domains))
+	if (xa_empty(&area->iopt->domains) && !pinned_elsewhere(area))
 		return refuse(ctx, -EOPNOTSUPP,
 			      "IOAS %u IOVA %#lx: user memory is mapped in an IOAS without HWPT, where nothing is pinned; attach a device or use IOMMU_IOAS_MAP_FILE",
 			      ioas_id, iova);
@@ -423,7 +440,7 @@ static int source_of_user(struct iho_out_ctx *ctx, struct iopt_area *area,
 			      ioas_id, iova);
 	}
 	vma = vma_lookup(mm, addr);
-	if (!vma || !vma->vm_file || !(vma->vm_flags & VM_SHARED) ||
+	if (!vma || !vma->vm_file || !(vma->vm_flags & VM_MAYSHARE) ||
 	    !shmem_file(vma->vm_file)) {
 		rc = refuse(ctx, -EOPNOTSUPP,
 			    "IOAS %u IOVA %#lx: address %#lx is not a shared mapping of a memfd; map a preserved memfd, or use IOMMU_IOAS_MAP_FILE",
@@ -441,7 +458,7 @@ static int source_of_user(struct iho_out_ctx *ctx, struct iopt_area *area,
 		vma = vma_lookup(mm, addr);
 		if (!vma || !vma->vm_file ||
 		    file_inode(vma->vm_file) != src->inode ||
-		    !(vma->vm_flags & VM_SHARED) ||
+		    !(vma->vm_flags & VM_MAYSHARE) ||
 		    (u64)vma->vm_pgoff << PAGE_SHIFT != off) {
 			rc = refuse(ctx, -EOPNOTSUPP,
 				    "IOAS %u IOVA %#lx: the memfd is not mapped in one piece, address %#lx differs; use IOMMU_IOAS_MAP_FILE",
@@ -774,6 +791,7 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 	struct iommufd_object *obj;
 	struct iho_context *c;
 	unsigned long index;
+	const char *name;
 	int rc;
 
 	c = vec_add(&g->context);
@@ -782,6 +800,10 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 	strscpy_pad(c->session, liveupdate_session_name(ctx->session));
 	c->token = ctx->token;
 
+	for (name = c->session; *name; name++)
+		if (*name < ' ' || *name > '~')
+			return refuse(ctx, -EOPNOTSUPP,
+				      "the name of its session is not printable ASCII; choose another");
 	if (iommufd_handover_pending(ictx))
 		return refuse(ctx, -EBUSY,
 			      "the iommufd still waits for devices of the last handover; bind them and finish its session");

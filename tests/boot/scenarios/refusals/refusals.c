@@ -897,7 +897,7 @@ static void while_sealed(struct side *s)
 	      cmd.sealed_generation == cmd.generation && cmd.generation == gen,
 	      "a refused change has moved the seal");
 	must(handover_unseal(handover));
-	want_undone("UNSEAL", "by UNSEAL");
+	want_undone("UNSEAL", "released for another load");
 	check(!ctx_verify(&ctx, true), "a refused change has had an effect");
 }
 
