@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * busy NUMBER - NUMBER is 0 before the first kexec
+ *
+ * A context with one device, "main", goes through the kexec. Before that calls
+ * on another are held half way, in page faults that wait for us: SNAPSHOT and
+ * SEAL give EAGAIN and say what is busy, kexec(8) goes on trying, gives up
+ * after five seconds, and gets through when the call ends in time.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <linux/liveupdate.h>
+#include <linux/userfaultfd.h>
+
+#include "ctx.h"
+#include "side.h"
+
+#define SESSION		"main"
+
+#define MEMORY_LEN	(1ULL << 20)
+#define STATE_LEN	0x20000ULL
+#define STATE_MAGIC	0x79737562ULL
+#define LOADER_TRIES_MS	5000	/* docs/operators-guide.md */
+#define CHANGING_LEN	(32ULL << 20)
+#define PATIENCE_MS	60000
+
+struct state {
+	uint64_t magic;
+	uint32_t size;
+	uint32_t kexecs;
+	struct want want;
+};
+
+_Static_assert(sizeof(struct state) + sizeof(struct tally) <= STATE_LEN,
+	       "the state has grown");
+
+static struct memory mem;
+static struct state *state;
+static struct ctx ctx;
+
+/* ---- page faults that wait ----------------------------------------------- */
+
+/**
+ * struct trap - a page, access to which waits until it is opened
+ * @uffd: its userfaultfd
+ * @page: the page
+ * @mode: UFFDIO_REGISTER_MODE_MISSING for any access to a page that is not
+ *	there, UFFDIO_REGISTER_MODE_WP for writing to one that is
+ */
+struct trap {
+	int uffd;
+	char *page;
+	uint64_t mode;
+};
+
+static void trap_write_protect(struct trap *t, bool on)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { (uintptr_t)t->page, GUEST_PAGE },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	must(call(t->uffd, UFFDIO_WRITEPROTECT, &wp));
+}
+
+static void trap_set(struct trap *t, uint64_t mode)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .mode = mode };
+
+	t->mode = mode;
+	t->page = mmap(NULL, GUEST_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(t->page != MAP_FAILED, "mmap: %s", strerror(errno));
+	t->uffd = must(syscall(SYS_userfaultfd, O_CLOEXEC));
+	must(call(t->uffd, UFFDIO_API, &api));
+	area.range.start = (uintptr_t)t->page;
+	area.range.len = GUEST_PAGE;
+	must(call(t->uffd, UFFDIO_REGISTER, &area));
+	if (mode == UFFDIO_REGISTER_MODE_WP) {
+		t->page[0] = 0;
+		trap_write_protect(t, true);
+	}
+}
+
+/* Until somebody has gone into it. */
+static void trap_wait(struct trap *t)
+{
+	struct uffd_msg msg;
+
+	must(read(t->uffd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno);
+	check(msg.event == UFFD_EVENT_PAGEFAULT, "event %u", msg.event);
+}
+
+static void trap_open(struct trap *t)
+{
+	struct uffdio_zeropage zero = {
+		.range = { (uintptr_t)t->page, GUEST_PAGE },
+	};
+
+	if (t->mode == UFFDIO_REGISTER_MODE_WP)
+		trap_write_protect(t, false);
+	else
+		must(call(t->uffd, UFFDIO_ZEROPAGE, &zero));
+}
+
+static void trap_end(struct trap *t)
+{
+	close(t->uffd);
+	munmap(t->page, GUEST_PAGE);
+}
+
+/* ---- what is busy -------------------------------------------------------- */
+
+static void want_seal_busy(const char *what, const char *words)
+{
+	static uint64_t image[512];
+	char sentence[SENTENCE_LEN];
+	int err = handover_seal(handover, handover_number("generation"), image,
+				sizeof(image), sentence);
+
+	tally_one(err == -EAGAIN && strstr(sentence, words), false,
+		  "SEAL and %s: %s: %s", what, strerror(-err), sentence);
+}
+
+/* The loader gives up, but not before its time. */
+static void want_loader_tries(const char *what, const char *words)
+{
+	uint64_t start = now_ms();
+	char output[OUTPUT_LEN];
+	int status = load_kernel(output, true, NULL);
+
+	tally_one(status && strstr(output, words) &&
+		  now_ms() - start >= LOADER_TRIES_MS &&
+		  handover_state_is("open"), false,
+		  "kexec -l and %s for %llu ms: %d: %s", what,
+		  LL(now_ms() - start), status, output);
+}
+
+struct stuck {
+	pthread_t thread;
+	struct trap trap;
+	struct side *side;
+	int err;
+};
+
+static void *map_thread(void *arg)
+{
+	struct stuck *st = arg;
+
+	st->err = map_user(st->side->fd, st->side->ioas, st->trap.page,
+			   GUEST_PAGE, CASE_IOVA);
+	return NULL;
+}
+
+static void *name_thread(void *arg)
+{
+	struct stuck *st = arg;
+	struct liveupdate_session_get_name *cmd = (void *)st->trap.page;
+
+	st->err = call(st->side->session, LIVEUPDATE_SESSION_GET_NAME, cmd);
+	return NULL;
+}
+
+static void *open_later(void *arg)
+{
+	struct stuck *st = arg;
+
+	sleep_ms(1500);
+	trap_open(&st->trap);
+	pthread_join(st->thread, NULL);
+	check(!st->err, "the call that was held: %s", strerror(-st->err));
+	if (st->trap.mode == UFFDIO_REGISTER_MODE_MISSING)
+		must(ioas_unmap(st->side->fd, st->side->ioas, CASE_IOVA,
+				GUEST_PAGE, NULL));
+	return NULL;
+}
+
+static void held(const char *what, struct side *s, uint64_t mode,
+		 void *(*thread)(void *), const char *words)
+{
+	struct stuck st = { .side = s };
+	struct liveupdate_session_get_name *cmd;
+	char output[OUTPUT_LEN], sentence[SENTENCE_LEN];
+	pthread_t later;
+	int err;
+
+	trap_set(&st.trap, mode);
+	if (mode == UFFDIO_REGISTER_MODE_WP) {
+		trap_write_protect(&st.trap, false);
+		cmd = (void *)st.trap.page;
+		cmd->size = sizeof(*cmd);
+		trap_write_protect(&st.trap, true);
+	}
+	check(!pthread_create(&st.thread, NULL, thread, &st), "no thread");
+	trap_wait(&st.trap);
+	err = handover_snapshot(handover, sentence, NULL);
+	tally_one(err == -EAGAIN && strstr(sentence, words) &&
+		  noted(EAGAIN, sentence), false, "SNAPSHOT and %s: %s: %s",
+		  what, strerror(-err), sentence);
+	want_seal_busy(what, words);
+	want_loader_tries(what, words);
+	/* And once it ends in time. */
+	check(!pthread_create(&later, NULL, open_later, &st), "no thread");
+	check(!load_kernel(output, true, NULL), "kexec -l: %s", output);
+	check(handover_state_is("sealed"), "nothing is sealed");
+	pthread_join(later, NULL);
+	unload_kernel();
+	trap_end(&st.trap);
+	want_fine(what);
+}
+
+/*
+ * A process that mapped its memory by address has its address space locked
+ * nearly all of the time.
+ */
+static void changing(struct side *s)
+{
+	uint64_t end = now_ms() + PATIENCE_MS;
+	char sentence[SENTENCE_LEN];
+	int pipefd[2], err, tries;
+	char byte;
+	pid_t pid;
+
+	must(pipe2(pipefd, O_CLOEXEC) ? -errno : 0);
+	fflush(NULL);
+	pid = must(fork());
+	if (!pid) {
+		char *va = map_shared(s->mem.fd, 4 * GUEST_PAGE, GUEST_PAGE);
+		char *much = mmap(NULL, CHANGING_LEN, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		madvise(much, CHANGING_LEN, MADV_NOHUGEPAGE);
+		memset(much, 1, CHANGING_LEN);
+		must(map_user(s->fd, s->ioas, va, GUEST_PAGE, CASE_IOVA));
+		must(write(pipefd[1], "r", 1));
+		for (;;) {
+			mprotect(much, CHANGING_LEN, PROT_READ);
+			mprotect(much, CHANGING_LEN, PROT_READ | PROT_WRITE);
+		}
+	}
+	close(pipefd[1]);
+	check(read(pipefd[0], &byte, 1) == 1, "the child has failed");
+	close(pipefd[0]);
+	for (tries = 1;; tries++) {
+		err = handover_snapshot(handover, sentence, NULL);
+		if (err || now_ms() > end)
+			break;
+	}
+	tally_one(err == -EAGAIN && strstr(sentence, IOVA(CASE_IOVA)) &&
+		  strstr(sentence, "its process is changing its memory") &&
+		  noted(EAGAIN, sentence), false,
+		  "SNAPSHOT and mprotect, try %d: %s: %s", tries,
+		  strerror(-err), sentence);
+	kill(pid, SIGSTOP);
+	kill(pid, SIGKILL);
+	must(waitpid(pid, NULL, 0));
+	must(ioas_unmap(s->fd, s->ioas, CASE_IOVA, GUEST_PAGE, NULL));
+	want_fine("a process that changes its memory");
+}
+
+static void cases(void)
+{
+	struct side s;
+
+	side_open(&s);
+	side_bind(&s);
+	side_attach(&s);
+	held("a map in a page fault", &s, UFFDIO_REGISTER_MODE_MISSING,
+	     map_thread, "session \"side\" token 2: the iommufd is in the middle of a call; try again");
+	held("a session's call", &s, UFFDIO_REGISTER_MODE_WP, name_thread,
+	     "a live update session is in the middle of a call; try again");
+	changing(&s);
+	side_close(&s);
+}
+
+/* ---- the context that goes through --------------------------------------- */
+
+static void build(void)
+{
+	char bdf[PCI_BDF_LEN];
+	uint32_t ioas, dev;
+
+	must(memory_create(&mem, SESSION, MEMORY_LEN));
+	state = mem.va;
+	state->magic = STATE_MAGIC;
+	state->size = sizeof(*state);
+	ctx_open(&ctx, SESSION, &state->want);
+	ctx_memory(&ctx, &mem);
+	ioas = ctx_ioas(&ctx);
+	ctx_map(&ctx, ioas, 0, STATE_LEN, 0x30000, 0x40000000, IOVA_RW);
+	nic_bdf(0, bdf);
+	dev = ctx_bind(&ctx, bdf);
+	ctx_attach(&ctx, dev, ioas);
+	ctx_settle(&ctx);
+}
+
+static void take_back(unsigned int nr)
+{
+	int session = must(luo_retrieve(SESSION));
+
+	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
+	state = mem.va;
+	check(state->magic == STATE_MAGIC && state->size == sizeof(*state) &&
+	      state->kexecs == nr - 1, "this is not the memory of kexec %u",
+	      nr - 1);
+	state->kexecs = nr;
+	ctx_adopt(&ctx, SESSION, &state->want,
+		  must(luo_restore(session, TOKEN_IOMMUFD)));
+	ctx_memory(&ctx, &mem);
+	check(ctx_rebind(&ctx, 0) && !ctx_verify(&ctx, true),
+	      "the context is not what it was");
+	must(luo_finish(session));
+	close(session);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
+	int session;
+
+	check(argc == 2, "usage: busy NUMBER");
+	background();
+	handover = must(handover_open());
+	if (nr)
+		take_back(nr);
+	else
+		build();
+	cases();
+	check(!ctx_verify(&ctx, true), "the context has changed");
+	tally_end((void *)((char *)mem.va + STATE_LEN - sizeof(struct tally)));
+	session = must(luo_create(SESSION));
+	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
+	must(luo_preserve(session, ctx.fd, TOKEN_IOMMUFD));
+	close(handover);
+	background_ready();
+}
