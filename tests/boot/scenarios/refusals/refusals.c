@@ -507,6 +507,29 @@ static void orphan_hwpt(struct side *s)
 	side_attach(s);
 }
 
+/* LUO takes any name, an image does not. */
+static void session_name(void)
+{
+	static const char name[] = "caf\xc3\xa9";
+	struct side s;
+	int session;
+
+	side_open(&s);
+	close(s.session);
+	session = must(luo_create(name));
+	must(luo_preserve(session, s.mem.fd, TOKEN_MEMORY));
+	must(luo_preserve(session, s.fd, TOKEN_IOMMUFD));
+	want_refused("a session with a name that is not ASCII", EOPNOTSUPP,
+		     name, TOKEN(TOKEN_IOMMUFD), "not printable ASCII",
+		     "choose another", NULL);
+	close(session);
+	s.session = must(luo_create("cafe"));
+	must(luo_preserve(s.session, s.mem.fd, TOKEN_MEMORY));
+	must(luo_preserve(s.session, s.fd, TOKEN_IOMMUFD));
+	want_fine("the name");
+	side_close(&s);
+}
+
 static void vfio_type1(void)
 {
 	struct vfio_iommu_type1_dma_map map = { .argsz = sizeof(map) };
@@ -957,6 +980,7 @@ static void device_taken(struct side *s, const char *file, const char *text)
 	/* Nothing is lost yet; whether the seal stands is the kernel's. */
 	handover_attr("state", now);
 	say("  %s waits, state %s", file, now);
+	want_no_jump(file, EBUSY, "is being unbound or reset; close it");
 	close(s->dev);
 	must(waitpid(pid, &status, 0));
 	check(!status, "%s failed", path);
@@ -1009,8 +1033,42 @@ static void killed(const char *what, struct side *s, const char *why)
 	seal();
 	kill(pid, SIGKILL);
 	must(waitpid(pid, NULL, 0));
-	want_undone(what, why);
-	want_fine(what);
+	if (handover_number("contexts")) {
+		want_undone(what, why);
+		want_fine(what);
+		return;
+	}
+	/* There is nothing left to hand over, and that was not asked for. */
+	want_no_jump(what, EBUSY, "under a seal that was undone since");
+	unload_kernel();
+	want_errno("kexec -e after that", EINVAL, jump());
+}
+
+/* The same before anything is sealed. */
+static void unbind_waits(struct side *s)
+{
+	char path[128], bdf[PCI_BDF_LEN];
+	int status, fd;
+	pid_t pid;
+
+	nic_bdf(1, bdf);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind",
+		 bdf);
+	fflush(NULL);
+	pid = must(fork());
+	if (!pid) {
+		close(s->dev);
+		fd = must(open(path, O_WRONLY));
+		_exit(write(fd, bdf, strlen(bdf)) < 0);
+	}
+	sleep_ms(300);
+	want_refused("an unbind that waits", EAGAIN, DEVICE(s->dev_id), bdf,
+		     "is being unbound or reset", "try again", NULL);
+	close(s->dev);
+	must(waitpid(pid, &status, 0));
+	check(!status, "%s failed", path);
+	side_bind(s);
+	want_fine("an unbind");
 }
 
 /* What cannot be refused undoes the seal. */
@@ -1052,6 +1110,7 @@ static void seal_undone(struct side *s)
 	side_bind(s);
 	want_fine("a device closed");
 
+	unbind_waits(s);
 	device_taken(s, "driver/unbind", NULL);
 	device_taken(s, "remove", "1");
 
@@ -1169,10 +1228,12 @@ static void cases(void)
 	orphan_hwpt(&s);
 	side_close(&s);
 
+	session_name();
 	vfio_type1();
 	mock_objects();
 	mock_pasid();
 	type1_changes();
+	killed("the only process with anything to hand over killed", NULL, "");
 
 	/* Two contexts together, and the seal on both. */
 	side_open(&s);
