@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What must stop a load: made on purpose, or left over by random calls; seen in
+ * the refusal, and taken away again.
+ */
+#ifndef REFUSE_H
+#define REFUSE_H
+
+#include "compare.h"
+
+static long snapshot(char *message, size_t len)
+{
+	static char *data;
+	const size_t room = 8 << 20;
+	struct iommu_handover_snapshot cmd = {
+		.size = sizeof(cmd),
+		.data_len = room,
+		.message_uptr = (uintptr_t)message,
+		.message_len = len,
+	};
+	long ret;
+	int fd;
+
+	if (!data)
+		data = malloc(room);
+	check(data, "no memory");
+	cmd.data_uptr = (uintptr_t)data;
+	memset(message, 0, len);
+	fd = must(open("/dev/iommu-handover", O_RDWR | O_CLOEXEC));
+	ret = call(fd, IOMMU_HANDOVER_SNAPSHOT, &cmd);
+	close(fd);
+	return ret;
+}
+
+static void accepted(const char *after)
+{
+	char message[512];
+	long ret = snapshot(message, sizeof(message));
+
+	check(!ret, "seed %llu: refused after %s: %s (%ld)", LL(book->seed),
+	      after, message, ret);
+}
+
+static void refused(const char *what, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The refusal has to name the object and to say @what. */
+static void refused(const char *what, const char *fmt, ...)
+{
+	char message[512], name[128];
+	va_list ap;
+	long ret;
+
+	va_start(ap, fmt);
+	vsnprintf(name, sizeof(name), fmt, ap);
+	va_end(ap);
+	ret = snapshot(message, sizeof(message));
+	check(ret == -EOPNOTSUPP && strstr(message, name) &&
+	      strstr(message, what), "seed %llu: %s, %s: got %ld: %s",
+	      LL(book->seed), name, what, ret, message);
+	book->refused++;
+}
+
+/* Maps that the next kernel could not have, one after another. */
+static void refuse_map(uint32_t c)
+{
+	struct m_ioas *ioas = any_ioas(c);
+	struct memory odd = { .fd = -1 };
+	const char *what;
+	struct m_area a = { .prot = IOVA_RW, .len = PAGE };
+	uint64_t iova = 0;
+	bool user = false;
+	uint32_t i;
+	long ret;
+
+	if (!ioas)
+		return;
+	if (align_of(c, ioas) == 1)
+		a.len = between(1, 3 * PAGE);
+	must(memory_create(&odd, "odd", 4 * PAGE));
+	switch (pick(4)) {
+	case 0:
+		what = "not preserved in this session";
+		break;
+	case 1:
+		what = "not preserved in this session";
+		for (i = 0; i < MEM_MAX; i++)
+			if (book->mem[i].used &&
+			    book->mem[i].ses != book->ctx[c].ses)
+				break;
+		if (i == MEM_MAX)
+			break;
+		munmap(odd.va, odd.len);
+		close(odd.fd);
+		odd.fd = must(dup(mem[i].fd));
+		odd.va = NULL;
+		break;
+	case 2:
+		if (!has_hwpt(c, ioas->id)) {
+			what = "where nothing is pinned";
+			user = true;
+			break;
+		}
+		/* fall through */
+	default:
+		what = has_hwpt(c, ioas->id) ?
+			"is not a shared mapping of a memfd" :
+			"where nothing is pinned";
+		user = true;
+		if (odd.va)
+			munmap(odd.va, odd.len);
+		odd.va = mmap(NULL, odd.len, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
+	if (user) {
+		struct iommu_ioas_map cmd = {
+			.size = sizeof(cmd),
+			.flags = a.prot,
+			.ioas_id = ioas->id,
+			.user_va = (uintptr_t)odd.va,
+			.length = a.len,
+		};
+
+		ret = call(ctx_fd[c], IOMMU_IOAS_MAP, &cmd);
+		iova = cmd.iova;
+	} else {
+		ret = ioas_map_file(ctx_fd[c], ioas->id, odd.fd, 0, a.len,
+				    &iova, a.prot);
+	}
+	if (!ret) {
+		refused(what, "token %llu: IOAS %u IOVA %#llx: ",
+			LL(book->ctx[c].token), ioas->id, LL(iova));
+		must(ioas_unmap(ctx_fd[c], ioas->id, iova, a.len, NULL));
+		accepted("the map was undone");
+	}
+	if (odd.va)
+		munmap(odd.va, odd.len);
+	close(odd.fd);
+}
+
+static void refuse_fault(uint32_t c)
+{
+	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+	uint32_t want = next_id(c);
+	long ret = call(ctx_fd[c], IOMMU_FAULT_QUEUE_ALLOC, &cmd);
+
+	if (ret)
+		return;
+	check(cmd.out_fault_id == want, "the fault queue has ID %u, not %u",
+	      cmd.out_fault_id, want);
+	refused("a fault queue", "token %llu: object %u is ",
+		LL(book->ctx[c].token), cmd.out_fault_id);
+	close(cmd.out_fault_fd);
+	must(iommufd_destroy(ctx_fd[c], cmd.out_fault_id));
+	accepted("the fault queue was destroyed");
+}
+
+/* The device that an HWPT can be made with again, or NULL. */
+static struct m_dev *maker_of(uint32_t c, const struct m_hwpt *h)
+{
+	struct m_dev *found = NULL;
+	uint32_t i;
+
+	for (i = 0; i < DEV_MAX; i++) {
+		struct m_dev *d = &book->dev[i];
+
+		if (d->id && d->ctx == c && d->hwpt == h->id &&
+		    (!found || d->id < found->id))
+			found = d;
+	}
+	for (i = 0; !found && i < DEV_MAX; i++)
+		if (book->dev[i].id && book->dev[i].ctx == c &&
+		    book->dev[i].serial == h->maker)
+			found = &book->dev[i];
+	return found;
+}
+
+/* Take away what the program made that is of the refused kinds. */
+static void settle_refused(void)
+{
+	char message[512];
+	uint32_t c, i, left = 0;
+	long ret;
+
+	for (c = 0; c < CTX_MAX; c++) {
+		struct m_ctx *x = &book->ctx[c];
+
+		for (i = 0; x->used && i < x->area_nr; i++)
+			left += x->area[i].user &&
+				!has_hwpt(c, x->area[i].ioas);
+		for (i = 0; x->used && i < HWPT_MAX; i++)
+			left += x->hwpt[i].id && !maker_of(c, &x->hwpt[i]);
+	}
+	if (!left) {
+		accepted("nothing that must be refused");
+		return;
+	}
+	ret = snapshot(message, sizeof(message));
+	check(ret == -EOPNOTSUPP && (strstr(message, "nothing is pinned") ||
+				     strstr(message, "is gone")),
+	      "seed %llu: %u things must be refused: got %ld: %s",
+	      LL(book->seed), left, ret, message);
+	book->refused += left;
+	for (c = 0; c < CTX_MAX; c++) {
+		struct m_ctx *x = &book->ctx[c];
+
+		for (i = 0; x->used && i < HWPT_MAX; i++) {
+			struct m_hwpt *h = &x->hwpt[i];
+
+			if (!h->id || maker_of(c, h))
+				continue;
+			outcome(iommufd_destroy(ctx_fd[c], h->id), 0,
+				"destroy of an HWPT without a device");
+			h->id = 0;
+		}
+		/* An IOAS that has lost its last HWPT pins nothing */
+		for (i = x->used ? x->area_nr : 0; i-- > 0; ) {
+			struct m_area *a = &x->area[i];
+
+			if (!a->user || has_hwpt(c, a->ioas))
+				continue;
+			outcome(ioas_unmap(ctx_fd[c], a->ioas, a->iova, a->len,
+					   NULL), 0, "unmap of user memory");
+			drop_area(c, a);
+		}
+	}
+	accepted("what must be refused was taken away");
+}
+
+#endif /* REFUSE_H */
