@@ -54,6 +54,16 @@ static uint32_t step = 1, phase;
 static unsigned int shown, by_live;
 static bool differs_said[PROPS_MAX];
 
+/* Every sentence that SEAL has for an image that is not of this state. */
+static const char *const sentences[] = {
+	" is no length of an image", "release differs", "image: header ",
+	"image: memory-0 ", "image: context-0 ", " at 0x", "differs from live",
+	"made of generation", "the records differ from the iommufd of session",
+	"CRC of", "digest does not match", "misaligned", "out of its range",
+};
+
+static bool sentence_seen[ARRAY_SIZE(sentences)];
+
 /* ---- one try ------------------------------------------------------------- */
 
 /*
@@ -68,6 +78,7 @@ static bool want_refused(uint32_t len, int err, const char *words,
 {
 	char sentence[SENTENCE_LEN], what[256];
 	bool good_one;
+	unsigned int i;
 	va_list ap;
 	int got;
 
@@ -78,6 +89,8 @@ static bool want_refused(uint32_t len, int err, const char *words,
 	good_one = good_one && !strncmp(sentence, "image: ", 7) &&
 		   (!words || strstr(sentence, words));
 	by_live += got == -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(sentences); i++)
+		sentence_seen[i] |= !!strstr(sentence, sentences[i]);
 	if (!good_one && shown < SHOWN_MAX) {
 		shown++;
 		va_start(ap, fmt);
@@ -503,6 +516,16 @@ static void kernel_log(const char *level)
 	close(fd);
 }
 
+/* Were all sentences given? Later stages try too little for that. */
+static void try_sentences(void)
+{
+	unsigned int i;
+
+	for (i = 0; step == 1 && i < ARRAY_SIZE(sentences); i++)
+		tally_one(sentence_seen[i], true, "\"%s\" was never said",
+			  sentences[i]);
+}
+
 static void tries(void)
 {
 	uint64_t start = now_ms();
@@ -520,6 +543,7 @@ static void tries(void)
 	try_lengths();
 	say("and header, lengths: %u, %u", tally.tried, tally.behaved);
 	try_unsigned();
+	try_sentences();
 	kernel_log("7");
 	check(generation == handover_number("generation") &&
 	      handover_state_is("open"), "a refusal has changed something");
