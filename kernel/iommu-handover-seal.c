@@ -210,6 +210,10 @@ static int refuse_image(int rc, const struct iho_where *where)
 		return iho_refuse(iho_errno(rc), "image: %s-%u %s at %#llx: %s",
 				  where->node, where->index, where->prop,
 				  where->offset, iho_strerror(rc));
+	/* The root node has no name */
+	if (!*where->node)
+		return iho_refuse(iho_errno(rc), "image: %s at %#llx: %s",
+				  where->prop, where->offset, iho_strerror(rc));
 	return iho_refuse(iho_errno(rc), "image: %s %s at %#llx: %s",
 			  where->node, where->prop, where->offset,
 			  iho_strerror(rc));
@@ -269,10 +273,16 @@ static int check_image(struct seal *s, const struct iho_live *live,
 		return iho_refuse(-ESTALE,
 				  "image: made of generation %llu, not of %llu; take a new snapshot",
 				  image.generation, expect);
-	if (iho_image_differs(&image, &live->facts, &where))
+	if (iho_image_differs(&image, &live->facts, &where)) {
+		/* Nor has it an index */
+		if (where.index == IHO_NONE)
+			return iho_refuse(-EINVAL,
+					  "image: %s differs from live state",
+					  where.prop);
 		return iho_refuse(-EINVAL,
-				  "image: %s-%d %s differs from live state",
-				  where.node, (int)where.index, where.prop);
+				  "image: %s-%u %s differs from live state",
+				  where.node, where.index, where.prop);
+	}
 	for (u32 ci = 0; ci < live->facts.contexts; ci++) {
 		rc = check_stream(s, &image, ci, live);
 		if (rc)
