@@ -4,38 +4,14 @@
 # each /tests/luo_*, done by upstream's own do_kexec.sh. /init reads this into
 # itself in every kernel; descriptors 8 and 9 are the ports "results" and
 # "verdict". selftests.path= on the command line names the kernels of /boot to
-# go through, the one that is booted first. What is left to do in which kernel
-# is the number in /etc/stage, in the initramfs that the next kernel is given.
+# go through, the one that is booted first.
 
-rows=0
-
-program() { # NAME RESULTS
-	echo "# program $1" >&8
-	echo "1..$2" >&8
-	rows=0
-}
-
-row() { # CODE NAME: 0 is a pass, 4 is upstream's code for a skip
-	rows=$((rows + 1))
-	case $1 in
-	0) echo "ok $rows $2" ;;
-	4) echo "ok $rows $2 # SKIP" ;;
-	*) echo "not ok $rows $2" ;;
-	esac >&8
-}
+. /rows.sh
 
 is() { # LEFT RIGHT NAME: a pass when they are the same and not nothing
 	echo "# $3: $1 of $2" >&8
 	[ "${1:-0}" -ne 0 ] && [ "$1" -eq "$2" ]
 	row $? "$3"
-}
-
-run() { # PROGRAM ARGUMENT...: its exit code, its output as comments
-	"$@" </dev/null >/tmp/output 2>&1 8>&- 9>&-
-	code=$?
-	sed 's/^/# /' /tmp/output >&8
-	echo "# ${1##*/} exited with $code" >&8
-	return $code
 }
 
 harness() { # NAME
@@ -85,27 +61,15 @@ after() { # PROGRAM
 	row $? "another kernel than stage 1 ran in"
 }
 
-jump() { # KERNEL STAGE: only comes back when it failed
-	echo "$2" >/etc/stage
-	cat /proc/sys/kernel/random/boot_id >/etc/boot_id
-	(
-		cat /sys/firmware/initrd
-		cd / && printf 'etc/stage\netc/boot_id\n' | cpio -o -H newc
-	) >/tmp/initramfs 2>/tmp/cpio.log
-	KERNEL=/boot/$1 INITRAMFS=/tmp/initramfs
+jump() { # KERNEL: only comes back when it failed
+	next_initramfs
+	KERNEL=/boot/$1
 	export KERNEL INITRAMFS
 	run sh /tests/do_kexec.sh
-	echo "do_kexec.sh came back: $(tail -n 1 /tmp/output)" >&9
-	poweroff -f
+	no_kexec
 }
 
-stage=0
-[ ! -r /etc/stage ] || read -r stage </etc/stage
 path=$(sed 's/.*selftests\.path=\([^ ]*\).*/\1/' /proc/cmdline)
-kernel=stock
-[ ! -d /sys/kernel/iommu_handover ] || kernel=patched
-echo "# kernel $stage $kernel $(cat /proc/sys/kernel/random/boot_id)" >&8
-
 set -- /tests/luo_*
 if [ "$stage" -eq 0 ]; then
 	harness liveupdate
@@ -115,9 +79,7 @@ fi
 next=$(echo "$path" | cut -d, -f $((stage + 2)))
 if [ "$stage" -lt $# ]; then
 	eval "before \"\${$((stage + 1))}\""
-	jump "$next" $((stage + 1))
+	jump "$next"
 fi
 harness liveupdate-after-kexecs
-echo "end $ran, $stage kexecs" >&8
-echo "$ran, $stage kexecs" >&9
-poweroff -f
+finish

@@ -72,6 +72,12 @@ def compare(runs, enough):
     return rows
 
 
+def failures(runs):
+    """Sentences, one for each result that is no pass."""
+    return [f"{side}: {name}: {value}" for side, run in runs.items()
+            for name, value in run.items() if value != "ok"]
+
+
 def same(runs):
     """How many results of the first side every other side has too."""
     first, *others = runs.values()
@@ -122,6 +128,9 @@ def controls(enough):
          len(compare({"stock": good, "patched": good,
                       "both": {**good, "iommufd t7": "not ok"}},
                      enough)) > 0),
+        ("a failure in a run by itself is seen",
+         len(failures({"alone": {"x a": "ok", "x b": "not ok",
+                                 "x c": "skip"}})) == 2),
         ("results are read as they were sent",
          parse(text) == {"iommufd a": "ok", "iommufd b": "not ok"}),
         ("a run that was cut short is seen",
@@ -140,8 +149,9 @@ def controls(enough):
 def decide(name, enough, tried, gather):
     """Print what came out and return the exit code.
 
-    @tried are controls; @gather() gives the runs, or is None when only the
-    controls were asked for.
+    @tried are controls; @gather() gives the runs to compare and the runs of
+    which every test must pass, or is None when only the controls were asked
+    for.
     """
     failed = 0
     for control, seen in tried:
@@ -153,7 +163,7 @@ def decide(name, enough, tried, gather):
         print(f"{passed} passed, {failed} failed")
         return 1 if failed else 0
     try:
-        runs = gather()
+        runs, alone = gather()
     except (SetupTrouble, OSError) as trouble:
         say(f"{name}: {trouble}")
         return 2
@@ -162,9 +172,11 @@ def decide(name, enough, tried, gather):
         print(f"{passed} passed, {failed + 1} failed")
         return 1
 
-    rows = compare(runs, enough)
+    rows = compare(runs, enough) + failures(alone)
     equal = same(runs)
-    table(runs)
+    passed += sum(value == "ok" for run in alone.values()
+                  for value in run.values())
+    table({**runs, **alone})
     for row in rows:
         print(f"not ok: {row}")
     print(f"{len(tried)} controls, {equal} results the same as on the "
