@@ -74,9 +74,10 @@ demo: kernel kexec tool
 	@mkdir -p $(O)/demo
 	@tests/boot/run demo --kexecs $(KEXECS) --json $(O)/demo/report.json
 
-boot: kernel kexec tool
+boot:
 	@[ "$(SCENARIO)" ] || { echo 'make boot SCENARIO=NAME; there are:'; \
 		tests/boot/run --list; exit 2; }
+	@$(MAKE) --no-print-directory kernel kexec tool
 	@tests/boot/run $(SCENARIO) $(if $(filter command% environment%,\
 		$(origin KEXECS)),--kexecs $(KEXECS))
 
