@@ -1,0 +1,1 @@
+../tree-differs/refuse.h
