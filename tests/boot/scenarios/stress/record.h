@@ -149,10 +149,9 @@ static void worker_main(unsigned int p)
 		if (slots[p][c].fd < 0)
 			open_ctx(p, c);
 	}
-	if (stays(p, 0)) {
+	if (stays(p, 0))
 		preserve(p, 0, &rng);
-		must(sem_post(&live->ready) ? -errno : 0);
-	}
+	must(sem_post(&live->ready) ? -errno : 0);
 	while (sem_wait(&live->go))
 		;
 	for (t = 0; t < THREADS; t++) {
@@ -269,7 +268,7 @@ static void take_thread(unsigned int p, unsigned int t, struct ctx ctx[CTXS])
  * one that it may write, which is put back.
  */
 static unsigned int look_through(const struct ctx *ctx, unsigned int dev,
-				 struct rng *rng)
+				 const char *edu_bdf, struct rng *rng)
 {
 	const struct want_dev *want = &ctx->want->dev[dev];
 	const struct want_map *from, *to = NULL;
@@ -280,7 +279,7 @@ static unsigned int look_through(const struct ctx *ctx, unsigned int dev,
 	uint64_t page;
 	uint32_t i;
 
-	if (!want->hwpt)
+	if (!want->hwpt || strcmp(want->bdf, edu_bdf))
 		return 0;
 	ioas = ctx_find_ioas(ctx, ctx_find_hwpt(ctx, want->hwpt)->ioas);
 	for (i = 0; i < ioas->map_nr; i++) {

@@ -45,6 +45,10 @@
 #define EXPLICIT	2	/* of these, not automatic */
 #define DEVS		2	/* of the first thread, the others have one */
 
+/* QEMU's device for testing PCI, which does nothing. */
+#define TEST_VENDOR	0x1b36
+#define TEST_DEVICE	0x0005
+
 #define DEVS_OF(t)	((t) ? 1U : DEVS)
 #define PROC_DEVS	(DEVS + THREADS - 1)
 #define STUCK_DEV	(PROCS * PROC_DEVS)
@@ -169,7 +173,7 @@ enum {
  * @sealable: the iommufd may be in a session, so a call on it may give EBUSY
  * @epoch: moves with @sealable
  * @beat: calls of each thread; one that stands still hangs
- * @ready: posted by the first process, whose first iommufd stays preserved
+ * @ready: posted by each when it is set up and does nothing more by itself
  * @go: every process may begin
  * @ended: posted by each when its threads have stopped
  * @record: nothing is sealed any more: see that all can cross, note it
@@ -203,6 +207,12 @@ static struct state *state;
 static struct live *live;
 static struct slot slots[PROCS][CTXS];
 static int dev_fd[PROCS][THREADS][DEVS];
+
+/* The first device of the first thread copies memory (edu.h). */
+static inline bool can_copy(unsigned int t, unsigned int d)
+{
+	return !t && !d;
+}
 
 static inline void count(unsigned int which)
 {

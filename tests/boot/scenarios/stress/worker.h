@@ -473,7 +473,7 @@ static void some_device(struct worker *w)
 		return;
 	else if (!dev->hwpt || rng_below(&w->rng, 4))
 		attach_dev(w, d);
-	else if (rng_below(&w->rng, 3))
+	else if (rng_below(&w->rng, can_copy(w->t, d) ? 30 : 3))
 		detach_dev(w, d);
 	else
 		close_dev(w, d);
