@@ -108,7 +108,7 @@ struct world {
 /* A valid world with every kind of record. Lives as long as the test. */
 struct world *world_new(struct kunit *test);
 
-/* Remove a record, or put another one in its place and before it. */
+/* Remove a record, or repeat it. */
 void world_drop(struct world *w, u32 index);
 void world_twice(struct world *w, u32 index);
 

@@ -152,19 +152,17 @@ static void plan_gives_the_records_one_by_one(struct kunit *test)
 static void plan_of_an_empty_context_has_no_step(struct kunit *test)
 {
 	struct world *w = world_new(test);
-	struct iho_plan plan;
-	struct iho_step step;
-
-	w->recs = 0;
-	w->domains = 0;
-	w->devices = 0;
-	world_streams(test, w);
 	struct iho_facts facts = {
 		.context = w->context,
 		.contexts = ARRAY_SIZE(w->context),
 	};
 	struct iho_plan_source src = { .facts = &facts };
+	struct iho_plan plan;
+	struct iho_step step;
 
+	w->recs = 0;
+	w->devices = 0;
+	world_streams(test, w);
 	KUNIT_ASSERT_EQ(test, plan_from(test, w, &src, 0, w->stream, &plan,
 					NULL), 0);
 	KUNIT_EXPECT_EQ(test, plan.objects, 0);
