@@ -95,22 +95,22 @@ static void trap_wait(struct trap *t)
 	check(msg.event == UFFD_EVENT_PAGEFAULT, "event %u", msg.event);
 }
 
+static void trap_end(struct trap *t)
+{
+	munmap(t->page, GUEST_PAGE);
+	close(t->uffd);
+}
+
+/*
+ * Who writes goes on. A page that was not there is taken away, so that a map of
+ * it fails and leaves nothing that would be refused for itself.
+ */
 static void trap_open(struct trap *t)
 {
-	struct uffdio_zeropage zero = {
-		.range = { (uintptr_t)t->page, GUEST_PAGE },
-	};
-
 	if (t->mode == UFFDIO_REGISTER_MODE_WP)
 		trap_write_protect(t, false);
 	else
-		must(call(t->uffd, UFFDIO_ZEROPAGE, &zero));
-}
-
-static void trap_end(struct trap *t)
-{
-	close(t->uffd);
-	munmap(t->page, GUEST_PAGE);
+		trap_end(t);
 }
 
 /* ---- what is busy -------------------------------------------------------- */
@@ -171,11 +171,6 @@ static void *open_later(void *arg)
 
 	sleep_ms(1500);
 	trap_open(&st->trap);
-	pthread_join(st->thread, NULL);
-	check(!st->err, "the call that was held: %s", strerror(-st->err));
-	if (st->trap.mode == UFFDIO_REGISTER_MODE_MISSING)
-		must(ioas_unmap(st->side->fd, st->side->ioas, CASE_IOVA,
-				GUEST_PAGE, NULL));
 	return NULL;
 }
 
@@ -208,8 +203,12 @@ static void held(const char *what, struct side *s, uint64_t mode,
 	check(!load_kernel(output, true, NULL), "kexec -l: %s", output);
 	check(handover_state_is("sealed"), "nothing is sealed");
 	pthread_join(later, NULL);
+	pthread_join(st.thread, NULL);
+	check(st.err == (mode == UFFDIO_REGISTER_MODE_WP ? 0 : -EFAULT),
+	      "the call that was held: %s", strerror(-st.err));
+	if (mode == UFFDIO_REGISTER_MODE_WP)
+		trap_end(&st.trap);
 	unload_kernel();
-	trap_end(&st.trap);
 	want_fine(what);
 }
 
