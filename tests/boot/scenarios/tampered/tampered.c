@@ -56,7 +56,7 @@ static bool differs_said[PROPS_MAX];
 
 /* Every sentence that SEAL has for an image that is not of this state. */
 static const char *const sentences[] = {
-	" is no length of an image", "release differs", "image: header ",
+	" is no length of an image", "image: release differs", "image: header ",
 	"image: memory-0 ", "image: context-0 ", " at 0x", "differs from live",
 	"made of generation", "the records differ from the iommufd of session",
 	"CRC of", "digest does not match", "misaligned", "out of its range",
