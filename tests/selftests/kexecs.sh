@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
 #
 # /part of the guest that runs upstream's liveupdate selftests: one kexec for
 # each /tests/luo_*, done by upstream's own do_kexec.sh. /init reads this into

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
 #
 # /part of the guest that takes an iommufd to a kernel that knows no such file:
 # what docs/operators-guide.md says of it. A session with a memfd alone, which

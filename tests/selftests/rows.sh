@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
 #
 # For /part of a selftest guest, which reads this first: TAP on the port
 # "results" (descriptor 8), kexecs, and where in the guest's life this kernel
@@ -47,6 +48,7 @@ no_kexec() { # after one that came back
 }
 
 finish() {
+	# shellcheck disable=SC2154 # init's
 	echo "end $ran, $stage kexecs" >&8
 	echo "$ran, $stage kexecs" >&9
 	poweroff -f
