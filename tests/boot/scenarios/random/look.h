@@ -62,6 +62,7 @@ static void check_memory(uint32_t m)
 #define EXAM_OUT	0x2000
 #define EXAM_IN		0x3000
 #define RING_NR		8
+#define DMA_WAIT_MS	60000
 #define RCTL		0x100
 #define RCTL_LOOP	0x40U
 
@@ -69,7 +70,7 @@ static void check_memory(uint32_t m)
 static bool frame(struct igb *igb, uint64_t to, uint64_t from)
 {
 	uint32_t next = igb->rx.next, index, len;
-	uint64_t end = now_ms() + 2000;
+	uint64_t end = now_ms() + DMA_WAIT_MS;
 
 	igb_rx_post(igb, next, to);
 	igb_rx_submit(igb, (next + 1) % RING_NR);
@@ -96,7 +97,7 @@ static void run_igb(struct igb *igb, int dev, uint64_t iova)
 	igb->tx.ring = (void *)(va + EXAM_TX);
 	igb->tx.iova = iova + EXAM_TX;
 	igb->tx.nr = RING_NR;
-	must(igb_link_up(igb, 5000));
+	must(igb_link_up(igb, DMA_WAIT_MS));
 	must(igb_start(igb));
 	rctl = (volatile uint32_t *)((char *)igb->bar.va + RCTL);
 	*rctl |= RCTL_LOOP;

@@ -175,6 +175,29 @@ static struct m_dev *maker_of(uint32_t c, const struct m_hwpt *h)
 	return found;
 }
 
+/* Whether something pins all pages of an area: an HWPT, its own or a copy's. */
+static bool pinned(uint32_t c, const struct m_area *a)
+{
+	uint64_t at = a->off / PAGE, last = (a->off + a->len - 1) / PAGE;
+	const struct m_ctx *x = &book->ctx[c];
+	uint32_t i;
+
+	if (has_hwpt(c, a->ioas))
+		return true;
+	for (i = 0; i < x->area_nr; i++) {
+		const struct m_area *b = &x->area[i];
+
+		if (b->group != a->group || !has_hwpt(c, b->ioas) ||
+		    b->off / PAGE > at || (b->off + b->len - 1) / PAGE < at)
+			continue;
+		at = (b->off + b->len - 1) / PAGE + 1;
+		if (at > last)
+			return true;
+		i = -1;
+	}
+	return false;
+}
+
 /* Take away what the program made that is of the refused kinds. */
 static void settle_refused(void)
 {
@@ -186,8 +209,7 @@ static void settle_refused(void)
 		struct m_ctx *x = &book->ctx[c];
 
 		for (i = 0; x->used && i < x->area_nr; i++)
-			left += x->area[i].user &&
-				!has_hwpt(c, x->area[i].ioas);
+			left += x->area[i].user && !pinned(c, &x->area[i]);
 		for (i = 0; x->used && i < HWPT_MAX; i++)
 			left += x->hwpt[i].id && !maker_of(c, &x->hwpt[i]);
 	}
@@ -217,7 +239,7 @@ static void settle_refused(void)
 		for (i = x->used ? x->area_nr : 0; i-- > 0; ) {
 			struct m_area *a = &x->area[i];
 
-			if (!a->user || has_hwpt(c, a->ioas))
+			if (!a->user || pinned(c, a))
 				continue;
 			outcome(ioas_unmap(ctx_fd[c], a->ioas, a->iova, a->len,
 					   NULL), 0, "unmap of user memory");
