@@ -23,7 +23,7 @@
 
 static pthread_mutex_t jump_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- sentences -------------------------------------------------------------------- */
+/* ---- sentences ---------------------------------------------------------- */
 
 #define A_CONTEXT	"session \"*\" token *: "
 
@@ -95,7 +95,7 @@ static void check_refusal(const char *what, int err, const char *sentence,
 		wrong("%s: %s, \"%s\"", what, strerror(-err), sentence);
 }
 
-/* ---- the loader -------------------------------------------------------------------- */
+/* ---- the loader --------------------------------------------------------- */
 
 /*
  * Runs kexec, and kills it after @kill_ms when that is not negative.
@@ -265,7 +265,7 @@ static void unseal(int dev)
 		count(N_unseals);
 }
 
-/* ---- the threads --------------------------------------------------------------------- */
+/* ---- the threads -------------------------------------------------------- */
 
 static bool running(void)
 {
@@ -294,12 +294,10 @@ static void *load_thread(void *arg)
 
 	while (running()) {
 		pthread_mutex_lock(&jump_lock);
-		atomic_store(&live->sealed,
-			     load_handover(true, rng_below(&rng, 3) ? -1 :
-						(int)rng_below(&rng, 600)));
-		if (atomic_load(&live->sealed) || rng_below(&rng, 2))
+		load_handover(true, rng_below(&rng, 3) ? -1 :
+					(int)rng_below(&rng, 600));
+		if (rng_below(&rng, 2))
 			sleep_ms(rng_below(&rng, 60));
-		atomic_store(&live->sealed, false);
 		switch (rng_below(&rng, 3)) {
 		case 0:
 			status = run_kexec(output, argv, -1);
@@ -379,7 +377,7 @@ static void read_sysfs(void)
 		wrong("no contexts with an iommufd preserved");
 }
 
-static uint64_t ask(int dev)
+static uint64_t ask(int dev, struct rng *rng)
 {
 	struct iommu_handover_query query;
 	char sentence[SENTENCE_LEN];
@@ -396,6 +394,9 @@ static uint64_t ask(int dev)
 		wrong("QUERY: state %u, sealed generation %llu of %llu, image of %llu bytes",
 		      query.state, LL(query.sealed_generation),
 		      LL(query.generation), LL(query.image_len));
+	/* Not always, so that a load comes to its end now and then. */
+	atomic_store(&live->sealed, query.state == IOMMU_HANDOVER_SEALED &&
+				    rng_below(rng, 2));
 	return query.generation;
 }
 
@@ -426,7 +427,7 @@ static void *probe_thread(void *arg)
 	struct rng rng = rng_for(503);
 
 	while (running()) {
-		now = ask(dev);
+		now = ask(dev, &rng);
 		if (now < last)
 			wrong("the generation was %llu and is %llu", LL(last),
 			      LL(now));

@@ -7,7 +7,7 @@
 
 #include "worker.h"
 
-/* ---- before the jump: the worker process, alone ---------------------------------- */
+/* ---- before the jump: the worker process, alone ------------------------- */
 
 /* A map that a device can write and read, for the look through the device. */
 static void have_window(struct worker *w)
@@ -183,7 +183,7 @@ static void worker_main(unsigned int p)
 		pause();
 }
 
-/* ---- behind the jump ---------------------------------------------------------------- */
+/* ---- behind the jump ---------------------------------------------------- */
 
 /* Memory and iommufd of one session, in any order, and what does not cross. */
 static int take_ctx(unsigned int p, unsigned int c, struct ctx *ctx,

@@ -140,7 +140,7 @@ static void stuck_loop(const char *bdf)
 	exit(0);
 }
 
-/* ---- killed with all they have ---------------------------------------------------- */
+/* ---- killed with all they have ------------------------------------------ */
 
 /* One short life. Its calls may meet a seal; anything else is a defect. */
 static void churn_once(unsigned int nr)
@@ -199,7 +199,7 @@ static void churn_loop(void)
 	pid_t pid;
 
 	for (nr = 0; !atomic_load(&live->stop); nr++) {
-		while (atomic_load(&live->lull) && rng_below(&rng, 32) &&
+		while (atomic_load(&live->lull) && rng_below(&rng, live->rarely) &&
 		       !atomic_load(&live->stop))
 			sleep_ms(2);
 		pid = must(fork());

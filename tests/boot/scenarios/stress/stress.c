@@ -21,6 +21,8 @@
 #define FIRE_MS		5000
 /* It goes on until everything that has to happen has, but not for ever. */
 #define FIRE_MOST	20
+/* Bursts and lulls of the debug kernel are so much longer. */
+#define PACE_SLOW	10
 /* Nothing here takes long but for one that hangs. */
 #define HANG_MS		30000
 
@@ -28,7 +30,7 @@ static struct memory state_mem;
 static pid_t child[PROCS + 2];
 static bool slow;
 
-/* ---- small parts ------------------------------------------------------------------------ */
+/* ---- small parts -------------------------------------------------------- */
 
 static uint64_t option(const char *name, uint64_t without)
 {
@@ -134,7 +136,7 @@ static void wait_for(sem_t *sem, const char *what)
 		not_yet(end, what);
 }
 
-/* ---- a map that is stuck ------------------------------------------------------------------ */
+/* ---- a map that is stuck ------------------------------------------------ */
 
 static int to_stuck, from_stuck;
 
@@ -310,7 +312,7 @@ static void test_stuck(const char *bdf)
 	close(dev);
 }
 
-/* ---- fire -------------------------------------------------------------------------------- */
+/* ---- fire --------------------------------------------------------------- */
 
 static const char *const count_names[] = {
 #define X(name) #name,
@@ -356,16 +358,17 @@ static void rage(struct rng *rng, uint64_t ms)
 	unsigned long beats[PROCS][THREADS] = {};
 	pthread_t thread[ARRAY_SIZE(operators)];
 	uint64_t start = now_ms(), end, moved = start;
-	unsigned int i;
+	/* A loader needs that much longer to come to its seal. */
+	unsigned int pace = slow ? PACE_SLOW : 1, i;
 
 	end = start + ms - rng_below(rng, ms / 4);
 	for (i = 0; i < ARRAY_SIZE(operators); i++)
 		must(-pthread_create(&thread[i], NULL, operators[i], NULL));
 	while (now_ms() < end ||
 	       (!teeth_shown() && now_ms() < start + FIRE_MOST * ms)) {
-		sleep_ms(20 + rng_below(rng, 200));
+		sleep_ms((20 + rng_below(rng, 200)) * pace);
 		atomic_store(&live->lull, true);
-		sleep_ms(20 + rng_below(rng, 100));
+		sleep_ms((20 + rng_below(rng, 100)) * pace);
 		atomic_store(&live->lull, false);
 		look_after();
 		if (now_ms() < moved + HANG_MS * (slow ? 2 : 1))
@@ -390,6 +393,7 @@ static void new_live(void)
 	live = mmap(NULL, sizeof(*live), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(live != MAP_FAILED, "mmap: errno %d", errno);
+	live->rarely = 32 * (slow ? PACE_SLOW : 1);
 	must(sem_init(&live->ready, 1, 0) ? -errno : 0);
 	must(sem_init(&live->go, 1, 0) ? -errno : 0);
 	must(sem_init(&live->ended, 1, 0) ? -errno : 0);
@@ -493,7 +497,7 @@ static void run_stage(void)
 	background_ready();
 }
 
-/* ---- before the first kexec and after each ------------------------------------------------ */
+/* ---- before the first kexec and after each ------------------------------ */
 
 static void setup(void)
 {

@@ -95,7 +95,7 @@ struct a_hwpt {
 	uint64_t maker;
 };
 
-/* @ctx: which iommufd it is bound to, -1 for none; @serial: new with each bind */
+/* @ctx: iommufd it is bound to, -1 for none; @serial: new with each bind */
 struct a_dev {
 	char bdf[PCI_BDF_LEN];
 	int ctx;
@@ -168,7 +168,8 @@ enum {
  * struct live - what the processes share while they run
  * @stop: come to an end after the call that you are in
  * @lull: change little, so that a seal has a chance
- * @sealed: there was one a moment ago: run against it, lull or not
+ * @sealed: there was a seal a moment ago: run against it, lull or not
+ * @rarely: in a lull, do one thing in so many; more where all is slower
  * @failed: one of us has seen something wrong
  * @sealable: the iommufd may be in a session, so a call on it may give EBUSY
  * @epoch: moves with @sealable
@@ -185,6 +186,7 @@ struct live {
 	atomic_bool lull;
 	atomic_bool sealed;
 	atomic_bool failed;
+	unsigned int rarely;
 	atomic_uint sealable[PROCS][CTXS];
 	atomic_uint epoch[PROCS][CTXS];
 	atomic_ulong beat[PROCS][THREADS];
@@ -262,7 +264,7 @@ static struct rng rng_for(unsigned int who)
 static bool pause_now(struct rng *rng, unsigned int *burst)
 {
 	if (atomic_load(&live->lull) && !atomic_load(&live->sealed) &&
-	    rng_below(rng, 32)) {
+	    rng_below(rng, live->rarely)) {
 		sleep_ms(1);
 		return true;
 	}

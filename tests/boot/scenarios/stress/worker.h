@@ -21,7 +21,7 @@ static pthread_rwlock_t open_lock[CTXS] = {
 	PTHREAD_RWLOCK_INITIALIZER, PTHREAD_RWLOCK_INITIALIZER,
 };
 
-/* ---- contents of memory files, of which only the seed is kept ---------------- */
+/* ---- contents of memory files, of which only the seed is kept ----------- */
 
 static uint64_t mem_seed(unsigned int p, unsigned int c, unsigned int m)
 {
@@ -53,7 +53,7 @@ static bool is_filled(const struct memory *mem, unsigned int p, unsigned int c,
 	return true;
 }
 
-/* ---- results --------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------ */
 
 static void begin(struct worker *w)
 {
@@ -80,7 +80,7 @@ static bool done(struct worker *w, const char *what, int err)
 
 #define try(w, call)	(begin(w), done((w), #call, (call)))
 
-/* ---- the model of one thread ------------------------------------------------ */
+/* ---- the model of one thread -------------------------------------------- */
 
 static int ctx_fd(const struct worker *w)
 {
@@ -154,7 +154,7 @@ static void add_hwpt(struct worker *w, uint32_t id, uint32_t ioas,
 	};
 }
 
-/* ---- IOAS ------------------------------------------------------------------- */
+/* ---- IOAS --------------------------------------------------------------- */
 
 static void note_bare(struct worker *w, struct an_ioas *ioas)
 {
@@ -199,7 +199,7 @@ static void destroy_ioas(struct worker *w)
 		*ioas = w->model->ioas[w->c][--w->model->ioas_nr[w->c]];
 }
 
-/* ---- maps ------------------------------------------------------------------- */
+/* ---- maps --------------------------------------------------------------- */
 
 static int map_user(int fd, uint32_t ioas, const void *va, uint64_t length,
 		    uint64_t *iova, uint32_t flags)
@@ -356,7 +356,7 @@ static void some_unmap(struct worker *w)
 	}
 }
 
-/* ---- HWPTs and devices -------------------------------------------------------- */
+/* ---- HWPTs and devices -------------------------------------------------- */
 
 static struct a_dev *any_dev(struct worker *w, unsigned int *d)
 {
@@ -479,7 +479,7 @@ static void some_device(struct worker *w)
 		close_dev(w, d);
 }
 
-/* ---- what cannot cross ---------------------------------------------------------- */
+/* ---- what cannot cross -------------------------------------------------- */
 
 static bool maker_is_bound(struct worker *w, const struct a_hwpt *hwpt)
 {
@@ -522,7 +522,7 @@ static bool tidy_one(struct worker *w)
 	return false;
 }
 
-/* ---- the threads ------------------------------------------------------------------ */
+/* ---- the threads -------------------------------------------------------- */
 
 static void one_call(struct worker *w)
 {
@@ -666,7 +666,8 @@ static void *keeper_thread(void *arg)
 
 	while (!atomic_load(&live->stop)) {
 		sleep_ms(3 + rng_below(&rng, 60));
-		if (atomic_load(&live->lull) && rng_below(&rng, 8))
+		if (atomic_load(&live->lull) &&
+		    rng_below(&rng, live->rarely / 4))
 			continue;
 		c = rng_below(&rng, CTXS);
 		if (slots[p][c].fd < 0)
