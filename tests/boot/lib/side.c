@@ -1,51 +1,20 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A context to spoil beside the one that goes through the kexecs, and what a
- * refusal has to be: an errno and a sentence that is the same from the call,
- * in sysfs, from QUERY and in the output of kexec(8).
- */
-#ifndef SIDE_H
-#define SIDE_H
-
+// SPDX-License-Identifier: GPL-2.0-only
 #include <sys/klog.h>
-#include <sys/mman.h>
 
-#include "igb.h"
-#include "refuse.h"
+#include "side.h"
 
-#define LL(x)		((unsigned long long)(x))
-#define TOKEN_MEMORY	1
-#define TOKEN_IOMMUFD	2
-#define TOKEN_OTHER	3
-
-/* Where "side" has its map and where the cases put theirs. */
-#define SIDE_PAGES	32
-#define SIDE_IOVA	0x100000ULL
-#define CASE_IOVA	0x7654000ULL
-
-/* A context to spoil, alone in a session that its memory file is in too. */
-struct side {
-	struct memory mem;
-	int fd;
-	int session;
-	uint32_t ioas;
-	int dev;		/* -1 when it has none */
-	uint32_t dev_id;
-};
-
-static int handover;		/* /dev/iommu-handover */
+int handover;
 
 /* ---- thin calls ---------------------------------------------------------- */
 
-static inline int call(int fd, unsigned long request, void *cmd)
+int call(int fd, unsigned long request, void *cmd)
 {
 	int ret = ioctl(fd, request, cmd);
 
 	return ret < 0 ? -errno : ret;
 }
 
-static inline int map_user(int fd, uint32_t ioas, void *va, uint64_t len,
-			   uint64_t iova)
+int map_user(int fd, uint32_t ioas, void *va, uint64_t len, uint64_t iova)
 {
 	struct iommu_ioas_map cmd = {
 		.size = sizeof(cmd),
@@ -59,14 +28,14 @@ static inline int map_user(int fd, uint32_t ioas, void *va, uint64_t len,
 	return call(fd, IOMMU_IOAS_MAP, &cmd);
 }
 
-static inline int map_fixed(int fd, uint32_t ioas, int memfd, uint64_t offset,
-			    uint64_t len, uint64_t iova)
+int map_fixed(int fd, uint32_t ioas, int memfd, uint64_t offset, uint64_t len,
+	      uint64_t iova)
 {
 	return ioas_map_file(fd, ioas, memfd, offset, len, &iova,
 			     IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
 }
 
-static inline int vfio_ioas(int fd, uint16_t op, uint32_t *ioas)
+int vfio_ioas(int fd, uint16_t op, uint32_t *ioas)
 {
 	struct iommu_vfio_ioas cmd = {
 		.size = sizeof(cmd),
@@ -79,7 +48,7 @@ static inline int vfio_ioas(int fd, uint16_t op, uint32_t *ioas)
 	return err;
 }
 
-static inline int fault_queue(int fd, uint32_t *id, int *queue)
+int fault_queue(int fd, uint32_t *id, int *queue)
 {
 	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
 	int err = call(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
@@ -89,7 +58,7 @@ static inline int fault_queue(int fd, uint32_t *id, int *queue)
 	return err;
 }
 
-static inline void *map_shared(int memfd, uint64_t offset, uint64_t len)
+void *map_shared(int memfd, uint64_t offset, uint64_t len)
 {
 	void *va = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, memfd,
 			offset);
@@ -98,7 +67,7 @@ static inline void *map_shared(int memfd, uint64_t offset, uint64_t len)
 	return va;
 }
 
-static inline int plain_memfd(unsigned int flags, uint64_t len)
+int plain_memfd(unsigned int flags, uint64_t len)
 {
 	int fd = memfd_create("refusals", MFD_CLOEXEC | flags);
 
@@ -108,8 +77,7 @@ static inline int plain_memfd(unsigned int flags, uint64_t len)
 
 /* ---- what a refusal has to be -------------------------------------------- */
 
-/* Are all of these in the text? The list ends with NULL. */
-static inline const char *missing(const char *text, va_list words)
+const char *missing(const char *text, va_list words)
 {
 	const char *word;
 
@@ -119,7 +87,7 @@ static inline const char *missing(const char *text, va_list words)
 	return NULL;
 }
 
-static inline const char *text_of(const char *fmt, uint64_t value)
+const char *text_of(const char *fmt, uint64_t value)
 {
 	static char text[8][64];
 	static unsigned int next;
@@ -132,15 +100,7 @@ static inline const char *text_of(const char *fmt, uint64_t value)
 	return p;
 }
 
-#define IOVA(x)		text_of("IOVA %#llx", x)
-#define IOAS(x)		text_of("IOAS %llu", x)
-#define HWPT(x)		text_of("HWPT %llu", x)
-#define DEVICE(x)		text_of("device %llu", x)
-#define OBJECT(x)	text_of("object %llu", x)
-#define TOKEN(x)	text_of("token %llu", x)
-
-/* Do sysfs and QUERY say the same as the call did? */
-static inline bool noted(int err, const char *sentence)
+bool noted(int err, const char *sentence)
 {
 	char sysfs[SENTENCE_LEN], query[SENTENCE_LEN];
 	struct iommu_handover_query cmd;
@@ -156,7 +116,7 @@ static inline bool noted(int err, const char *sentence)
 }
 
 /* Does kexec(8) fail, say why, and leave nothing behind? */
-static inline bool loader_refuses(const char *sentence)
+static bool loader_refuses(const char *sentence)
 {
 	char output[OUTPUT_LEN], loaded[16];
 	int status = load_kernel(output, true, NULL);
@@ -171,8 +131,7 @@ static inline bool loader_refuses(const char *sentence)
 	return false;
 }
 
-/* SNAPSHOT refuses, with @err and a sentence that has all these words. */
-static inline void want_refused(const char *what, int err, ...)
+void want_refused(const char *what, int err, ...)
 {
 	char sentence[SENTENCE_LEN];
 	const char *word;
@@ -190,8 +149,7 @@ static inline void want_refused(const char *what, int err, ...)
 		  got ? strerror(-got) : "success", sentence);
 }
 
-/* SNAPSHOT is content, SEAL is not: only kexec(8) makes an image to seal. */
-static inline void want_seal_refused(const char *what, int err, ...)
+void want_seal_refused(const char *what, int err, ...)
 {
 	char sentence[SENTENCE_LEN], output[OUTPUT_LEN];
 	struct iommu_handover_query cmd;
@@ -217,7 +175,7 @@ static inline void want_seal_refused(const char *what, int err, ...)
 		unload_kernel();
 }
 
-static inline void want_fine(const char *what)
+void want_fine(const char *what)
 {
 	char sentence[SENTENCE_LEN];
 	int err = handover_snapshot(handover, sentence, NULL);
@@ -226,14 +184,13 @@ static inline void want_fine(const char *what)
 	      strerror(-err), sentence);
 }
 
-static inline void want_errno(const char *what, int err, int got)
+void want_errno(const char *what, int err, int got)
 {
 	tally_one(got == -err, false, "%s: %s", what,
 		  got < 0 ? strerror(-got) : "success");
 }
 
-/* The jump is refused, and this goes on. */
-static inline void want_no_jump(const char *what, int err, const char *words)
+void want_no_jump(const char *what, int err, const char *words)
 {
 	char sentence[SENTENCE_LEN];
 	int got = jump();
@@ -245,7 +202,7 @@ static inline void want_no_jump(const char *what, int err, const char *words)
 
 /* ---- side ---------------------------------------------------------------- */
 
-static inline void side_open(struct side *s)
+void side_open(struct side *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->dev = -1;
@@ -261,13 +218,13 @@ static inline void side_open(struct side *s)
 	want_fine("nothing");
 }
 
-static inline void nic_bdf(unsigned int nth, char bdf[PCI_BDF_LEN])
+void nic_bdf(unsigned int nth, char bdf[PCI_BDF_LEN])
 {
 	must(pci_find(IGB_VENDOR, IGB_DEVICE, nth, bdf));
 	must(vfio_claim(bdf));
 }
 
-static inline void side_bind(struct side *s)
+void side_bind(struct side *s)
 {
 	char bdf[PCI_BDF_LEN];
 
@@ -276,14 +233,14 @@ static inline void side_bind(struct side *s)
 	must(vfio_bind(s->dev, s->fd, &s->dev_id));
 }
 
-static inline void side_attach(struct side *s)
+void side_attach(struct side *s)
 {
 	uint32_t pt = s->ioas;
 
 	must(vfio_attach(s->dev, &pt));
 }
 
-static inline void side_close(struct side *s)
+void side_close(struct side *s)
 {
 	if (s->session >= 0)
 		close(s->session);
@@ -294,7 +251,7 @@ static inline void side_close(struct side *s)
 	close(s->mem.fd);
 }
 
-static inline void side_unmap(struct side *s, const char *what)
+void side_unmap(struct side *s, const char *what)
 {
 	must(ioas_unmap(s->fd, s->ioas, CASE_IOVA, s->mem.len, NULL));
 	want_fine(what);
@@ -302,8 +259,7 @@ static inline void side_unmap(struct side *s, const char *what)
 
 /* ---- sealed -------------------------------------------------------------- */
 
-/* Seal and load as kexec(8) does. */
-static inline void seal(void)
+void seal(void)
 {
 	char output[OUTPUT_LEN];
 
@@ -312,8 +268,7 @@ static inline void seal(void)
 	      "kexec -l went well and nothing is sealed");
 }
 
-/* The end of the kernel log. */
-static inline const char *kernel_log(void)
+const char *kernel_log(void)
 {
 	static char log[1 << 16];
 	int n = klogctl(3 /* read the end of it */, log, sizeof(log) - 1);
@@ -323,8 +278,7 @@ static inline const char *kernel_log(void)
 	return log;
 }
 
-/* What it says last of why a seal was undone, after the seal. */
-static inline const char *undone_by(void)
+const char *undone_by(void)
 {
 	const char *last = "nothing", *p = kernel_log();
 
@@ -337,11 +291,7 @@ static inline const char *undone_by(void)
 	return last;
 }
 
-/*
- * What @what did has undone the seal, for the reason that the log gives, and
- * the machine does not jump.
- */
-static inline void want_undone(const char *what, const char *why)
+void want_undone(const char *what, const char *why)
 {
 	const char *said = undone_by();
 	char now[SENTENCE_LEN];
@@ -353,5 +303,3 @@ static inline void want_undone(const char *what, const char *why)
 	want_no_jump(what, EBUSY, "nothing sealed");
 	unload_kernel();
 }
-
-#endif /* SIDE_H */

@@ -1,50 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What the scenarios share that demand refusals: the handover device, its
- * sysfs files, the loader, the jump, and a tally of what behaved.
- *
- * A refusal that does not behave is printed and counted, and the scenario goes
- * on to the next; tally_end() fails the run when there was one.
- */
-#ifndef REFUSE_H
-#define REFUSE_H
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/reboot.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <linux/iommu_handover.h>
-
-#include "guest.h"
-
-#define HANDOVER_DEVICE	"/dev/iommu-handover"
-#define HANDOVER_SYSFS	"/sys/kernel/iommu_handover/"
-#define SENTENCE_LEN	512
-#define OUTPUT_LEN	8192
-
-#ifndef RB_KEXEC
-#define RB_KEXEC	0x45584543
-#endif
+// SPDX-License-Identifier: GPL-2.0-only
+#include "refuse.h"
 
 /* ---- tally --------------------------------------------------------------- */
 
-struct tally {
-	unsigned int tried;
-	unsigned int behaved;
-};
+struct tally tally;
 
-static struct tally tally;
-
-/* Count one refusal; @quiet prints only what did not behave. */
-__attribute__((format(printf, 3, 4)))
-static inline bool tally_one(bool good, bool quiet, const char *fmt, ...)
+bool tally_one(bool good, bool quiet, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -60,11 +21,7 @@ static inline bool tally_one(bool good, bool quiet, const char *fmt, ...)
 	return good;
 }
 
-/*
- * Report this stage's refusals and those of the stages before, which are
- * kept at @sum, in memory that crosses the kexec.
- */
-static inline void tally_end(struct tally *sum)
+void tally_end(struct tally *sum)
 {
 	sum->tried += tally.tried;
 	sum->behaved += tally.behaved;
@@ -77,8 +34,7 @@ static inline void tally_end(struct tally *sum)
 
 /* ---- sysfs --------------------------------------------------------------- */
 
-/* First line of a file, without its end. */
-static inline void read_line(const char *path, char *text, size_t len)
+void read_line(const char *path, char *text, size_t len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
@@ -91,7 +47,7 @@ static inline void read_line(const char *path, char *text, size_t len)
 	text[strcspn(text, "\n")] = '\0';
 }
 
-static inline void handover_attr(const char *name, char text[SENTENCE_LEN])
+void handover_attr(const char *name, char text[SENTENCE_LEN])
 {
 	char path[128];
 
@@ -99,7 +55,7 @@ static inline void handover_attr(const char *name, char text[SENTENCE_LEN])
 	read_line(path, text, SENTENCE_LEN);
 }
 
-static inline uint64_t handover_number(const char *name)
+uint64_t handover_number(const char *name)
 {
 	char text[SENTENCE_LEN];
 
@@ -107,7 +63,7 @@ static inline uint64_t handover_number(const char *name)
 	return strtoull(text, NULL, 10);
 }
 
-static inline bool handover_state_is(const char *state)
+bool handover_state_is(const char *state)
 {
 	char text[SENTENCE_LEN];
 
@@ -117,16 +73,15 @@ static inline bool handover_state_is(const char *state)
 
 /* ---- the device ---------------------------------------------------------- */
 
-static inline int handover_open(void)
+int handover_open(void)
 {
 	int fd = open(HANDOVER_DEVICE, O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-/* A snapshot that is thrown away. @sentence gets what the kernel says. */
-static inline int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
-				    uint64_t *generation)
+int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
+		      uint64_t *generation)
 {
 	static char data[1 << 20];
 	struct iommu_handover_snapshot cmd = {
@@ -145,8 +100,8 @@ static inline int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
 	return 0;
 }
 
-static inline int handover_seal(int fd, uint64_t generation, const void *image,
-				uint64_t len, char sentence[SENTENCE_LEN])
+int handover_seal(int fd, uint64_t generation, const void *image, uint64_t len,
+		  char sentence[SENTENCE_LEN])
 {
 	struct iommu_handover_seal cmd = {
 		.size = sizeof(cmd),
@@ -161,15 +116,15 @@ static inline int handover_seal(int fd, uint64_t generation, const void *image,
 	return ioctl(fd, IOMMU_HANDOVER_SEAL, &cmd) < 0 ? -errno : 0;
 }
 
-static inline int handover_unseal(int fd)
+int handover_unseal(int fd)
 {
 	struct iommu_handover_unseal cmd = { .size = sizeof(cmd) };
 
 	return ioctl(fd, IOMMU_HANDOVER_UNSEAL, &cmd) < 0 ? -errno : 0;
 }
 
-static inline int handover_query(int fd, struct iommu_handover_query *cmd,
-				 char sentence[SENTENCE_LEN])
+int handover_query(int fd, struct iommu_handover_query *cmd,
+		   char sentence[SENTENCE_LEN])
 {
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->size = sizeof(*cmd);
@@ -181,11 +136,7 @@ static inline int handover_query(int fd, struct iommu_handover_query *cmd,
 
 /* ---- programs ------------------------------------------------------------ */
 
-/*
- * Run a program to its end. @output gets what it prints, cut to OUTPUT_LEN.
- * Return: its exit status, 128 and more when it was killed.
- */
-static inline int run_program(char output[OUTPUT_LEN], char *const argv[])
+int run_program(char output[OUTPUT_LEN], char *const argv[])
 {
 	size_t used = 0;
 	int pipefd[2], status;
@@ -212,13 +163,7 @@ static inline int run_program(char output[OUTPUT_LEN], char *const argv[])
 				   128 + WTERMSIG(status);
 }
 
-/*
- * Load the next kernel, without an initramfs: it is never jumped to.
- * @handover: under a seal
- * @save: keep the image here, or NULL
- */
-static inline int load_kernel(char output[OUTPUT_LEN], bool handover,
-			      const char *save)
+int load_kernel(char output[OUTPUT_LEN], bool handover, const char *save)
 {
 	char *kernel = getenv("HANDOVER_KERNEL");
 	char saved[256];
@@ -238,7 +183,7 @@ static inline int load_kernel(char output[OUTPUT_LEN], bool handover,
 	return run_program(output, argv);
 }
 
-static inline void unload_kernel(void)
+void unload_kernel(void)
 {
 	char *argv[] = { "kexec", "-u", NULL };
 	char output[OUTPUT_LEN];
@@ -247,10 +192,7 @@ static inline void unload_kernel(void)
 	check(!status, "kexec -u exited with %d: %s", status, output);
 }
 
-/* Jump to the loaded kernel. Return: the errno, negative, when still here. */
-static inline int jump(void)
+int jump(void)
 {
 	return reboot(RB_KEXEC) < 0 ? -errno : 0;
 }
-
-#endif /* REFUSE_H */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the scenarios share that demand refusals: the handover device, its
+ * sysfs files, the loader, the jump, and a tally of what behaved.
+ *
+ * A refusal that does not behave is printed and counted, and the scenario goes
+ * on to the next; tally_end() fails the run when there was one. The functions
+ * on sysfs files and programs exit with 1 when these cannot be read or run.
+ */
+#ifndef REFUSE_H
+#define REFUSE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/reboot.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/iommu_handover.h>
+
+#include "guest.h"
+
+#define HANDOVER_DEVICE	"/dev/iommu-handover"
+#define HANDOVER_SYSFS	"/sys/kernel/iommu_handover/"
+#define SENTENCE_LEN	512
+#define OUTPUT_LEN	8192
+
+#ifndef RB_KEXEC
+#define RB_KEXEC	0x45584543
+#endif
+
+/*
+ * Tally
+ */
+
+/**
+ * struct tally - refusals counted
+ * @tried: demanded
+ * @behaved: those that were given as they should be
+ */
+struct tally {
+	unsigned int tried;
+	unsigned int behaved;
+};
+
+/* Of this process, so of this stage. */
+extern struct tally tally;
+
+/**
+ * tally_one() - count one refusal
+ * @good: it behaved
+ * @quiet: print it only when it did not
+ * @fmt: printf-style, what was tried and what came of it
+ *
+ * Return: @good.
+ */
+bool tally_one(bool good, bool quiet, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * tally_end() - report this stage's refusals and those of the stages before
+ * @sum: those before, in memory that crosses the kexec; this stage's are added
+ *
+ * Exits with 1 when nothing was tried in this stage, or did not behave.
+ */
+void tally_end(struct tally *sum);
+
+/*
+ * sysfs
+ */
+
+/** read_line() - first line of a file, without its end, cut to @len - 1 */
+void read_line(const char *path, char *text, size_t len);
+
+/** handover_attr() - first line of a file, @name is below HANDOVER_SYSFS */
+void handover_attr(const char *name, char text[SENTENCE_LEN]);
+uint64_t handover_number(const char *name);
+bool handover_state_is(const char *state);
+
+/*
+ * The device
+ *
+ * @fd is what handover_open() returned, and @sentence gets what the kernel
+ * says, "" when that is nothing. The calls return 0 or a negative errno.
+ */
+int handover_open(void);
+
+/**
+ * handover_snapshot() - a snapshot that is thrown away
+ * @generation: out, unless NULL; only on success
+ */
+int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
+		      uint64_t *generation);
+
+/** handover_seal() - @len is that of @image, in bytes */
+int handover_seal(int fd, uint64_t generation, const void *image, uint64_t len,
+		  char sentence[SENTENCE_LEN]);
+int handover_unseal(int fd);
+/** handover_query() - @cmd need not be filled in */
+int handover_query(int fd, struct iommu_handover_query *cmd,
+		   char sentence[SENTENCE_LEN]);
+
+/*
+ * Programs
+ */
+
+/**
+ * run_program() - run a program to its end
+ * @output: out, what it prints, cut to OUTPUT_LEN - 1
+ * @argv: its name, found in PATH, its arguments and NULL
+ *
+ * Return: its exit status, 127 when it cannot be run, 128 and the signal when
+ * it was killed.
+ */
+int run_program(char output[OUTPUT_LEN], char *const argv[]);
+
+/**
+ * load_kernel() - load the next kernel, without an initramfs
+ * @output: out, what kexec(8) prints
+ * @handover: under a seal
+ * @save: keep the image here, or NULL
+ *
+ * It cannot be jumped to in earnest. Return: as run_program().
+ */
+int load_kernel(char output[OUTPUT_LEN], bool handover, const char *save);
+/** unload_kernel() - exits with 1 when kexec(8) fails */
+void unload_kernel(void);
+
+/**
+ * jump() - jump to the loaded kernel
+ *
+ * Return: the errno, negative; only when the jump was refused.
+ */
+int jump(void);
+
+#endif /* REFUSE_H */

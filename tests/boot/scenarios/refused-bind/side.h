@@ -1,1 +1,0 @@
-../refusals/side.h

@@ -1,1 +1,0 @@
-../tree-differs/refuse.h
