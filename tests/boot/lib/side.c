@@ -303,3 +303,23 @@ void want_undone(const char *what, const char *why)
 	want_no_jump(what, EBUSY, "nothing sealed");
 	unload_kernel();
 }
+
+/* ---- beside what goes through -------------------------------------------- */
+
+void side_main(int argc, char **argv, unsigned int nics, void (*cases)(void))
+{
+	unsigned int nr = carry_stage(argc, argv);
+	struct carry carry;
+
+	handover = must(handover_open());
+	if (nr)
+		carry_take_back(&carry, "main", nr);
+	else
+		carry_build(&carry, "main", nics);
+	cases();
+	carry_verify(&carry);
+	tally_end(&carry.state->sum);
+	carry_hand_over(&carry);
+	close(handover);
+	background_ready();
+}

@@ -13,8 +13,8 @@
 
 #include <sys/mman.h>
 
+#include "carry.h"
 #include "igb.h"
-#include "refuse.h"
 
 #define LL(x)		((unsigned long long)(x))
 #define TOKEN_MEMORY	1
@@ -44,7 +44,7 @@ struct side {
 	uint32_t dev_id;
 };
 
-/* /dev/iommu-handover; main() opens and closes it, what is here uses it. */
+/* /dev/iommu-handover, for as long as refusals are tried; main() opens it. */
 extern int handover;
 
 /*
@@ -172,5 +172,16 @@ const char *undone_by(void);
  * Unloads the kernel.
  */
 void want_undone(const char *what, const char *why);
+
+/**
+ * side_main() - main() of a scenario that is all cases
+ * @nics: 82576s of the context that goes through the kexecs, session "main"
+ * @cases: spoils contexts beside it
+ *
+ * Reports the tally over all stages. The context has to be what it was, after
+ * each kexec and after @cases.
+ */
+void side_main(int argc, char **argv, unsigned int nics, void (*cases)(void))
+	__attribute__((noreturn));
 
 #endif /* SIDE_H */

@@ -16,19 +16,14 @@
 
 #include <linux/vfio.h>
 
-#include "ctx.h"
+#include "carry.h"
 #include "igb.h"
 
 #define SESSION		"goes-on"
-#define TOKEN_MEMORY	1
-#define TOKEN_IOMMUFD	2
 
-#define MEMORY_LEN	(1ULL << 20)
-#define STATE_LEN	0x20000ULL
-#define MAP_LEN		(MEMORY_LEN - STATE_LEN)
+#define MAP_LEN		(CARRY_MEMORY_LEN - CARRY_STATE_LEN)
 #define MAP_IOVA	0x40000000ULL
 #define COPY_IOVA	0x100000000ULL
-#define MAGIC		0x6e6f73656f67ULL
 
 #define VIRTIO_VENDOR	0x1af4
 #define VIRTIO_NET	0x1041
@@ -36,18 +31,8 @@
 #define NIC		0		/* indices of the devices */
 #define VIRTIO		1
 
-struct state {
-	uint64_t magic;
-	uint32_t size;
-	uint32_t kexecs;
-	struct want want;
-};
-
-_Static_assert(sizeof(struct state) <= STATE_LEN, "the state has grown");
-
-static struct memory mem;
-static struct state *state;
-static struct ctx ctx;
+static struct carry carry;
+static struct ctx *const ctx = carry.ctx;
 
 static int call(int fd, unsigned long request, void *arg)
 {
@@ -74,12 +59,12 @@ static int invalidate(void)
 {
 	struct iommu_hwpt_invalidate cmd = {
 		.size = sizeof(cmd),
-		.hwpt_id = state->want.dev[NIC].hwpt,
+		.hwpt_id = ctx->want->dev[NIC].hwpt,
 		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
 		.entry_len = sizeof(struct iommu_hwpt_vtd_s1_invalidate),
 	};
 
-	return call(ctx.fd, IOMMU_HWPT_INVALIDATE, &cmd);
+	return call(ctx->fd, IOMMU_HWPT_INVALIDATE, &cmd);
 }
 
 static int dirty_bitmap(void)
@@ -87,21 +72,21 @@ static int dirty_bitmap(void)
 	static uint64_t bits[MAP_LEN / GUEST_PAGE / 64 + 1];
 	struct iommu_hwpt_get_dirty_bitmap cmd = {
 		.size = sizeof(cmd),
-		.hwpt_id = state->want.dev[NIC].hwpt,
+		.hwpt_id = ctx->want->dev[NIC].hwpt,
 		.iova = MAP_IOVA,
 		.length = MAP_LEN,
 		.page_size = GUEST_PAGE,
 		.data = (uintptr_t)bits,
 	};
 
-	return call(ctx.fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
+	return call(ctx->fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
 }
 
 static int change_process(void)
 {
 	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
 
-	return call(ctx.fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
+	return call(ctx->fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
 }
 
 /* By a child, which is charged from then on and ends. */
@@ -125,50 +110,50 @@ static int ranges(void)
 	uint32_t nr = WANT_RANGE_MAX;
 	uint64_t align;
 
-	return ioas_ranges(ctx.fd, state->want.ioas[0].id, range, &nr, &align);
+	return ioas_ranges(ctx->fd, ctx->want->ioas[0].id, range, &nr, &align);
 }
 
 static int hw_info(void)
 {
 	struct iommu_hw_info cmd = {
 		.size = sizeof(cmd),
-		.dev_id = state->want.dev[NIC].id,
+		.dev_id = ctx->want->dev[NIC].id,
 	};
 
-	return call(ctx.fd, IOMMU_GET_HW_INFO, &cmd);
+	return call(ctx->fd, IOMMU_GET_HW_INFO, &cmd);
 }
 
 static int reset(void)
 {
-	return vfio_reset(ctx.dev[NIC]);
+	return vfio_reset(ctx->dev[NIC]);
 }
 
 static int interrupts(void)
 {
 	int fds[2], err;
 
-	err = vfio_irq_connect(ctx.dev[NIC], VFIO_PCI_MSIX_IRQ_INDEX, fds, 2);
+	err = vfio_irq_connect(ctx->dev[NIC], VFIO_PCI_MSIX_IRQ_INDEX, fds, 2);
 	if (err)
 		return err;
 	close(fds[0]);
 	close(fds[1]);
-	return vfio_irq_disable(ctx.dev[NIC], VFIO_PCI_MSIX_IRQ_INDEX);
+	return vfio_irq_disable(ctx->dev[NIC], VFIO_PCI_MSIX_IRQ_INDEX);
 }
 
 static int configuration(void)
 {
 	uint16_t vendor;
-	int err = vfio_config_read(ctx.dev[NIC], 0, &vendor, sizeof(vendor));
+	int err = vfio_config_read(ctx->dev[NIC], 0, &vendor, sizeof(vendor));
 
 	if (err || vendor != IGB_VENDOR)
 		return err ? err : -EPROTO;
-	return vfio_bus_master(ctx.dev[NIC], false);
+	return vfio_bus_master(ctx->dev[NIC], false);
 }
 
 static int registers(void)
 {
 	struct vfio_region bar;
-	int err = vfio_map(ctx.dev[NIC], 0, &bar);
+	int err = vfio_map(ctx->dev[NIC], 0, &bar);
 
 	if (err)
 		return err;
@@ -182,10 +167,10 @@ static int registers(void)
 static int new_ioas(void)
 {
 	uint32_t id;
-	int err = ioas_alloc(ctx.fd, &id);
+	int err = ioas_alloc(ctx->fd, &id);
 
 	if (!err)
-		must(iommufd_destroy(ctx.fd, id));
+		must(iommufd_destroy(ctx->fd, id));
 	return err;
 }
 
@@ -245,68 +230,47 @@ static void build(void)
 	char bdf[PCI_BDF_LEN];
 	uint32_t ioas, other, dev;
 
-	must(memory_create(&mem, SESSION, MEMORY_LEN));
-	state = mem.va;
-	state->magic = MAGIC;
-	state->size = sizeof(*state);
-	ctx_open(&ctx, SESSION, &state->want);
-	ctx_memory(&ctx, &mem);
-	ioas = ctx_ioas(&ctx);
-	other = ctx_ioas(&ctx);
-	ctx_map(&ctx, ioas, 0, STATE_LEN, MAP_LEN, MAP_IOVA, IOVA_RW);
-	ctx_copy(&ctx, other, COPY_IOVA, ioas, MAP_IOVA, IOVA_RO);
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
-	dev = ctx_bind(&ctx, bdf);
+	carry_create(&carry, SESSION);
+	carry_open(&carry, 0, SESSION);
+	ioas = ctx_ioas(ctx);
+	other = ctx_ioas(ctx);
+	ctx_map(ctx, ioas, 0, CARRY_STATE_LEN, MAP_LEN, MAP_IOVA, IOVA_RW);
+	ctx_copy(ctx, other, COPY_IOVA, ioas, MAP_IOVA, IOVA_RO);
+	dev = carry_nic(ctx, 0, ioas);
 	check(dev == NIC, "the controller is device %u", dev);
-	ctx_attach(&ctx, dev, ioas);
 	must(pci_find(VIRTIO_VENDOR, VIRTIO_NET, 0, bdf));
 	check(taken(bdf), "virtio-pci has not taken %s", bdf);
-	dev = ctx_bind(&ctx, bdf);
+	dev = ctx_bind(ctx, bdf);
 	check(dev == VIRTIO, "the virtio device is device %u", dev);
-	ctx_attach(&ctx, dev, ioas);
-	ctx_settle(&ctx);
+	ctx_attach(ctx, dev, ioas);
+	ctx_settle(ctx);
 }
 
 static void take_back(unsigned int nr)
 {
-	int session = must(luo_retrieve(SESSION));
 	bool same;
 
-	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
-	state = mem.va;
-	check(state->magic == MAGIC && state->size == sizeof(*state) &&
-	      state->kexecs == nr - 1, "this is not the memory of kexec %u",
-	      nr - 1);
-	state->kexecs = nr;
-	ctx_adopt(&ctx, SESSION, &state->want,
-		  must(luo_restore(session, TOKEN_IOMMUFD)));
-	ctx_memory(&ctx, &mem);
-	must_fail(EBUSY, luo_finish(session));
-	same = ctx_rebind(&ctx, NIC);
-	check(taken(state->want.dev[VIRTIO].bdf),
+	carry_retrieve(&carry, SESSION, nr);
+	must_fail(EBUSY, luo_finish(carry.session));
+	same = ctx_rebind(ctx, NIC);
+	check(taken(ctx->want->dev[VIRTIO].bdf),
 	      "virtio-pci has not taken its device at boot");
-	same &= ctx_rebind(&ctx, VIRTIO);
+	same &= ctx_rebind(ctx, VIRTIO);
 	report("ids_identical", "%s", same ? "true" : "false");
 	report("maps_identical", "%s",
-	       ctx_verify(&ctx, true) ? "false" : "true");
-	must(luo_finish(session));
-	close(session);
+	       ctx_verify(ctx, true) ? "false" : "true");
+	carry_finish(&carry);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
-	int session;
+	unsigned int nr = carry_stage(argc, argv);
 
-	check(argc == 2, "usage: goes-on NUMBER");
-	background();
 	if (nr)
 		take_back(nr);
 	else
 		build();
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx.fd, TOKEN_IOMMUFD));
+	carry_hand_over(&carry);
 	compare_calls();
 	background_ready();
 }

@@ -7,46 +7,22 @@
  * which the bind has to notice, and put back. The second loses the IOAS that
  * its device was attached to, and is given up.
  */
-#include "ctx.h"
 #include "side.h"
 
-#define SESSION		"bind"
-#define TOKEN_SECOND	4
-
-#define MEMORY_LEN	(1ULL << 20)
-#define STATE_LEN	0x20000ULL
-#define STATE_MAGIC	0x646e6962ULL
-#define STATE_IOVA	0x40000000ULL
 #define SECOND_IOVA	0x50000000ULL
 #define FAR_IOVA	(1ULL << 60)	/* more than any IOMMU translates */
 
-struct state {
-	uint64_t magic;
-	uint32_t size;
-	uint32_t kexecs;
-	struct want want[2];
-};
-
-_Static_assert(sizeof(struct state) + sizeof(struct tally) <= STATE_LEN,
-	       "the state has grown");
-
-static struct memory mem;
-static struct state *state;
-static struct ctx ctx[2];
+static struct carry carry;
+static struct ctx *const ctx = carry.ctx;
 
 static void build(unsigned int i)
 {
-	char bdf[PCI_BDF_LEN];
-	uint32_t ioas, dev;
+	uint32_t ioas;
 
-	ctx_open(&ctx[i], i ? "second" : "first", &state->want[i]);
-	ctx_memory(&ctx[i], &mem);
-	ioas = ctx_ioas(&ctx[i]);
-	ctx_map(&ctx[i], ioas, 0, STATE_LEN, 0x30000, STATE_IOVA, IOVA_RW);
+	carry_open(&carry, i, i ? "second" : "first");
+	ioas = carry_ioas(&ctx[i]);
 	ctx_map(&ctx[i], ioas, 0, 0x80000, GUEST_PAGE, SECOND_IOVA, IOVA_RO);
-	nic_bdf(i, bdf);
-	dev = ctx_bind(&ctx[i], bdf);
-	ctx_attach(&ctx[i], dev, ioas);
+	carry_nic(&ctx[i], i, ioas);
 	ctx_settle(&ctx[i]);
 }
 
@@ -65,19 +41,19 @@ static void want_no_bind(unsigned int i, const char *what, int err, ...)
 	if (word)
 		say("  \"%s\" is not said", word);
 	tally_one(got == err && !word &&
-		  strstr(sentence, state->want[i].dev[0].bdf) &&
+		  strstr(sentence, ctx[i].want->dev[0].bdf) &&
 		  strstr(sentence, "is not handed over: HWPT") ==
 		  strstr(sentence, "is not handed over"), false,
 		  "bind with %s: %s: %s", what, strerror(got), sentence);
 }
 
-static void changed_maps(int session)
+static void changed_maps(void)
 {
-	uint32_t ioas = state->want[0].ioas[0].id;
-	uint32_t hwpt = state->want[0].dev[0].hwpt;
-	int fd = ctx[0].fd;
+	uint32_t ioas = ctx[0].want->ioas[0].id;
+	uint32_t hwpt = ctx[0].want->dev[0].hwpt;
+	int fd = ctx[0].fd, mem = carry.mem.fd;
 
-	must(map_fixed(fd, ioas, mem.fd, 0x90000, GUEST_PAGE, CASE_IOVA));
+	must(map_fixed(fd, ioas, mem, 0x90000, GUEST_PAGE, CASE_IOVA));
 	want_no_bind(0, "a map more", EBADMSG, HWPT(hwpt), IOVA(CASE_IOVA),
 		     "only in the rebuilt page table", NULL);
 	must(ioas_unmap(fd, ioas, CASE_IOVA, GUEST_PAGE, NULL));
@@ -86,30 +62,30 @@ static void changed_maps(int session)
 	want_no_bind(0, "a map less", EBADMSG, HWPT(hwpt), IOVA(SECOND_IOVA),
 		     "only in the inherited page table", NULL);
 
-	must(map_fixed(fd, ioas, mem.fd, 0x80000, GUEST_PAGE, SECOND_IOVA));
+	must(map_fixed(fd, ioas, mem, 0x80000, GUEST_PAGE, SECOND_IOVA));
 	want_no_bind(0, "a map that may be written", EBADMSG, HWPT(hwpt),
 		     IOVA(SECOND_IOVA), "with permissions", NULL);
 	must(ioas_unmap(fd, ioas, SECOND_IOVA, GUEST_PAGE, NULL));
-	must(ioas_map_file(fd, ioas, mem.fd, 0x80000, GUEST_PAGE,
+	must(ioas_map_file(fd, ioas, mem, 0x80000, GUEST_PAGE,
 			   &(uint64_t) { SECOND_IOVA },
 			   IOVA_RO | IOMMU_IOAS_MAP_FIXED_IOVA));
 
-	must(map_fixed(fd, ioas, mem.fd, 0x90000, GUEST_PAGE, FAR_IOVA));
+	must(map_fixed(fd, ioas, mem, 0x90000, GUEST_PAGE, FAR_IOVA));
 	want_no_bind(0, "a map too far away", EADDRINUSE, HWPT(hwpt),
 		     text_of("cannot be allocated for device %llu: error",
-			     state->want[0].dev[0].id), NULL);
+			     ctx[0].want->dev[0].id), NULL);
 	must(ioas_unmap(fd, ioas, FAR_IOVA, GUEST_PAGE, NULL));
 
 	want_errno("FINISH before the devices are back", EBUSY,
-		   luo_finish(session));
+		   luo_finish(carry.session));
 	check(ctx_rebind(&ctx[0], 0) && !ctx_verify(&ctx[0], true),
 	      "the first context is not what it was");
 }
 
-static void lost_ioas(int session)
+static void lost_ioas(void)
 {
-	uint32_t ioas = state->want[1].ioas[0].id;
-	uint32_t hwpt = state->want[1].dev[0].hwpt;
+	uint32_t ioas = ctx[1].want->ioas[0].id;
+	uint32_t hwpt = ctx[1].want->dev[0].hwpt;
 	char output[OUTPUT_LEN];
 	int fd;
 
@@ -117,7 +93,8 @@ static void lost_ioas(int session)
 	must(iommufd_destroy(ctx[1].fd, ioas));
 	want_no_bind(1, "its IOAS destroyed", ENOENT, HWPT(hwpt),
 		     text_of("its IOAS %llu was destroyed", ioas), NULL);
-	want_errno("FINISH with a device missing", EBUSY, luo_finish(session));
+	want_errno("FINISH with a device missing", EBUSY,
+		   luo_finish(carry.session));
 	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
 	want_no_jump("with a device missing", EBUSY,
 		     "iommufd of the last handover not finished");
@@ -128,55 +105,25 @@ static void lost_ioas(int session)
 	check(!handover_number("incoming/unfinished"), "still unfinished");
 }
 
-static void take_back(unsigned int nr)
-{
-	int session = must(luo_retrieve(SESSION));
-	unsigned int i;
-
-	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
-	state = mem.va;
-	check(state->magic == STATE_MAGIC && state->size == sizeof(*state) &&
-	      state->kexecs == nr - 1, "this is not the memory of kexec %u",
-	      nr - 1);
-	state->kexecs = nr;
-	for (i = 0; i < 2; i++) {
-		ctx_adopt(&ctx[i], i ? "second" : "first", &state->want[i],
-			  must(luo_restore(session, i ? TOKEN_SECOND :
-							TOKEN_IOMMUFD)));
-		ctx_memory(&ctx[i], &mem);
-	}
-	changed_maps(session);
-	lost_ioas(session);
-	must(luo_finish(session));
-	close(session);
-	close(ctx[1].fd);
-}
-
 int main(int argc, char **argv)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
-	int session;
+	unsigned int nr = carry_stage(argc, argv);
 
-	check(argc == 2, "usage: bind NUMBER");
-	background();
 	handover = must(handover_open());
 	if (nr) {
-		take_back(nr);
+		carry_retrieve(&carry, "bind", nr);
+		changed_maps();
+		lost_ioas();
+		carry_finish(&carry);
+		close(ctx[1].fd);
 		check(!ctx_verify(&ctx[0], true), "the context has changed");
-		tally_end((void *)((char *)mem.va + STATE_LEN -
-				   sizeof(struct tally)));
+		tally_end(&carry.state->sum);
 	} else {
-		must(memory_create(&mem, SESSION, MEMORY_LEN));
-		state = mem.va;
-		state->magic = STATE_MAGIC;
-		state->size = sizeof(*state);
+		carry_create(&carry, "bind");
 		build(0);
 	}
 	build(1);
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx[0].fd, TOKEN_IOMMUFD));
-	must(luo_preserve(session, ctx[1].fd, TOKEN_SECOND));
+	carry_hand_over(&carry);
 	if (nr) {
 		seal();
 		unload_kernel();

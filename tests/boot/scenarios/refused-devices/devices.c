@@ -9,42 +9,20 @@
  */
 #include <linux/vfio.h>
 
-#include "ctx.h"
 #include "edu.h"
 #include "side.h"
-
-#define SESSION		"main"
-
-#define MEMORY_LEN	(1ULL << 20)
-#define STATE_LEN	0x20000ULL
-#define STATE_MAGIC	0x73766564ULL
 
 #define VIRTIO_VENDOR	0x1af4
 #define VIRTIO_NET	0x1041
 #define IGB_VF		0x10ca
 #define PCI_DEVICES	"/sys/bus/pci/devices/"
 
-/* Of the controllers: the one that crosses, and the one with VFs. */
-#define NIC_MAIN	0
+/* Of the controllers the one with VFs; the first one crosses. */
 #define NIC_PF		1
 
 /* Of the edu devices in the order of their addresses. */
 #define EDU_FUNCTION	0
 #define EDU_BEHIND	2
-
-struct state {
-	uint64_t magic;
-	uint32_t size;
-	uint32_t kexecs;
-	struct want want;
-};
-
-_Static_assert(sizeof(struct state) + sizeof(struct tally) <= STATE_LEN,
-	       "the state has grown");
-
-static struct memory mem;
-static struct state *state;
-static struct ctx ctx;
 
 static const char *device(uint32_t id, const char *bdf)
 {
@@ -190,64 +168,7 @@ static void cases(void)
 	side_close(&s);
 }
 
-/* ---- the context that goes through --------------------------------------- */
-
-static void build(void)
-{
-	char bdf[PCI_BDF_LEN];
-	uint32_t ioas, dev;
-
-	must(memory_create(&mem, SESSION, MEMORY_LEN));
-	state = mem.va;
-	state->magic = STATE_MAGIC;
-	state->size = sizeof(*state);
-	ctx_open(&ctx, SESSION, &state->want);
-	ctx_memory(&ctx, &mem);
-	ioas = ctx_ioas(&ctx);
-	ctx_map(&ctx, ioas, 0, STATE_LEN, 0x30000, 0x40000000, IOVA_RW);
-	find(IGB_VENDOR, IGB_DEVICE, NIC_MAIN, bdf);
-	dev = ctx_bind(&ctx, bdf);
-	ctx_attach(&ctx, dev, ioas);
-	ctx_settle(&ctx);
-}
-
-static void take_back(unsigned int nr)
-{
-	int session = must(luo_retrieve(SESSION));
-
-	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
-	state = mem.va;
-	check(state->magic == STATE_MAGIC && state->size == sizeof(*state) &&
-	      state->kexecs == nr - 1, "this is not the memory of kexec %u",
-	      nr - 1);
-	state->kexecs = nr;
-	ctx_adopt(&ctx, SESSION, &state->want,
-		  must(luo_restore(session, TOKEN_IOMMUFD)));
-	ctx_memory(&ctx, &mem);
-	check(ctx_rebind(&ctx, 0) && !ctx_verify(&ctx, true),
-	      "the context is not what it was");
-	must(luo_finish(session));
-	close(session);
-}
-
 int main(int argc, char **argv)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
-	int session;
-
-	check(argc == 2, "usage: devices NUMBER");
-	background();
-	handover = must(handover_open());
-	if (nr)
-		take_back(nr);
-	else
-		build();
-	cases();
-	check(!ctx_verify(&ctx, true), "the context has changed");
-	tally_end((void *)((char *)mem.va + STATE_LEN - sizeof(struct tally)));
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx.fd, TOKEN_IOMMUFD));
-	close(handover);
-	background_ready();
+	side_main(argc, argv, 1, cases);
 }

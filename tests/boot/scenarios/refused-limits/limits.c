@@ -8,32 +8,11 @@
  */
 #include <sys/resource.h>
 
-#include "ctx.h"
 #include "side.h"
-
-#define SESSION		"main"
-
-#define MEMORY_LEN	(1ULL << 20)
-#define STATE_LEN	0x20000ULL
-#define STATE_MAGIC	0x696d696cULL
 
 #define IOMMUFDS	1024
 #define MEMFDS		4096
 #define HWPTS		4096
-
-struct state {
-	uint64_t magic;
-	uint32_t size;
-	uint32_t kexecs;
-	struct want want;
-};
-
-_Static_assert(sizeof(struct state) + sizeof(struct tally) <= STATE_LEN,
-	       "the state has grown");
-
-static struct memory mem;
-static struct state *state;
-static struct ctx ctx;
 
 /* "side" is one of them. */
 static void iommufds(void)
@@ -107,60 +86,17 @@ static void hwpts(void)
 	side_close(&s);
 }
 
-static void build(void)
+static void cases(void)
 {
-	uint32_t ioas;
-
-	must(memory_create(&mem, SESSION, MEMORY_LEN));
-	state = mem.va;
-	state->magic = STATE_MAGIC;
-	state->size = sizeof(*state);
-	ctx_open(&ctx, SESSION, &state->want);
-	ctx_memory(&ctx, &mem);
-	ioas = ctx_ioas(&ctx);
-	ctx_map(&ctx, ioas, 0, STATE_LEN, 0x30000, 0x40000000, IOVA_RW);
-	ctx_settle(&ctx);
-}
-
-static void take_back(unsigned int nr)
-{
-	int session = must(luo_retrieve(SESSION));
-
-	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
-	state = mem.va;
-	check(state->magic == STATE_MAGIC && state->size == sizeof(*state) &&
-	      state->kexecs == nr - 1, "this is not the memory of kexec %u",
-	      nr - 1);
-	state->kexecs = nr;
-	ctx_adopt(&ctx, SESSION, &state->want,
-		  must(luo_restore(session, TOKEN_IOMMUFD)));
-	ctx_memory(&ctx, &mem);
-	must(luo_finish(session));
-	close(session);
+	iommufds();
+	memfds();
+	hwpts();
 }
 
 int main(int argc, char **argv)
 {
 	struct rlimit files = { 16384, 16384 };
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
-	int session;
 
-	check(argc == 2, "usage: limits NUMBER");
-	background();
 	must(setrlimit(RLIMIT_NOFILE, &files) ? -errno : 0);
-	handover = must(handover_open());
-	if (nr)
-		take_back(nr);
-	else
-		build();
-	iommufds();
-	memfds();
-	hwpts();
-	check(!ctx_verify(&ctx, true), "the context has changed");
-	tally_end((void *)((char *)mem.va + STATE_LEN - sizeof(struct tally)));
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx.fd, TOKEN_IOMMUFD));
-	close(handover);
-	background_ready();
+	side_main(argc, argv, 0, cases);
 }

@@ -11,30 +11,12 @@
 
 #include <linux/vfio.h>
 
-#include "ctx.h"
 #include "side.h"
 
-#define SESSION		"main"
-
-#define MEMORY_LEN	(1ULL << 20)
-#define STATE_LEN	0x20000ULL
-#define STATE_MAGIC	0x67756c70ULL
 #define E1000E_DEVICE	0x10d3
 #define PATIENCE_MS	60000
 
-struct state {
-	uint64_t magic;
-	uint32_t size;
-	uint32_t kexecs;
-	struct want want;
-};
-
-_Static_assert(sizeof(struct state) + sizeof(struct tally) <= STATE_LEN,
-	       "the state has grown");
-
-static struct memory mem;
-static struct state *state;
-static struct ctx ctx;
+static struct carry carry;
 static int host;
 
 /* ---- the slot ------------------------------------------------------------ */
@@ -122,26 +104,7 @@ static void unplugged(void)
 
 /* ---- the context that goes through --------------------------------------- */
 
-static void build(void)
-{
-	char bdf[PCI_BDF_LEN];
-	uint32_t ioas, dev;
-
-	must(memory_create(&mem, SESSION, MEMORY_LEN));
-	state = mem.va;
-	state->magic = STATE_MAGIC;
-	state->size = sizeof(*state);
-	ctx_open(&ctx, SESSION, &state->want);
-	ctx_memory(&ctx, &mem);
-	ioas = ctx_ioas(&ctx);
-	ctx_map(&ctx, ioas, 0, STATE_LEN, 0x30000, 0x40000000, IOVA_RW);
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
-	dev = ctx_bind(&ctx, bdf);
-	ctx_attach(&ctx, dev, ioas);
-	ctx_settle(&ctx);
-}
-
-static void another_device(int session)
+static void another_device(void)
 {
 	char output[OUTPUT_LEN], text[64];
 	int err;
@@ -149,61 +112,41 @@ static void another_device(int session)
 	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
 	take_out();
 	put_in("e1000e", E1000E_DEVICE);
-	err = ctx_rebind_refused(&ctx, 0);
+	err = ctx_rebind_refused(carry.ctx, 0);
 	snprintf(text, sizeof(text),
 		 "another device than the one handed over as device %u of",
-		 state->want.dev[0].id);
+		 carry.ctx[0].want->dev[0].id);
 	tally_one(err == ENODEV && strstr(kernel_log(), text), false,
 		  "bind of another device: %s", strerror(err));
-	want_errno("FINISH without the device", EBUSY, luo_finish(session));
+	want_errno("FINISH without the device", EBUSY,
+		   luo_finish(carry.session));
 	want_no_jump("without the device", EBUSY, "not finished");
-	check(!ctx_verify(&ctx, false), "the refusal has changed the context");
+	check(!ctx_verify(carry.ctx, false),
+	      "the refusal has changed the context");
 	take_out();
 	put_in("igb", IGB_DEVICE);
 	unload_kernel();
 }
 
-static void take_back(unsigned int nr)
-{
-	int session = must(luo_retrieve(SESSION));
-
-	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
-	state = mem.va;
-	check(state->magic == STATE_MAGIC && state->size == sizeof(*state) &&
-	      state->kexecs == nr - 1, "this is not the memory of kexec %u",
-	      nr - 1);
-	state->kexecs = nr;
-	ctx_adopt(&ctx, SESSION, &state->want,
-		  must(luo_restore(session, TOKEN_IOMMUFD)));
-	ctx_memory(&ctx, &mem);
-	another_device(session);
-	check(ctx_rebind(&ctx, 0) && !ctx_verify(&ctx, true),
-	      "the context is not what it was");
-	must(luo_finish(session));
-	close(session);
-}
-
 int main(int argc, char **argv)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
-	int session;
+	unsigned int nr = carry_stage(argc, argv);
 
-	check(argc == 2, "usage: unplug NUMBER");
-	background();
 	handover = must(handover_open());
 	host = must(open("/dev/virtio-ports/handover.host",
 			 O_RDWR | O_CLOEXEC));
 	if (nr) {
-		take_back(nr);
+		carry_retrieve(&carry, "main", nr);
+		another_device();
+		carry_rebind(&carry);
+		carry_finish(&carry);
 	} else {
 		unplugged();
-		build();
+		carry_build(&carry, "main", 1);
 	}
-	check(!ctx_verify(&ctx, true), "the context has changed");
-	tally_end((void *)((char *)mem.va + STATE_LEN - sizeof(struct tally)));
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx.fd, TOKEN_IOMMUFD));
+	carry_verify(&carry);
+	tally_end(&carry.state->sum);
+	carry_hand_over(&carry);
 	if (nr) {
 		seal();
 		unload_kernel();
