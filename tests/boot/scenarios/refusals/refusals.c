@@ -15,31 +15,18 @@
 #include <linux/kexec.h>
 #include <linux/vfio.h>
 
-#include "ctx.h"
 #include "mock.h"
 #include "side.h"
 
 #define SESSION		"main"
-
-#define MEMORY_LEN	(1ULL << 20)
-#define STATE_LEN	0x20000ULL
-#define STATE_MAGIC	0x73666572ULL
 #define IMAGE		"/run/refusals.iho"
 #define ALLOWED_MOST	4000	/* ranges in one IOAS; docs/operators-guide.md */
 
-struct state {
-	uint64_t magic;
-	uint32_t size;
-	uint32_t kexecs;
-	uint32_t vfio_ioas;
-	struct want want;
-};
+/* Which of its IOASes is the VFIO IOAS. */
+#define VFIO_IOAS	1
 
-_Static_assert(sizeof(struct state) <= STATE_LEN, "the state has grown");
-
-static struct memory mem;
-static struct state *state;
-static struct ctx ctx;
+static struct carry carry;
+static struct ctx *const ctx = carry.ctx;
 
 /* ---- nothing preserved --------------------------------------------------- */
 
@@ -789,69 +776,70 @@ static int bind_third(int iommufd)
 /* Every call that would change a context. */
 static void changes(struct side *s)
 {
-	uint32_t ioas = ctx.want->ioas[0].id, spare = ctx.want->ioas[1].id;
-	uint64_t iova = ctx.want->ioas[0].map[0].iova;
-	uint64_t len = ctx.want->ioas[0].map[0].length;
+	uint32_t ioas = ctx->want->ioas[0].id, spare = ctx->want->ioas[1].id;
+	uint64_t iova = ctx->want->ioas[0].map[0].iova;
+	uint64_t len = ctx->want->ioas[0].map[0].length;
 	struct iommu_iova_range range = { 0, 0xffffffff };
 	struct mock_cmd mock = { .size = sizeof(mock), .id = spare };
 	uint32_t id, pt;
 	uint64_t at = 0;
 	int fd;
 
-	want_busy("IOAS_ALLOC", ioas_alloc(ctx.fd, &id));
-	want_busy("IOAS_ALLOW_IOVAS", ioas_allow(ctx.fd, spare, &range, 1));
-	want_busy("IOAS_MAP", map_user(ctx.fd, spare, mem.va, GUEST_PAGE,
+	want_busy("IOAS_ALLOC", ioas_alloc(ctx->fd, &id));
+	want_busy("IOAS_ALLOW_IOVAS", ioas_allow(ctx->fd, spare, &range, 1));
+	want_busy("IOAS_MAP", map_user(ctx->fd, spare, carry.mem.va, GUEST_PAGE,
 				       CASE_IOVA));
-	want_busy("IOAS_MAP_FILE", map_fixed(ctx.fd, spare, mem.fd, 0,
+	want_busy("IOAS_MAP_FILE", map_fixed(ctx->fd, spare, carry.mem.fd, 0,
 					     GUEST_PAGE, CASE_IOVA));
-	want_busy("IOAS_COPY", ioas_copy(ctx.fd, spare, &at, ioas, iova, len,
+	want_busy("IOAS_COPY", ioas_copy(ctx->fd, spare, &at, ioas, iova, len,
 					 IOVA_RO));
-	want_busy("IOAS_UNMAP", ioas_unmap(ctx.fd, ioas, iova, len, NULL));
-	want_busy("IOAS_UNMAP of all", ioas_unmap(ctx.fd, ioas, 0, UINT64_MAX,
+	want_busy("IOAS_UNMAP", ioas_unmap(ctx->fd, ioas, iova, len, NULL));
+	want_busy("IOAS_UNMAP of all", ioas_unmap(ctx->fd, ioas, 0, UINT64_MAX,
 						  NULL));
-	want_busy("OPTION set RLIMIT_MODE", iommufd_option_set(ctx.fd,
+	want_busy("OPTION set RLIMIT_MODE", iommufd_option_set(ctx->fd,
 				IOMMU_OPTION_RLIMIT_MODE, 0, 1));
-	want_busy("OPTION set HUGE_PAGES", iommufd_option_set(ctx.fd,
+	want_busy("OPTION set HUGE_PAGES", iommufd_option_set(ctx->fd,
 				IOMMU_OPTION_HUGE_PAGES, spare, 0));
-	want_busy("DESTROY", iommufd_destroy(ctx.fd, spare));
-	want_busy("HWPT_ALLOC", hwpt_alloc(ctx.fd, ctx.want->dev[0].id, ioas, 0,
-					   &id));
-	want_busy("HWPT_SET_DIRTY_TRACKING", call(ctx.fd,
+	want_busy("DESTROY", iommufd_destroy(ctx->fd, spare));
+	want_busy("HWPT_ALLOC", hwpt_alloc(ctx->fd, ctx->want->dev[0].id, ioas,
+					   0, &id));
+	want_busy("HWPT_SET_DIRTY_TRACKING", call(ctx->fd,
 			IOMMU_HWPT_SET_DIRTY_TRACKING,
 			&(struct iommu_hwpt_set_dirty_tracking) {
 				.size = sizeof(struct
 					iommu_hwpt_set_dirty_tracking),
-				.hwpt_id = ctx.want->dev[0].hwpt }));
+				.hwpt_id = ctx->want->dev[0].hwpt }));
 	id = spare;
-	want_busy("VFIO_IOAS set", vfio_ioas(ctx.fd, IOMMU_VFIO_IOAS_SET, &id));
-	want_busy("VFIO_IOAS clear", vfio_ioas(ctx.fd, IOMMU_VFIO_IOAS_CLEAR,
+	want_busy("VFIO_IOAS set", vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_SET,
+					     &id));
+	want_busy("VFIO_IOAS clear", vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_CLEAR,
 					       &id));
-	want_busy("FAULT_QUEUE_ALLOC", fault_queue(ctx.fd, &id, &fd));
-	want_busy("VIOMMU_ALLOC", call(ctx.fd, IOMMU_VIOMMU_ALLOC,
+	want_busy("FAULT_QUEUE_ALLOC", fault_queue(ctx->fd, &id, &fd));
+	want_busy("VIOMMU_ALLOC", call(ctx->fd, IOMMU_VIOMMU_ALLOC,
 			&(struct iommu_viommu_alloc) {
 				.size = sizeof(struct iommu_viommu_alloc) }));
-	want_busy("VDEVICE_ALLOC", call(ctx.fd, IOMMU_VDEVICE_ALLOC,
+	want_busy("VDEVICE_ALLOC", call(ctx->fd, IOMMU_VDEVICE_ALLOC,
 			&(struct iommu_vdevice_alloc) {
 				.size = sizeof(struct iommu_vdevice_alloc) }));
-	want_busy("VEVENTQ_ALLOC", call(ctx.fd, IOMMU_VEVENTQ_ALLOC,
+	want_busy("VEVENTQ_ALLOC", call(ctx->fd, IOMMU_VEVENTQ_ALLOC,
 			&(struct iommu_veventq_alloc) {
 				.size = sizeof(struct iommu_veventq_alloc) }));
-	want_busy("HW_QUEUE_ALLOC", call(ctx.fd, IOMMU_HW_QUEUE_ALLOC,
+	want_busy("HW_QUEUE_ALLOC", call(ctx->fd, IOMMU_HW_QUEUE_ALLOC,
 			&(struct iommu_hw_queue_alloc) {
 				.size = sizeof(struct iommu_hw_queue_alloc) }));
 	mock.op = MOCK_DEVICE;
-	want_busy("a device of the mock", call(ctx.fd, MOCK_CMD, &mock));
+	want_busy("a device of the mock", call(ctx->fd, MOCK_CMD, &mock));
 	mock.op = MOCK_ACCESS;
-	want_busy("an access object", call(ctx.fd, MOCK_CMD, &mock));
+	want_busy("an access object", call(ctx->fd, MOCK_CMD, &mock));
 
-	want_busy("a bind", bind_third(ctx.fd));
+	want_busy("a bind", bind_third(ctx->fd));
 	pt = s->ioas;
 	want_busy("an attach", vfio_attach(s->dev, &pt));
 	pt = spare;
-	want_busy("a move to an IOAS", vfio_attach(ctx.dev[0], &pt));
-	pt = ctx.want->hwpt[1].id;
-	want_busy("a move to an HWPT", vfio_attach(ctx.dev[0], &pt));
-	want_busy("a detach", vfio_detach(ctx.dev[0]));
+	want_busy("a move to an IOAS", vfio_attach(ctx->dev[0], &pt));
+	pt = ctx->want->hwpt[1].id;
+	want_busy("a move to an HWPT", vfio_attach(ctx->dev[0], &pt));
+	want_busy("a detach", vfio_detach(ctx->dev[0]));
 }
 
 /* Refused calls through VFIO's type1 interface leave no trace either. */
@@ -877,24 +865,25 @@ static void type1_changes(void)
 /* Calls that change nothing go on working. */
 static void questions(void)
 {
-	uint32_t ioas = ctx.want->ioas[0].id, id = 0, nr = 16;
+	uint32_t ioas = ctx->want->ioas[0].id, id = 0, nr = 16;
 	struct iommu_hw_info info = {
 		.size = sizeof(info),
-		.dev_id = ctx.want->dev[0].id,
+		.dev_id = ctx->want->dev[0].id,
 	};
 	struct vfio_device_info device = { .argsz = sizeof(device) };
 	struct iommu_iova_range ranges[16];
 	uint64_t value;
 	uint16_t vendor;
 
-	must(ioas_ranges(ctx.fd, ioas, ranges, &nr, &value));
-	must(call(ctx.fd, IOMMU_GET_HW_INFO, &info));
-	must(iommufd_option_get(ctx.fd, IOMMU_OPTION_RLIMIT_MODE, 0, &value));
-	must(iommufd_option_get(ctx.fd, IOMMU_OPTION_HUGE_PAGES, ioas, &value));
-	must(vfio_ioas(ctx.fd, IOMMU_VFIO_IOAS_GET, &id));
-	check(id == state->vfio_ioas, "the VFIO IOAS is %u", id);
-	must(call(ctx.dev[0], VFIO_DEVICE_GET_INFO, &device));
-	must(vfio_config_read(ctx.dev[0], 0, &vendor, sizeof(vendor)));
+	must(ioas_ranges(ctx->fd, ioas, ranges, &nr, &value));
+	must(call(ctx->fd, IOMMU_GET_HW_INFO, &info));
+	must(iommufd_option_get(ctx->fd, IOMMU_OPTION_RLIMIT_MODE, 0, &value));
+	must(iommufd_option_get(ctx->fd, IOMMU_OPTION_HUGE_PAGES, ioas,
+				&value));
+	must(vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_GET, &id));
+	check(id == ctx->want->ioas[VFIO_IOAS].id, "the VFIO IOAS is %u", id);
+	must(call(ctx->dev[0], VFIO_DEVICE_GET_INFO, &device));
+	must(vfio_config_read(ctx->dev[0], 0, &vendor, sizeof(vendor)));
 	check(vendor == IGB_VENDOR, "config space has %#x", vendor);
 }
 
@@ -921,7 +910,7 @@ static void while_sealed(struct side *s)
 	      "a refused change has moved the seal");
 	must(handover_unseal(handover));
 	want_undone("UNSEAL", "released for another load");
-	check(!ctx_verify(&ctx, true), "a refused change has had an effect");
+	check(!ctx_verify(ctx, true), "a refused change has had an effect");
 }
 
 /*
@@ -1144,61 +1133,41 @@ static void seal_undone(struct side *s)
 
 static void build(void)
 {
-	char bdf[PCI_BDF_LEN];
-	uint32_t ioas, dev;
+	uint32_t ioas, other, dev;
 
-	must(memory_create(&mem, SESSION, MEMORY_LEN));
-	state = mem.va;
-	state->magic = STATE_MAGIC;
-	state->size = sizeof(*state);
-	ctx_open(&ctx, SESSION, &state->want);
-	ctx_memory(&ctx, &mem);
-	ioas = ctx_ioas(&ctx);
-	state->vfio_ioas = ctx_ioas(&ctx);
-	must(vfio_ioas(ctx.fd, IOMMU_VFIO_IOAS_SET, &state->vfio_ioas));
-	ctx_map(&ctx, ioas, 0, STATE_LEN, 0x30000, 0x40000000, IOVA_RW);
-	ctx_map(&ctx, ioas, 0, 0x80000, 0x11000, 0x100007000, IOVA_RO);
-	nic_bdf(0, bdf);
-	dev = ctx_bind(&ctx, bdf);
-	ctx_attach(&ctx, dev, ioas);
-	ctx_hwpt(&ctx, dev, ioas);
-	ctx_settle(&ctx);
+	carry_create(&carry, SESSION);
+	carry_open(&carry, 0, SESSION);
+	ioas = carry_ioas(ctx);
+	other = ctx_ioas(ctx);
+	must(vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_SET, &other));
+	ctx_map(ctx, ioas, 0, 0x80000, 0x11000, 0x100007000, IOVA_RO);
+	dev = carry_nic(ctx, 0, ioas);
+	ctx_hwpt(ctx, dev, ioas);
+	ctx_settle(ctx);
 }
 
 static void take_back(unsigned int nr)
 {
 	char output[OUTPUT_LEN];
 	uint32_t id = 0;
-	int session, early;
+	int early;
 
 	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
 	want_no_jump("before anything is retrieved", EBUSY, "not finished");
-	session = must(luo_retrieve(SESSION));
-	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
-	state = mem.va;
-	check(state->magic == STATE_MAGIC && state->size == sizeof(*state) &&
-	      state->kexecs == nr - 1, "this is not the memory of kexec %u",
-	      nr - 1);
-	state->kexecs = nr;
-	ctx_adopt(&ctx, SESSION, &state->want,
-		  must(luo_restore(session, TOKEN_IOMMUFD)));
-	ctx_memory(&ctx, &mem);
-
+	carry_retrieve(&carry, SESSION, nr);
 	want_errno("FINISH before the device is back", EBUSY,
-		   luo_finish(session));
+		   luo_finish(carry.session));
 	want_no_jump("before the device is back", EBUSY, "not finished");
 	early = must(luo_create("early"));
 	want_errno("preserving it before FINISH", EBUSY,
-		   luo_preserve(early, ctx.fd, TOKEN_IOMMUFD));
+		   luo_preserve(early, ctx->fd, TOKEN_IOMMUFD));
 	close(early);
 
-	check(ctx_rebind(&ctx, 0) && !ctx_verify(&ctx, true),
-	      "the context is not what it was");
-	must(vfio_ioas(ctx.fd, IOMMU_VFIO_IOAS_GET, &id));
-	check(id == state->vfio_ioas, "the VFIO IOAS is %u", id);
+	carry_rebind(&carry);
+	must(vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_GET, &id));
+	check(id == ctx->want->ioas[VFIO_IOAS].id, "the VFIO IOAS is %u", id);
 	want_no_jump("before FINISH", EBUSY, "not finished");
-	must(luo_finish(session));
-	close(session);
+	carry_finish(&carry);
 	unload_kernel();
 }
 
@@ -1234,9 +1203,7 @@ static void cases(void)
 	/* Two contexts together, and the seal on both. */
 	side_open(&s);
 	side_bind(&s);
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx.fd, TOKEN_IOMMUFD));
+	session = carry_hand_over(&carry);
 	while_sealed(&s);
 	seal_undone(&s);
 	side_close(&s);
@@ -1246,24 +1213,17 @@ static void cases(void)
 
 int main(int argc, char **argv)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
-	struct tally *sum;
-	int session;
+	unsigned int nr = carry_stage(argc, argv);
 
-	check(argc == 2, "usage: refusals NUMBER");
-	background();
 	handover = must(handover_open());
 	if (nr)
 		take_back(nr);
 	else
 		build();
 	cases();
-	check(!ctx_verify(&ctx, true), "the context has changed");
-	sum = (void *)((char *)mem.va + STATE_LEN - sizeof(*sum));
-	tally_end(sum);
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx.fd, TOKEN_IOMMUFD));
+	carry_verify(&carry);
+	tally_end(&carry.state->sum);
+	carry_hand_over(&carry);
 	close(handover);
 	background_ready();
 }

@@ -11,40 +11,21 @@
  */
 #include <sys/mman.h>
 
-#include "ctx.h"
-#include "igb.h"
+#include "carry.h"
 #include "image.h"
-#include "refuse.h"
 
 #define SESSION		"tampered"
-#define TOKEN_MEMORY	1
-#define TOKEN_IOMMUFD	2
-#define TOKEN_SECOND	3
-#define TOKEN_PLAIN	4
-
-#define MEMORY_LEN	(1ULL << 20)
-#define STATE_LEN	0x20000ULL
-#define STATE_MAGIC	0x706d6174ULL
+#define TOKEN_PLAIN	CARRY_TOKEN_FREE
 #define IMAGE		"/run/tampered.iho"
 #define SHOWN_MAX	40
 
 /* For /proc/self/fail-nth: more than any call allocates. */
 #define FAIL_NEVER	1000000
 
-struct state {
-	uint64_t magic;
-	uint32_t size;
-	uint32_t kexecs;
-	struct want want[2];
-	struct tally sum;
-};
-
-_Static_assert(sizeof(struct state) <= STATE_LEN, "the state has grown");
-
-static struct memory mem, plain;
-static struct state *state;
-static struct ctx ctx[2];
-static int handover, session;
+static struct carry carry;
+static struct ctx *const ctx = carry.ctx;
+static struct memory plain;
+static int handover;
 
 static struct image good, bad;
 static struct prop props[PROPS_MAX];
@@ -562,17 +543,12 @@ static void build(void)
 		{ 0x40000000, 0x7fffffff }, { 0x100000000, 0x3ffffffff },
 	};
 	uint32_t ioas, other, dev;
-	char bdf[PCI_BDF_LEN];
 
-	must(memory_create(&mem, SESSION, MEMORY_LEN));
+	carry_create(&carry, SESSION);
 	must(memory_create(&plain, "plain", 64 * GUEST_PAGE));
-	state = mem.va;
-	state->magic = STATE_MAGIC;
-	state->size = sizeof(*state);
 
 	/* Every kind of record. */
-	ctx_open(&ctx[0], "first", &state->want[0]);
-	ctx_memory(&ctx[0], &mem);
+	carry_open(&carry, 0, "first");
 	ctx_memory(&ctx[0], &plain);
 	ctx_rlimit_mode(&ctx[0], 1);
 	ioas = ctx_ioas(&ctx[0]);
@@ -582,17 +558,15 @@ static void build(void)
 	must(ioctl(ctx[0].fd, IOMMU_VFIO_IOAS, &(struct iommu_vfio_ioas) {
 			.size = sizeof(struct iommu_vfio_ioas),
 			.op = IOMMU_VFIO_IOAS_SET, .ioas_id = ioas }));
-	ctx_map(&ctx[0], ioas, 0, STATE_LEN, 0x30000, 0x40000000, IOVA_RW);
+	ctx_map(&ctx[0], ioas, 0, CARRY_STATE_LEN, CARRY_MAP_LEN, CARRY_IOVA,
+		IOVA_RW);
 	ctx_map(&ctx[0], ioas, 1, 0x3000, 0x8000, 0x100007000, IOVA_RO);
-	ctx_copy(&ctx[0], other, 0x5000, ioas, 0x40000000, IOVA_RO);
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
-	dev = ctx_bind(&ctx[0], bdf);
-	ctx_attach(&ctx[0], dev, ioas);
+	ctx_copy(&ctx[0], other, 0x5000, ioas, CARRY_IOVA, IOVA_RO);
+	dev = carry_nic(&ctx[0], 0, ioas);
 	ctx_hwpt(&ctx[0], dev, other);
 	ctx_settle(&ctx[0]);
 
-	ctx_open(&ctx[1], "second", &state->want[1]);
-	ctx_memory(&ctx[1], &mem);
+	carry_open(&carry, 1, "second");
 	ctx_memory(&ctx[1], &plain);
 	ioas = ctx_ioas(&ctx[1]);
 	ctx_map(&ctx[1], ioas, 1, 0, 0x2000, 0x1000, IOVA_RW);
@@ -603,49 +577,35 @@ static void take_back(unsigned int nr)
 {
 	int i;
 
-	session = must(luo_retrieve(SESSION));
-	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
-	must(memory_adopt(&plain, must(luo_restore(session, TOKEN_PLAIN))));
-	state = mem.va;
-	check(state->magic == STATE_MAGIC && state->size == sizeof(*state) &&
-	      state->kexecs == nr - 1, "this is not the memory of kexec %u",
-	      nr - 1);
-	state->kexecs = nr;
-	for (i = 0; i < 2; i++) {
-		ctx_adopt(&ctx[i], i ? "second" : "first", &state->want[i],
-			  must(luo_restore(session, i ? TOKEN_SECOND :
-							TOKEN_IOMMUFD)));
-		ctx_memory(&ctx[i], &mem);
+	carry_retrieve(&carry, SESSION, nr);
+	must(memory_adopt(&plain, must(luo_restore(carry.session,
+						   TOKEN_PLAIN))));
+	for (i = 0; i < 2; i++)
 		ctx_memory(&ctx[i], &plain);
-	}
-	check(ctx_rebind(&ctx[0], 0), "the device has another ID");
-	must(luo_finish(session));
-	close(session);
+	carry_rebind(&carry);
+	carry_finish(&carry);
 }
 
-static void verify_all(void)
+static int hand_over(void)
 {
-	check(!ctx_verify(&ctx[0], true) && !ctx_verify(&ctx[1], true),
-	      "a context is not what it was");
+	int session = carry_hand_over(&carry);
+
+	must(luo_preserve(session, plain.fd, TOKEN_PLAIN));
+	return session;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
+	unsigned int nr = carry_stage(argc, argv);
+	int session;
 
-	check(argc == 2, "usage: tampered NUMBER");
-	background();
 	handover = must(handover_open());
 	if (nr)
 		take_back(nr);
 	else
 		build();
-	verify_all();
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx[0].fd, TOKEN_IOMMUFD));
-	must(luo_preserve(session, ctx[1].fd, TOKEN_SECOND));
-	must(luo_preserve(session, plain.fd, TOKEN_PLAIN));
+	carry_verify(&carry);
+	session = hand_over();
 	if (nr) {
 		step = 7;
 		phase = nr;
@@ -653,13 +613,9 @@ int main(int argc, char **argv)
 	tries();
 	/* Changing something and back again would move the generation. */
 	close(session);
-	verify_all();
-	tally_end(&state->sum);
-	session = must(luo_create(SESSION));
-	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
-	must(luo_preserve(session, ctx[0].fd, TOKEN_IOMMUFD));
-	must(luo_preserve(session, ctx[1].fd, TOKEN_SECOND));
-	must(luo_preserve(session, plain.fd, TOKEN_PLAIN));
+	carry_verify(&carry);
+	tally_end(&carry.state->sum);
+	hand_over();
 	close(handover);
 	background_ready();
 }
