@@ -16,7 +16,7 @@
 
 #include "operator.h"
 #include "record.h"
-#include "side.h"
+#include "beside.h"
 
 #define FIRE_MS		5000
 /* It goes on until everything that has to happen has, but not for ever. */
@@ -91,7 +91,7 @@ static void print_file(const char *path)
 static void who_hangs(const char *what)
 {
 	static const char *const names[] = { "comm", "wchan", "syscall", "stack" };
-	char path[300];
+	char path[300], exe;
 	unsigned int i;
 	glob_t tasks;
 	size_t t;
@@ -102,7 +102,7 @@ static void who_hangs(const char *what)
 	for (t = 0; t < tasks.gl_pathc; t++) {
 		/* Kernel threads have nothing to read there. */
 		snprintf(path, sizeof(path), "%s/exe", tasks.gl_pathv[t]);
-		if (readlink(path, path, 1) < 0)
+		if (readlink(path, &exe, 1) < 0)
 			continue;
 		for (i = 0; i < ARRAY_SIZE(names); i++) {
 			snprintf(path, sizeof(path), "%s/%s",

@@ -3,8 +3,8 @@
  * Processes beside the workers: one whose maps get stuck in page faults, and
  * short-lived ones that are killed with whatever they have in their sessions.
  */
-#ifndef SIDE_H
-#define SIDE_H
+#ifndef BESIDE_H
+#define BESIDE_H
 
 #include <poll.h>
 #include <sys/syscall.h>
