@@ -4,25 +4,25 @@
 
 #include "demo.h"
 
-static void build(struct vmm *vmm)
+static void build(struct demo *demo)
 {
-	struct ctx *ctx = &vmm->ctx;
+	struct ctx *ctx = &demo->ctx;
 	uint32_t spare, ioas, dev;
-	struct state *state;
+	struct demo_state *state;
 	char bdf[PCI_BDF_LEN];
 
-	must(memory_create(&vmm->mem, SESSION, MEMORY_LEN));
-	state = vmm->state = vmm->mem.va;
-	state->magic = STATE_MAGIC;
+	must(memory_create(&demo->mem, DEMO_SESSION, DEMO_MEMORY_LEN));
+	state = demo->state = demo->mem.va;
+	state->magic = DEMO_STATE_MAGIC;
 	state->size = sizeof(*state);
 	check(getrandom(&state->key, sizeof(state->key), 0) ==
 	      sizeof(state->key), "no random numbers");
-	vmm->rng.state = state->key;
+	demo->rng.state = state->key;
 
-	ctx_open(ctx, SESSION, &state->want);
-	ctx_memory(ctx, &vmm->mem);
+	ctx_open(ctx, DEMO_SESSION, &state->want);
+	ctx_memory(ctx, &demo->mem);
 	ctx_scratch(ctx, 0, RING_OFF, RING_LEN);
-	dma_stamp(ctx, 0, SLOTS_OFF, MEMORY_LEN - SLOTS_OFF, state->key);
+	dma_stamp(ctx, 0, SLOTS_OFF, DEMO_MEMORY_LEN - SLOTS_OFF, state->key);
 
 	/* A gap in the IDs, so that "same ID" is not "first free ID". */
 	spare = ctx_ioas(ctx);
@@ -50,17 +50,18 @@ static void build(struct vmm *vmm)
 int main(void)
 {
 	unsigned int differs, controls;
-	struct vmm vmm;
+	struct demo demo;
 	uint64_t frames;
 
 	background();
-	build(&vmm);
-	check(!ctx_verify(&vmm.ctx, true), "the record is wrong from the start");
-	controls = ctx_control(&vmm.ctx, true, &vmm.rng);
+	build(&demo);
+	check(!ctx_verify(&demo.ctx, true),
+	      "the record is wrong from the start");
+	controls = ctx_control(&demo.ctx, true, &demo.rng);
 
-	frames = run_device(&vmm, &differs);
+	frames = demo_run_device(&demo, &differs);
 	check(!differs, "the device reads wrong pages from the start");
 	report("frames_before", "%llu", (unsigned long long)frames);
 	report("controls", "%u", controls);
-	hand_over(&vmm);
+	demo_hand_over(&demo);
 }

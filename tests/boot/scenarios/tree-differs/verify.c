@@ -8,24 +8,8 @@
 #include "demo.h"
 #include "refuse.h"
 
-_Static_assert(sizeof(struct state) + sizeof(struct tally) <= STATE_LEN,
-	       "no room for the sum");
-
-#define ALTER_LEAF	"/sys/kernel/debug/iommu_handover/alter_leaf"
-
-/* Doing it twice puts the leaf back. */
-static void alter_leaf(uint64_t iova)
-{
-	char text[64];
-	int fd, n;
-
-	n = snprintf(text, sizeof(text), "0 0x%llx", (unsigned long long)iova);
-	fd = open(ALTER_LEAF, O_WRONLY | O_CLOEXEC);
-	check(fd >= 0, "%s: %s", ALTER_LEAF, strerror(errno));
-	check(write(fd, text, n) == n, "%s: %s: %s", ALTER_LEAF, text,
-	      strerror(errno));
-	close(fd);
-}
+_Static_assert(sizeof(struct demo_state) + sizeof(struct tally) <=
+	       DEMO_STATE_LEN, "no room for the sum");
 
 static bool said(const char *words)
 {
@@ -35,16 +19,16 @@ static bool said(const char *words)
 	return strstr(sentence, words);
 }
 
-static void want_refused(struct vmm *vmm, uint64_t iova)
+static void want_refused(struct demo *demo, uint64_t iova)
 {
 	uint64_t compared = handover_number("incoming/trees_compared");
 	uint64_t equal = handover_number("incoming/trees_equal");
 	char sentence[SENTENCE_LEN], name[48];
 	int err;
 
-	alter_leaf(iova);
+	demo_alter_leaf(iova);
 	snprintf(name, sizeof(name), "IOVA 0x%llx ", (unsigned long long)iova);
-	err = ctx_rebind_refused(&vmm->ctx, 0);
+	err = ctx_rebind_refused(&demo->ctx, 0);
 	handover_attr("last_refusal", sentence);
 	tally_one(err == EBADMSG && strstr(sentence, name), false,
 		  "bind with another leaf at 0x%llx: %s: %s",
@@ -53,14 +37,14 @@ static void want_refused(struct vmm *vmm, uint64_t iova)
 		  handover_number("incoming/trees_equal") == equal, true,
 		  "the trees count as equal");
 
-	check(!ctx_verify(&vmm->ctx, false),
+	check(!ctx_verify(&demo->ctx, false),
 	      "the refusal has changed the context");
-	err = luo_finish(vmm->session);
+	err = luo_finish(demo->session);
 	tally_one(err == -EBUSY, true, "FINISH gives %d", err);
 	err = jump();
 	tally_one(err == -EBUSY && said("not finished"), true,
 		  "the jump gives %d", err);
-	alter_leaf(iova);
+	demo_alter_leaf(iova);
 }
 
 int main(int argc, char **argv)
@@ -69,46 +53,46 @@ int main(int argc, char **argv)
 	char output[OUTPUT_LEN];
 	struct want_ioas *ioas;
 	unsigned int differs;
-	struct vmm vmm;
+	struct demo demo;
 	struct tally *sum;
 	uint64_t frames;
 	uint32_t i;
 
 	check(nr, "usage: verify NUMBER");
 	background();
-	take_back(&vmm, nr);
-	ioas = &vmm.state->want.ioas[0];
+	demo_take_back(&demo, nr);
+	ioas = &demo.state->want.ioas[0];
 	/* The end of the demo's state is free, and zero at first. */
-	sum = (void *)((char *)vmm.mem.va + STATE_LEN - sizeof(*sum));
+	sum = (void *)((char *)demo.mem.va + DEMO_STATE_LEN - sizeof(*sum));
 	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
 
 	for (i = 0; i < ioas->map_nr; i++) {
 		const struct want_map *map = &ioas->map[i];
 		uint64_t pages = map->length / GUEST_PAGE;
 
-		want_refused(&vmm, map->iova);
+		want_refused(&demo, map->iova);
 		if (pages > 2)
-			want_refused(&vmm, map->iova + GUEST_PAGE *
-				     (1 + rng_below(&vmm.rng, pages - 2)));
-		want_refused(&vmm, map->iova + (pages - 1) * GUEST_PAGE);
+			want_refused(&demo, map->iova + GUEST_PAGE *
+				     (1 + rng_below(&demo.rng, pages - 2)));
+		want_refused(&demo, map->iova + (pages - 1) * GUEST_PAGE);
 	}
 
-	check(ctx_rebind(&vmm.ctx, 0) && !ctx_verify(&vmm.ctx, true),
+	check(ctx_rebind(&demo.ctx, 0) && !ctx_verify(&demo.ctx, true),
 	      "the context is not what it was");
 	check(handover_number("incoming/trees_compared") ==
 	      tally.tried / 4 + 1 &&
 	      handover_number("incoming/trees_equal") == 1,
 	      "the trees are counted wrongly");
-	frames = run_device(&vmm, &differs);
+	frames = demo_run_device(&demo, &differs);
 	check(!differs, "the device reads other pages than before");
 	report("frames_after", "%llu", (unsigned long long)frames);
 	report("frames_before", "%llu", (unsigned long long)frames);
 	/* Every device is back, the session is still not finished. */
 	tally_one(jump() == -EBUSY && said("not finished"), false,
 		  "the jump before FINISH");
-	must(luo_finish(vmm.session));
-	close(vmm.session);
+	must(luo_finish(demo.session));
+	close(demo.session);
 	unload_kernel();
 	tally_end(sum);
-	hand_over(&vmm);
+	demo_hand_over(&demo);
 }
