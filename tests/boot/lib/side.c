@@ -306,6 +306,15 @@ void want_undone(const char *what, const char *why)
 
 /* ---- beside what goes through -------------------------------------------- */
 
+void side_end(struct carry *carry)
+{
+	carry_verify(carry);
+	tally_end(&carry->state->sum);
+	carry_hand_over(carry);
+	close(handover);
+	background_ready();
+}
+
 void side_main(int argc, char **argv, unsigned int nics, void (*cases)(void))
 {
 	unsigned int nr = carry_stage(argc, argv);
@@ -317,9 +326,5 @@ void side_main(int argc, char **argv, unsigned int nics, void (*cases)(void))
 	else
 		carry_build(&carry, "main", nics);
 	cases();
-	carry_verify(&carry);
-	tally_end(&carry.state->sum);
-	carry_hand_over(&carry);
-	close(handover);
-	background_ready();
+	side_end(&carry);
 }

@@ -174,12 +174,20 @@ const char *undone_by(void);
 void want_undone(const char *what, const char *why);
 
 /**
+ * side_end() - the end of main(), once all cases were tried
+ * @carry: what goes through the kexecs, every device bound; it has to be what
+ *	it was
+ *
+ * Reports the tally over all stages and hands @carry over.
+ */
+void side_end(struct carry *carry) __attribute__((noreturn));
+
+/**
  * side_main() - main() of a scenario that is all cases
  * @nics: 82576s of the context that goes through the kexecs, session "main"
  * @cases: spoils contexts beside it
  *
- * Reports the tally over all stages. The context has to be what it was, after
- * each kexec and after @cases.
+ * Ends with side_end().
  */
 void side_main(int argc, char **argv, unsigned int nics, void (*cases)(void))
 	__attribute__((noreturn));

@@ -1221,9 +1221,5 @@ int main(int argc, char **argv)
 	else
 		build();
 	cases();
-	carry_verify(&carry);
-	tally_end(&carry.state->sum);
-	carry_hand_over(&carry);
-	close(handover);
-	background_ready();
+	side_end(&carry);
 }
