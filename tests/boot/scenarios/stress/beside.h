@@ -116,7 +116,7 @@ static void stuck_loop(const char *bdf)
 
 	for (round = 0; !atomic_load(&live->stop); round++) {
 		stuck_open(&s, bdf);
-		if (round % 8 == 7) {
+		if (round % 8 == 7 && !atomic_load(&live->lull)) {
 			s.session = must(luo_create(STUCK_SESSION));
 			must(luo_preserve(s.session, s.iommufd, TOKEN_IOMMUFD));
 			/* It may be sealed already, with nothing in it. */
@@ -124,7 +124,7 @@ static void stuck_loop(const char *bdf)
 			s.session = -1;
 		}
 		stuck_begin(&s);
-		if (round % 8 == 3) {
+		if (round % 8 == 3 && !atomic_load(&live->lull)) {
 			s.session = must(luo_create(STUCK_SESSION));
 			must(luo_preserve(s.session, s.iommufd, TOKEN_IOMMUFD));
 		}

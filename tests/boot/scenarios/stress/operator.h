@@ -97,8 +97,20 @@ static void check_refusal(const char *what, int err, const char *sentence,
 
 /* ---- the loader --------------------------------------------------------- */
 
+/* Not a time: let it end; kill it as soon as something is sealed. */
+#define KILL_NEVER	(-1)
+#define KILL_SEALED	(-2)
+
+static bool is_sealed(void)
+{
+	char text[SENTENCE_LEN];
+
+	handover_attr("state", text);
+	return !strcmp(text, "sealed");
+}
+
 /*
- * Runs kexec, and kills it after @kill_ms when that is not negative.
+ * Runs kexec, and kills it after @kill_ms, or as above.
  * Return: as run_program().
  */
 static int run_kexec(char output[OUTPUT_LEN], char *const argv[], int kill_ms)
@@ -123,9 +135,14 @@ static int run_kexec(char output[OUTPUT_LEN], char *const argv[], int kill_ms)
 	for (;;) {
 		int64_t left = kill_ms < 0 ? -1 : (int64_t)(end - now_ms());
 
+		if (kill_ms == KILL_SEALED) {
+			left = 1;
+			if (is_sealed())
+				kill_ms = left = 0;
+		}
 		if (kill_ms >= 0 && left <= 0) {
 			kill(pid, SIGKILL);
-			kill_ms = -1;
+			kill_ms = KILL_NEVER;
 			continue;
 		}
 		if (poll(&poller, 1, left) <= 0)
@@ -228,7 +245,7 @@ static bool load_handover(bool sound, int kill_ms)
 	if (!status != (sound && !refused))
 		wrong("kexec exited with %d and said: %s", status, output);
 	if (sealed)
-		count(N_seals);
+		count(N_loaded);
 	return sealed;
 }
 
@@ -272,14 +289,35 @@ static bool running(void)
 	return !atomic_load(&live->stop);
 }
 
-/* Seals for as long as it takes to refuse the kernel; kills some loaders. */
+/* A whole load keeps a CPU busy with digests: longer where all is slower. */
+static void rest(unsigned int ms)
+{
+	for (ms *= live->pace; ms >= 5 && running(); ms -= 5)
+		sleep_ms(5);
+}
+
+/*
+ * Seals for as long as it takes to refuse the kernel. Some loaders are killed;
+ * what one has sealed stands until something else undoes it.
+ */
 static void *seal_thread(void *arg)
 {
 	struct rng rng = rng_for(500);
 
-	while (running())
-		load_handover(false, rng_below(&rng, 5) ? -1 :
-						(int)rng_below(&rng, 60));
+	while (running()) {
+		switch (rng_below(&rng, 6)) {
+		case 0:
+			load_handover(false, rng_below(&rng, 60));
+			break;
+		case 1:
+		case 2:
+			load_handover(false, KILL_SEALED);
+			rest(rng_below(&rng, 64));
+			break;
+		default:
+			load_handover(false, KILL_NEVER);
+		}
+	}
 	return arg;
 }
 
@@ -294,13 +332,13 @@ static void *load_thread(void *arg)
 
 	while (running()) {
 		pthread_mutex_lock(&jump_lock);
-		load_handover(true, rng_below(&rng, 3) ? -1 :
+		load_handover(true, rng_below(&rng, 3) ? KILL_NEVER :
 					(int)rng_below(&rng, 600));
 		if (rng_below(&rng, 2))
 			sleep_ms(rng_below(&rng, 60));
 		switch (rng_below(&rng, 3)) {
 		case 0:
-			status = run_kexec(output, argv, -1);
+			status = run_kexec(output, argv, KILL_NEVER);
 			if (status && !strstr(output, "busy"))
 				wrong("kexec -u exited with %d: %s", status,
 				      output);
@@ -316,7 +354,7 @@ static void *load_thread(void *arg)
 		unseal(dev);
 		must(load_plain(false));
 		pthread_mutex_unlock(&jump_lock);
-		sleep_ms(rng_below(&rng, 100));
+		rest(rng_below(&rng, 100));
 	}
 	close(dev);
 	return arg;
@@ -351,7 +389,7 @@ static void *gate_thread(void *arg)
 		}
 		must(load_plain(false));
 		pthread_mutex_unlock(&jump_lock);
-		sleep_ms(rng_below(&rng, 300));
+		rest(rng_below(&rng, 300));
 	}
 	return arg;
 }
@@ -377,7 +415,7 @@ static void read_sysfs(void)
 		wrong("no contexts with an iommufd preserved");
 }
 
-static uint64_t ask(int dev, struct rng *rng)
+static uint64_t ask(int dev, uint64_t *sealed_generation, struct rng *rng)
 {
 	struct iommu_handover_query query;
 	char sentence[SENTENCE_LEN];
@@ -394,6 +432,11 @@ static uint64_t ask(int dev, struct rng *rng)
 		wrong("QUERY: state %u, sealed generation %llu of %llu, image of %llu bytes",
 		      query.state, LL(query.sealed_generation),
 		      LL(query.generation), LL(query.image_len));
+	if (query.sealed_generation &&
+	    query.sealed_generation != *sealed_generation) {
+		*sealed_generation = query.sealed_generation;
+		count(N_seals);
+	}
 	/* Not always, so that a load comes to its end now and then. */
 	atomic_store(&live->sealed, query.state == IOMMU_HANDOVER_SEALED &&
 				    rng_below(rng, 2));
@@ -423,11 +466,11 @@ static void false_seal(int dev, uint64_t generation)
 static void *probe_thread(void *arg)
 {
 	int dev = must(handover_open());
-	uint64_t last = 0, now;
+	uint64_t last = 0, sealed = 0, now;
 	struct rng rng = rng_for(503);
 
 	while (running()) {
-		now = ask(dev, &rng);
+		now = ask(dev, &sealed, &rng);
 		if (now < last)
 			wrong("the generation was %llu and is %llu", LL(last),
 			      LL(now));

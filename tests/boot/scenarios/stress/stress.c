@@ -21,8 +21,9 @@
 #define FIRE_MS		5000
 /* It goes on until everything that has to happen has, but not for ever. */
 #define FIRE_MOST	20
-/* Bursts and lulls of the debug kernel are so much longer. */
+/* The debug kernel's loaders need so much longer to come to their seals. */
 #define PACE_SLOW	10
+#define RARELY_SLOW	10000
 /* Nothing here takes long but for one that hangs. */
 #define HANG_MS		30000
 
@@ -270,7 +271,7 @@ static void test_stuck(const char *bdf)
 	pid = start_stuck(bdf);
 	tell_stuck('b');
 	must_snapshot(dev, "beside a stuck map");
-	check(load_handover(false, -1), "no seal beside a stuck map");
+	check(load_handover(false, KILL_NEVER), "no seal beside a stuck map");
 	others_go_on();
 	/* Preserved in the middle of its call. */
 	tell_stuck('i');
@@ -286,7 +287,7 @@ static void test_stuck(const char *bdf)
 	tell_stuck('s');
 	tell_stuck('m');
 	must_snapshot(dev, "behind a stuck map");
-	check(load_handover(false, -1), "no seal behind a stuck map");
+	check(load_handover(false, KILL_NEVER), "no seal behind a stuck map");
 	tell_stuck('e');
 	must_snapshot(dev, "without it");
 	close(to_stuck);
@@ -308,7 +309,7 @@ static void test_stuck(const char *bdf)
 	close(to_stuck);
 	close(from_stuck);
 	must_snapshot(dev, "behind a killed one");
-	check(load_handover(false, -1), "no seal behind a killed stuck map");
+	check(load_handover(false, KILL_NEVER), "no seal behind a killed stuck map");
 	close(dev);
 }
 
@@ -349,6 +350,18 @@ static void see_that_all_move(unsigned long last[PROCS][THREADS])
 	}
 }
 
+/* Until a load has begun and ended, or it is in vain. */
+static void await_load(void)
+{
+	unsigned long loads = atomic_load(&live->count[N_loads]) + 2;
+	uint64_t end = now_ms() + 1000 * live->pace;
+
+	while (atomic_load(&live->count[N_loads]) < loads && now_ms() < end) {
+		look_after();
+		sleep_ms(5);
+	}
+}
+
 /* Bursts and lulls; the end is at a random point. */
 static void rage(struct rng *rng, uint64_t ms)
 {
@@ -358,17 +371,18 @@ static void rage(struct rng *rng, uint64_t ms)
 	unsigned long beats[PROCS][THREADS] = {};
 	pthread_t thread[ARRAY_SIZE(operators)];
 	uint64_t start = now_ms(), end, moved = start;
-	/* A loader needs that much longer to come to its seal. */
-	unsigned int pace = slow ? PACE_SLOW : 1, i;
+	unsigned int i;
 
 	end = start + ms - rng_below(rng, ms / 4);
 	for (i = 0; i < ARRAY_SIZE(operators); i++)
 		must(-pthread_create(&thread[i], NULL, operators[i], NULL));
 	while (now_ms() < end ||
 	       (!teeth_shown() && now_ms() < start + FIRE_MOST * ms)) {
-		sleep_ms((20 + rng_below(rng, 200)) * pace);
+		sleep_ms((20 + rng_below(rng, 200)) * live->pace);
 		atomic_store(&live->lull, true);
-		sleep_ms((20 + rng_below(rng, 100)) * pace);
+		sleep_ms(20 + rng_below(rng, 100));
+		if (slow || !rng_below(rng, 3))
+			await_load();
 		atomic_store(&live->lull, false);
 		look_after();
 		if (now_ms() < moved + HANG_MS * (slow ? 2 : 1))
@@ -393,7 +407,8 @@ static void new_live(void)
 	live = mmap(NULL, sizeof(*live), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(live != MAP_FAILED, "mmap: errno %d", errno);
-	live->rarely = 32 * (slow ? PACE_SLOW : 1);
+	live->pace = slow ? PACE_SLOW : 1;
+	live->rarely = slow ? RARELY_SLOW : 32;
 	must(sem_init(&live->ready, 1, 0) ? -errno : 0);
 	must(sem_init(&live->go, 1, 0) ? -errno : 0);
 	must(sem_init(&live->ended, 1, 0) ? -errno : 0);
@@ -465,7 +480,7 @@ static void run_stage(void)
 {
 	struct rng rng = rng_for(600);
 	char stuck_bdf[PCI_BDF_LEN];
-	unsigned int p, crosses = 0, c;
+	unsigned int p, crosses = 0, c, i;
 	int session, dev;
 
 	dev_bdf(STUCK_DEV, stuck_bdf);
@@ -474,6 +489,9 @@ static void run_stage(void)
 	for (p = 0; p < PROCS; p++)
 		wait_for(&live->ready, "a worker that should start");
 	test_stuck(stuck_bdf);
+	/* What counts is what happens in the race. */
+	for (i = 0; i < COUNTS_NR; i++)
+		atomic_store(&live->count[i], 0);
 	for (p = 0; p < PROCS + 2; p++)
 		sem_post(&live->go);
 	rage(&rng, option("stress.ms=", FIRE_MS));

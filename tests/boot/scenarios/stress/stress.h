@@ -153,7 +153,7 @@ struct state {
 	X(seals) X(busy) X(stale) X(again) X(gate) X(killed)		\
 	X(calls) X(maps) X(user_maps) X(copies) X(unmaps) X(attaches)	\
 	X(binds) X(opens) X(sessions) X(stuck) X(churned) X(loads)	\
-	X(plain_loads) X(snapshots) X(unseals) X(locked_out)
+	X(loaded) X(plain_loads) X(snapshots) X(unseals) X(locked_out)
 
 enum {
 #define X(name) N_##name,
@@ -169,7 +169,8 @@ enum {
  * @stop: come to an end after the call that you are in
  * @lull: change little, so that a seal has a chance
  * @sealed: there was a seal a moment ago: run against it, lull or not
- * @rarely: in a lull, do one thing in so many; more where all is slower
+ * @pace: bursts, lulls and rests are so many times as long as elsewhere
+ * @rarely: in a lull, do one thing in so many
  * @failed: one of us has seen something wrong
  * @sealable: the iommufd may be in a session, so a call on it may give EBUSY
  * @epoch: moves with @sealable
@@ -186,6 +187,7 @@ struct live {
 	atomic_bool lull;
 	atomic_bool sealed;
 	atomic_bool failed;
+	unsigned int pace;
 	unsigned int rarely;
 	atomic_uint sealable[PROCS][CTXS];
 	atomic_uint epoch[PROCS][CTXS];

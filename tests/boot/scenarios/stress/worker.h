@@ -537,13 +537,32 @@ static void one_call(struct worker *w)
 	calls[rng_below(&w->rng, ARRAY_SIZE(calls))](w);
 }
 
+static void tidy_all(struct worker *w)
+{
+	for (w->c = 0; w->c < CTXS; w->c++) {
+		pthread_rwlock_rdlock(&open_lock[w->c]);
+		while (slots[w->p][w->c].fd >= 0 && tidy_one(w) &&
+		       !atomic_load(&live->stop))
+			;
+		pthread_rwlock_unlock(&open_lock[w->c]);
+	}
+}
+
 static void *change_thread(void *arg)
 {
 	struct worker *w = arg;
+	bool tidied = false;
 	unsigned int burst = 0;
 
 	while (!atomic_load(&live->stop)) {
 		atomic_fetch_add(&live->beat[w->p][w->t], 1);
+		/* What cannot cross would be in the way for all of a lull. */
+		if (!atomic_load(&live->lull)) {
+			tidied = false;
+		} else if (!tidied) {
+			tidy_all(w);
+			tidied = true;
+		}
 		if (pause_now(&w->rng, &burst))
 			continue;
 		w->c = rng_below(&w->rng, CTXS);
