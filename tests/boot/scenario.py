@@ -8,7 +8,7 @@ import string
 import subprocess
 
 HOST_ONLY = {"host", "qemu-args", "kernel-args", "kexecs", "allow-lines",
-             "table", "debug-kernel"}
+             "table", "debug-kernel", "plain-kernel"}
 GUEST_SHELLS = {"/bin/sh", "/bin/ash", "/bin/busybox", "/usr/bin/env"}
 
 
