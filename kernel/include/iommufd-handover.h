@@ -137,9 +137,9 @@ long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
  *
  * A seal on the context is broken (undone) first.
  *
- * Return: true when the jump
- * has been committed to and the caller must leave everything in place, no lock
- * held then; else false, with the lock read-held until change_end().
+ * Return: true when the jump has been committed to and the caller must leave
+ * everything in place, no lock held then; else false, with the lock read-held
+ * until change_end().
  */
 bool iommufd_handover_close_begin(struct iommufd_ctx *ictx);
 
