@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -175,4 +176,40 @@ void background_ready(void)
 	close(ready_fd);
 	for (;;)
 		pause();
+}
+
+uint64_t boot_option(const char *key, uint64_t without)
+{
+	char text[4096], *at;
+	ssize_t n;
+	int fd = must(open("/proc/cmdline", O_RDONLY | O_CLOEXEC));
+
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	check(n >= 0, "/proc/cmdline cannot be read");
+	text[n] = '\0';
+	at = strstr(text, key);
+	return at ? strtoull(at + strlen(key), NULL, 0) : without;
+}
+
+uint64_t boot_seed(const char *key)
+{
+	uint64_t seed;
+
+	check(getrandom(&seed, sizeof(seed), 0) == sizeof(seed),
+	      "no random numbers");
+	return boot_option(key, seed >> 16);
+}
+
+int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
 }

@@ -92,6 +92,19 @@ uint64_t rng_u64(struct rng *rng);
 /** rng_below() - a number from 0 to @n - 1; @n is not 0 */
 uint64_t rng_below(struct rng *rng, uint64_t n);
 
+/**
+ * boot_option() - a number on the kernel's command line
+ * @key: with its equals sign, "stress.ms="
+ * @without: what to return when it is not there
+ */
+uint64_t boot_option(const char *key, uint64_t without);
+
+/** boot_seed() - the seed that @key names, or a random one of 48 bits */
+uint64_t boot_seed(const char *key);
+
+/** write_text() - write to a file that exists; 0 or a negative errno */
+int write_text(const char *path, const char *text);
+
 /** digest64() - FNV-1a over 64-bit words; @len is a multiple of 8, in bytes */
 uint64_t digest64(const void *data, size_t len);
 

@@ -38,19 +38,6 @@ static int read_hex(const char *bdf, const char *file, unsigned long *value)
 	return 0;
 }
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 int pci_find(uint16_t vendor, uint16_t device, unsigned int nth,
 	     char bdf[PCI_BDF_LEN])
 {

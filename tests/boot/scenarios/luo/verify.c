@@ -45,16 +45,6 @@ static unsigned int fact(const char *name)
 	return atoi(text);
 }
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	check(fd >= 0, "%s: %s", path, strerror(errno));
-	check(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %s",
-	      path, strerror(errno));
-	close(fd);
-}
-
 /* Take a capability out of the effective set, or put it back. */
 static void capability(unsigned int cap, bool on)
 {
@@ -124,12 +114,12 @@ static void faults_on(void)
 	for (i = 0; i < ARRAY_SIZE(quiet); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose",
 			 quiet[i]);
-		write_file(path, "0");
+		must(write_text(path, "0"));
 	}
-	write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
-	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	must(write_text("/sys/kernel/debug/failslab/ignore-gfp-wait", "N"));
+	must(write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N"));
+	must(write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N"));
+	must(write_text("/sys/kernel/debug/fail_page_alloc/min-order", "0"));
 }
 
 static int fail_fd = -1;
@@ -873,7 +863,7 @@ static void case_abandon(void)
 	      fact("incoming/unfinished"), finished, PARTS);
 	kexec_refused();
 
-	write_file(HANDOVER "incoming/abandon", "1\n");
+	must(write_text(HANDOVER "incoming/abandon", "1\n"));
 	check(!fact("incoming/unfinished"), "%u contexts are unfinished",
 	      fact("incoming/unfinished"));
 	check(!fact("incoming/devices_pending"), "%u devices are pending",

@@ -487,27 +487,6 @@ static void hand_over(void)
 	background_ready();
 }
 
-static uint64_t choose_seed(void)
-{
-	static const char key[] = "objects.seed=";
-	char text[4096], *at;
-	uint64_t seed;
-	ssize_t n;
-	int fd;
-
-	fd = must(open("/proc/cmdline", O_RDONLY | O_CLOEXEC));
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	check(n >= 0, "/proc/cmdline cannot be read");
-	text[n] = '\0';
-	at = strstr(text, key);
-	if (at)
-		return strtoull(at + strlen(key), NULL, 0);
-	check(getrandom(&seed, sizeof(seed), 0) == sizeof(seed),
-	      "no random numbers");
-	return seed >> 16;
-}
-
 static void change(unsigned int step)
 {
 	change_a(&bundles[0], &bundles[0].ctx[0], step);
@@ -518,7 +497,7 @@ static void change(unsigned int step)
 
 static void build(void)
 {
-	uint64_t seed = choose_seed();
+	uint64_t seed = boot_seed("objects.seed=");
 	unsigned int i, j;
 
 	report("seed", "%llu", LL(seed));

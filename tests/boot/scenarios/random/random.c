@@ -268,26 +268,6 @@ static void hand_over(void)
 
 /* ---- building --------------------------------------------------------- */
 
-static uint64_t choose_seed(void)
-{
-	static const char key[] = "handover.seed=";
-	char text[4096], *at;
-	uint64_t seed;
-	ssize_t n;
-	int fd = must(open("/proc/cmdline", O_RDONLY | O_CLOEXEC));
-
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	check(n >= 0, "/proc/cmdline cannot be read");
-	text[n] = '\0';
-	at = strstr(text, key);
-	if (at)
-		return strtoull(at + strlen(key), NULL, 0);
-	check(getrandom(&seed, sizeof(seed), 0) == sizeof(seed),
-	      "no random numbers");
-	return seed >> 16;
-}
-
 /* What this machine's IOMMU takes, seen in a context that is closed again. */
 static void learn(void)
 {
@@ -391,7 +371,7 @@ static void open_context(uint32_t c, uint32_t s)
 static void build(void)
 {
 	uint32_t sessions, contexts, i, s;
-	uint64_t seed = choose_seed();
+	uint64_t seed = boot_seed("handover.seed=");
 
 	must(memory_create(&book_mem, "random-book", BOOK_LEN));
 	book = book_mem.va;
@@ -438,7 +418,7 @@ static void build(void)
 static void exam_memory(void)
 {
 	/* Not every kernel has huge pages of shared memory */
-	write_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+	write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
 		   "always");
 	must(memory_create(&exam_mem, "exam", EXAM_LEN));
 }

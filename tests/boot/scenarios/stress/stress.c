@@ -33,20 +33,6 @@ static bool slow;
 
 /* ---- small parts -------------------------------------------------------- */
 
-static uint64_t option(const char *name, uint64_t without)
-{
-	char text[4096], *at;
-	ssize_t n;
-	int fd = must(open("/proc/cmdline", O_RDONLY | O_CLOEXEC));
-
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	check(n >= 0, "/proc/cmdline cannot be read");
-	text[n] = '\0';
-	at = strstr(text, name);
-	return at ? strtoull(at + strlen(name), NULL, 0) : without;
-}
-
 /*
  * One device of each process can copy memory. The others have no interrupt
  * line: enabling one takes ACPI's interpreter, which is slower than all else.
@@ -494,7 +480,7 @@ static void run_stage(void)
 		atomic_store(&live->count[i], 0);
 	for (p = 0; p < PROCS + 2; p++)
 		sem_post(&live->go);
-	rage(&rng, option("stress.ms=", FIRE_MS));
+	rage(&rng, boot_option("stress.ms=", FIRE_MS));
 
 	dev = must(handover_open());
 	unseal(dev);
@@ -528,7 +514,7 @@ static void setup(void)
 	state->size = sizeof(*state);
 	check(getrandom(&state->seed, sizeof(state->seed), 0) ==
 	      sizeof(state->seed), "no random numbers");
-	state->seed = option("stress.seed=", state->seed >> 16);
+	state->seed = boot_option("stress.seed=", state->seed >> 16);
 	report("seed", "%llu", LL(state->seed));
 	for (i = 0; i < ALL_DEVS; i++) {
 		dev_bdf(i, bdf);
