@@ -467,12 +467,12 @@ void iho_seal_break(const char *why)
 	lockdep_assert_held(&iho_mutex);
 	if (!seal)
 		return;
+	if (seal->kimage)
+		orphan = seal->kimage;
 	/*
 	 * While nothing can change: a table page that is freed and comes back
 	 * as another's preserved page must not lose that.
 	 */
-	if (seal->kimage)
-		orphan = seal->kimage;
 	seal_free(seal);
 	seal = NULL;
 	list_for_each_entry(ctx, &iho_contexts, list)

@@ -761,6 +761,7 @@ static int check_hwpt(struct iho_out_ctx *ctx, struct iommufd_hwpt_paging *hwpt)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "HWPT %u has a fault queue, which cannot be handed over",
 			      hwpt->common.obj.id);
+	/* VT-d knows better than the last call that ended */
 	if (hwpt->handover.dirty_tracking ||
 	    iho_vtd_dirty_tracking(hwpt->common.domain))
 		return refuse(ctx, -EOPNOTSUPP,
