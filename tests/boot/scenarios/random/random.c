@@ -296,10 +296,27 @@ static void learn(void)
 	report("hwpt_flags", "%u", book->flags_ok);
 }
 
+/* All huge pages of shared memory in this guest, in KiB */
+static uint64_t huge_memory(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kib = 0;
+	char line[128];
+	bool there = false;
+
+	check(f, "/proc/meminfo: %s", strerror(errno));
+	while (!there && fgets(line, sizeof(line), f))
+		there = sscanf(line, "ShmemHugePages: %llu kB", &kib) == 1;
+	fclose(f);
+	check(there, "this kernel has no huge pages of shared memory");
+	return kib;
+}
+
 static void create_memory(uint32_t m, uint32_t s)
 {
 	struct m_mem *x = &book->mem[m];
 	uint64_t len = between(50, 900) * PAGE;
+	uint64_t huge = huge_memory();
 	char name[16];
 	int fd;
 
@@ -323,6 +340,11 @@ static void create_memory(uint32_t m, uint32_t s)
 		.used = 1,
 	};
 	stamp_memory(m);
+	if (m)
+		return;
+	huge = huge_memory() - huge;
+	check(huge << 10 == len, "%llu KiB of the first file's %llu are huge",
+	      LL(huge), LL(len >> 10));
 }
 
 static bool token_taken(uint32_t s, uint64_t token)
@@ -417,9 +439,8 @@ static void build(void)
 
 static void exam_memory(void)
 {
-	/* Not every kernel has huge pages of shared memory */
-	write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
-		   "always");
+	must(write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+			"always"));
 	must(memory_create(&exam_mem, "exam", EXAM_LEN));
 }
 
@@ -464,6 +485,7 @@ static void setup(void)
 static void take_back(void)
 {
 	uint32_t order[SES_MAX], i, j, s;
+	uint64_t huge = huge_memory();
 
 	for (i = 0; i < SES_MAX; i++)
 		order[i] = i;
@@ -501,6 +523,9 @@ static void take_back(void)
 	}
 	check(!differs, "seed %llu: the memory is not what it was",
 	      LL(book->seed));
+	huge = huge_memory() - huge;
+	check(huge, "no file came back with its huge pages");
+	report("huge_kib_taken_back", "%llu", LL(huge));
 }
 
 static bool session_waits(uint32_t s)
