@@ -5,8 +5,12 @@
  *	objects-a	context a	nic0 and nic1, shared and explicit HWPTs
  *			context b	nic3, bound and mostly not attached;
  *					maps of odd bytes
- *	objects-b	context c	nic2, automatic HWPTs, moved about
+ *	objects-b	context c	nic2, automatic HWPTs, moved about;
+ *					charged by process
  *			context d	no device, charged by process
+ *
+ * Contexts a and c have one map with two copies of it, whose charge is looked
+ * at; a and d have a VFIO_IOAS now and then.
  *
  * "setup" builds them, "verify N" checks and changes them after kexec N, both
  * led by one seed, which objects.seed= on the kernel's command line may name.
@@ -19,8 +23,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
 
 #include "dma.h"
 
@@ -46,6 +55,13 @@
 #define SLOTS_IOVA(nic)	(0x20007f000ULL + (nic) * 0x100000ULL)
 #define DATA_OFF	(STATE_LEN + NICS * (RING_LEN + SLOTS_LEN))
 
+/* A map and two copies of it, all behind what else is mapped. */
+#define GROUP_NR	3
+#define GROUP_PAGES	7
+#define GROUP_LEN	(GROUP_PAGES * GUEST_PAGE)
+#define GROUP_OFF	0x3000ULL
+#define GROUP_IOVA(i)	(0x700000000ULL + (i) * 0x10000000ULL)
+
 #define FRAMES_WANTED	60
 #define FRAMES_WAIT_MS	60000
 
@@ -57,6 +73,8 @@
  * @key: of the stamps
  * @rng: the generator
  * @digest: of each memory file but for the state
+ * @vfio_ioas: of each context, ID or 0
+ * @pinned, @locked: VmPin and VmLck in KiB, in the first session's
  * @want: what each context should hold
  */
 struct state {
@@ -66,6 +84,9 @@ struct state {
 	uint64_t key;
 	struct rng rng;
 	uint64_t digest[MEMS];
+	uint32_t vfio_ioas[CTXS];
+	uint64_t pinned;
+	uint64_t locked;
 	struct want want[CTXS];
 };
 
@@ -138,7 +159,7 @@ static uint64_t add_maps(struct bundle *b, struct ctx *ctx, uint32_t ioas,
 	return iova;
 }
 
-/* The IOVA of some area that is not a controller's. */
+/* The IOVA of some area that is not a controller's and in no group. */
 static uint64_t any_map(struct bundle *b, struct ctx *ctx, uint32_t ioas)
 {
 	const struct want_ioas *want = ctx_find_ioas(ctx, ioas);
@@ -146,7 +167,9 @@ static uint64_t any_map(struct bundle *b, struct ctx *ctx, uint32_t ioas)
 
 	do {
 		map = &want->map[rng_below(&b->state->rng, want->map_nr)];
-	} while (map->iova >= RING_IOVA(0) && map->iova < SLOTS_IOVA(NICS));
+	} while ((map->iova >= RING_IOVA(0) && map->iova < SLOTS_IOVA(NICS)) ||
+		 (map->iova >= GROUP_IOVA(0) &&
+		  map->iova < GROUP_IOVA(GROUP_NR)));
 	return map->iova;
 }
 
@@ -168,6 +191,231 @@ static void map_top(struct ctx *ctx, uint32_t ioas)
 	must(ioas_ranges(ctx->fd, ioas, range, &nr, &align));
 	ctx_map(ctx, ioas, 1, 0, GUEST_PAGE, range[nr - 1].last + 1 -
 		GUEST_PAGE, IOVA_RO);
+}
+
+/* ---- VFIO_IOAS ------------------------------------------------------------ */
+
+static long vfio_ioas(int fd, uint16_t op, uint32_t *id)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd), .ioas_id = *id, .op = op,
+	};
+	long ret = ioctl(fd, IOMMU_VFIO_IOAS, &cmd) ? -errno : 0;
+
+	*id = cmd.ioas_id;
+	return ret;
+}
+
+/* Set it, or clear it when @id is 0. */
+static void set_vfio_ioas(struct bundle *b, struct ctx *ctx, uint32_t id)
+{
+	b->state->vfio_ioas[ctx - b->ctx] = id;
+	must(vfio_ioas(ctx->fd, id ? IOMMU_VFIO_IOAS_SET :
+		       IOMMU_VFIO_IOAS_CLEAR, &id));
+}
+
+/* It goes with its IOAS. */
+static void destroy_ioas(struct bundle *b, struct ctx *ctx, uint32_t id)
+{
+	if (b->state->vfio_ioas[ctx - b->ctx] == id)
+		b->state->vfio_ioas[ctx - b->ctx] = 0;
+	ctx_destroy(ctx, id);
+}
+
+/* Is VFIO_IOAS @id, or none when that is 0? */
+static bool is_vfio_ioas(const struct ctx *ctx, uint32_t id)
+{
+	uint32_t got = 0;
+	long ret = vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_GET, &got);
+
+	return id ? !ret && got == id : ret == -ENODEV;
+}
+
+/*
+ * Another than it is, and none or one, have to be seen. Returns how many such
+ * controls were tried.
+ */
+static unsigned int check_vfio_ioas(const struct bundle *b,
+				    const struct ctx *ctx)
+{
+	uint32_t id = b->state->vfio_ioas[ctx - b->ctx];
+
+	check(is_vfio_ioas(ctx, id), "%s: VFIO_IOAS is not %u", ctx->name, id);
+	check(!is_vfio_ioas(ctx, id + 1) && (!id || !is_vfio_ioas(ctx, 0)),
+	      "%s: any VFIO_IOAS passes", ctx->name);
+	return id ? 2 : 1;
+}
+
+/* ---- what is charged ------------------------------------------------------ */
+
+/*
+ * KiB of a line of our status: VmPin is all that is pinned, VmLck what of it is
+ * charged to the process.
+ */
+static uint64_t status_kib(const char *format)
+{
+	unsigned long long kib = 0;
+	bool found = false;
+	char line[256];
+	FILE *file = fopen("/proc/self/status", "r");
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, format, &kib) == 1;
+	check(found, "/proc/self/status has no '%s'", format);
+	fclose(file);
+	return kib;
+}
+
+static uint64_t pinned_kib(void)
+{
+	return status_kib("VmPin: %llu kB");
+}
+
+static uint64_t locked_kib(void)
+{
+	return status_kib("VmLck: %llu kB");
+}
+
+/* Who has CAP_IPC_LOCK is charged nothing. */
+static void be_charged(void)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	must(setrlimit(RLIMIT_MEMLOCK, &all) ? -errno : 0);
+	must(syscall(SYS_capget, &head, data) ? -errno : 0);
+	data[0].effective &= ~(1U << CAP_IPC_LOCK);
+	must(syscall(SYS_capset, &head, data) ? -errno : 0);
+}
+
+/**
+ * struct group - one map, and two copies of it
+ * @ctx: the context
+ * @one: IOAS of the map and the first copy
+ * @two: IOAS of the second copy
+ * @last: which is taken away last: an IOAS with an HWPT has it
+ */
+struct group {
+	struct ctx *ctx;
+	uint32_t one;
+	uint32_t two;
+	unsigned int last;
+};
+
+static struct group group_of(struct bundle *b, unsigned int at)
+{
+	struct ctx *ctx = &b->ctx[at];
+	struct group g = {
+		.ctx = ctx,
+		.one = ctx->want->ioas[0].id,
+		.two = ctx->want->ioas[1].id,
+	};
+	uint32_t i;
+
+	g.last = 2;
+	for (i = 0; i < ctx->want->hwpt_nr; i++)
+		if (ctx->want->hwpt[i].ioas == g.one)
+			g.last = 0;
+	return g;
+}
+
+static void make_group(const struct group *g)
+{
+	ctx_map(g->ctx, g->one, 1, GROUP_OFF, GROUP_LEN, GROUP_IOVA(0),
+		IOVA_RW);
+	ctx_copy(g->ctx, g->one, GROUP_IOVA(1), g->one, GROUP_IOVA(0), IOVA_RO);
+	ctx_copy(g->ctx, g->two, GROUP_IOVA(2), g->one, GROUP_IOVA(0), IOVA_RW);
+}
+
+/* Has @what changed the charge by @pages since it was @pinned and @locked? */
+static void charged(const struct group *g, uint64_t *pinned, uint64_t *locked,
+		    int pages, const char *what)
+{
+	uint64_t was_pinned = *pinned, was_locked = *locked;
+	int64_t kib = pages * (int64_t)(GUEST_PAGE >> 10);
+
+	*pinned = pinned_kib();
+	*locked = locked_kib();
+	check(*pinned - was_pinned == (uint64_t)kib,
+	      "%s: %s: %llu KiB pinned, then %llu, not %lld more",
+	      g->ctx->name, what, LL(was_pinned), LL(*pinned), (long long)kib);
+	if (!g->ctx->want->rlimit_mode)
+		kib = 0;
+	check(*locked - was_locked == (uint64_t)kib,
+	      "%s: %s: %llu KiB charged to the process, then %llu, not %lld more",
+	      g->ctx->name, what, LL(was_locked), LL(*locked), (long long)kib);
+}
+
+/*
+ * A group costs its pages once: only the last of its members to go gives them
+ * back. The control: a second map of the same pages costs them once more.
+ */
+static void try_group(const struct group *g)
+{
+	uint64_t pinned = pinned_kib(), locked = locked_kib();
+	uint32_t ioas = g->last ? g->two : g->one;
+	unsigned int i, at;
+
+	ctx_map(g->ctx, ioas, 1, GROUP_OFF, GROUP_LEN, GROUP_IOVA(GROUP_NR),
+		IOVA_RW);
+	charged(g, &pinned, &locked, GROUP_PAGES, "a map of the same pages");
+	ctx_unmap(g->ctx, ioas, GROUP_IOVA(GROUP_NR));
+	charged(g, &pinned, &locked, -GROUP_PAGES, "that map gone");
+
+	for (i = 1; i <= GROUP_NR; i++) {
+		at = (g->last + i) % GROUP_NR;
+		ctx_unmap(g->ctx, at == 2 ? g->two : g->one, GROUP_IOVA(at));
+		charged(g, &pinned, &locked, i < GROUP_NR ? 0 : -GROUP_PAGES,
+			i < GROUP_NR ? "one of several gone" : "the last gone");
+	}
+	make_group(g);
+	charged(g, &pinned, &locked, GROUP_PAGES, "a map and two copies");
+}
+
+/*
+ * What is pinned and not charged to the process is charged to the user, which
+ * is seen only where it meets the limit: a page less does, and is refused.
+ */
+static void try_limit(const struct group *g)
+{
+	uint64_t pages = (pinned_kib() - locked_kib()) / (GUEST_PAGE >> 10);
+	struct rlimit old, new;
+	uint64_t iova = GROUP_IOVA(GROUP_NR);
+	int less;
+
+	must(getrlimit(RLIMIT_MEMLOCK, &old) ? -errno : 0);
+	for (less = 1; less >= 0; less--) {
+		new = old;
+		new.rlim_cur = (pages + GROUP_PAGES - less) * GUEST_PAGE;
+		must(setrlimit(RLIMIT_MEMLOCK, &new) ? -errno : 0);
+		if (less)
+			must_fail(ENOMEM, ioas_map_file(g->ctx->fd, g->one,
+					g->ctx->mem[1]->fd, GROUP_OFF,
+					GROUP_LEN, &iova, IOVA_RW |
+					IOMMU_IOAS_MAP_FIXED_IOVA));
+		else
+			ctx_map(g->ctx, g->one, 1, GROUP_OFF, GROUP_LEN, iova,
+				IOVA_RW);
+	}
+	ctx_unmap(g->ctx, g->one, iova);
+	must(setrlimit(RLIMIT_MEMLOCK, &old) ? -errno : 0);
+}
+
+/* Returns how many maps were charged that are no copies. */
+static unsigned int try_charges(void)
+{
+	struct group a = group_of(&bundles[0], 0);
+	struct group c = group_of(&bundles[1], 0);
+
+	check(!a.ctx->want->rlimit_mode && !a.last && c.ctx->want->rlimit_mode,
+	      "not the contexts whose charge can be told apart");
+	try_group(&a);
+	try_group(&c);
+	try_limit(&a);
+	return 3;
 }
 
 /* ---- building ------------------------------------------------------------ */
@@ -246,6 +494,7 @@ static void build_a(struct bundle *b, struct ctx *ctx)
 	ctx_copy(ctx, two, 0x380003000, one,
 		 any_map(b, ctx, one), IOVA_RO);
 	map_top(ctx, one);
+	set_vfio_ioas(b, ctx, two);
 }
 
 /* Context b: an IOAS for nic3, one mapped by the byte, one that is empty. */
@@ -278,8 +527,10 @@ static void build_b(struct bundle *b, struct ctx *ctx)
 /* Context c: nic2 has been in both IOASes and stays in the second. */
 static void build_c(struct bundle *b, struct ctx *ctx)
 {
-	uint32_t one = ctx_ioas(ctx), two, dev;
+	uint32_t one, two, dev;
 
+	ctx_rlimit_mode(ctx, 1);
+	one = ctx_ioas(ctx);
 	map_nic(ctx, one, 2);
 	add_maps(b, ctx, one, 0x1000, 5);
 	dev = bind_nic(ctx, 2);
@@ -306,6 +557,7 @@ static void build_d(struct bundle *b, struct ctx *ctx)
 	add_maps(b, ctx, one, 0, 6);
 	ctx_copy(ctx, two, 0x5000, one,
 		 any_map(b, ctx, one), IOVA_RO);
+	set_vfio_ioas(b, ctx, one);
 }
 
 /* ---- changes between kexecs ---------------------------------------------- */
@@ -319,12 +571,15 @@ static void change_a(struct bundle *b, struct ctx *ctx, unsigned int step)
 	case 1:
 		/* Each its own, of either kind. */
 		ctx_attach(ctx, 1, two);
+		set_vfio_ioas(b, ctx, 0);
 		break;
 	case 2:
 		ctx_attach(ctx, 1, idle);
+		set_vfio_ioas(b, ctx, one);
 		break;
 	default:
 		ctx_attach(ctx, 1, shared);
+		set_vfio_ioas(b, ctx, two);
 	}
 	ctx_unmap(ctx, one, any_map(b, ctx, one));
 	add_maps(b, ctx, one, 0x400000000 + step * 0x10000000ULL, 2);
@@ -358,13 +613,14 @@ static void change_d(struct bundle *b, struct ctx *ctx, unsigned int step)
 	uint32_t id;
 
 	if (step == 1) {
-		ctx_destroy(ctx, ctx->want->ioas[0].id);
+		destroy_ioas(b, ctx, ctx->want->ioas[0].id);
 		return;
 	}
 	id = ctx_ioas(ctx);
 	add_maps(b, ctx, id, step * 0x100000ULL, 3);
+	set_vfio_ioas(b, ctx, id);
 	if (step > 3)
-		ctx_destroy(ctx, ctx->want->ioas[0].id);
+		destroy_ioas(b, ctx, ctx->want->ioas[0].id);
 }
 
 /* ---- running -------------------------------------------------------------- */
@@ -451,6 +707,7 @@ static void settle(void)
 			check(!ctx_verify(ctx, true),
 			      "context %s is not what its record says",
 			      ctx->name);
+			check_vfio_ioas(&bundles[i], ctx);
 		}
 	}
 }
@@ -462,6 +719,8 @@ static void hand_over(void)
 	unsigned int i, j;
 
 	settle();
+	bundles[0].state->pinned = pinned_kib();
+	bundles[0].state->locked = locked_kib();
 	for (i = 0; i < BUNDLES; i++) {
 		struct bundle *b = &bundles[i];
 		/* The order of preservation must not matter. */
@@ -498,6 +757,7 @@ static void change(unsigned int step)
 static void build(void)
 {
 	uint64_t seed = boot_seed("objects.seed=");
+	struct group group;
 	unsigned int i, j;
 
 	report("seed", "%llu", LL(seed));
@@ -526,6 +786,10 @@ static void build(void)
 	build_b(&bundles[0], &bundles[0].ctx[1]);
 	build_c(&bundles[1], &bundles[1].ctx[0]);
 	build_d(&bundles[1], &bundles[1].ctx[1]);
+	for (i = 0; i < BUNDLES; i++) {
+		group = group_of(&bundles[i], 0);
+		make_group(&group);
+	}
 }
 
 static int setup(void)
@@ -534,6 +798,7 @@ static int setup(void)
 	uint64_t frames;
 
 	build();
+	try_charges();
 	frames = run_devices(&differs);
 	check(!differs, "the devices read wrong pages from the start");
 	report("frames_before", "%llu", LL(frames));
@@ -548,6 +813,7 @@ static int rehearse(unsigned int steps)
 	for (step = 0; step <= steps; step++) {
 		if (step)
 			change(step);
+		controls += try_charges();
 		run_devices(&differs);
 		check(!differs, "the devices read wrong pages at step %u",
 		      step);
@@ -593,6 +859,7 @@ static void look(struct bundle *b, struct ctx *ctx, bool bound, bool *ids_same,
 	ctx_verify(ctx, bound);
 	*ids_same &= ctx->differs == ctx->map_differs;
 	*maps_same &= !ctx->map_differs;
+	*controls += check_vfio_ioas(b, ctx);
 	if (!ctx->differs)
 		*controls += ctx_control(ctx, bound, &b->state->rng);
 }
@@ -601,7 +868,7 @@ static int verify(unsigned int nr)
 {
 	bool ids_same = true, maps_same = true;
 	unsigned int controls = 0, differs, areas = 0, i, j;
-	uint64_t frames;
+	uint64_t frames, pinned, locked;
 
 	for (i = 0; i < BUNDLES; i++)
 		take_back(&bundles[i], nr);
@@ -635,6 +902,16 @@ static int verify(unsigned int nr)
 	}
 	check(ids_same && maps_same, "a context is not what it was");
 
+	pinned = pinned_kib();
+	locked = locked_kib();
+	say("%llu KiB pinned, %llu of them charged to the process", LL(pinned),
+	    LL(locked));
+	check(pinned == bundles[0].state->pinned &&
+	      locked == bundles[0].state->locked,
+	      "%llu KiB were pinned before and %llu of them charged to the process",
+	      LL(bundles[0].state->pinned), LL(bundles[0].state->locked));
+	controls += try_charges();
+
 	frames = run_devices(&differs);
 	maps_same &= !differs;
 	report("frames_after", "%llu", LL(frames));
@@ -660,10 +937,13 @@ int main(int argc, char **argv)
 	const char *command = argc > 1 ? argv[1] : "";
 	unsigned int nr = argc > 2 ? atoi(argv[2]) : 0;
 
-	if (!strcmp(command, "rehearse"))
+	if (!strcmp(command, "rehearse")) {
+		be_charged();
 		return rehearse(nr);
+	}
 	check(!strcmp(command, "setup") || (!strcmp(command, "verify") && nr),
 	      "usage: objects setup | verify NUMBER | rehearse STEPS");
 	background();
+	be_charged();
 	return nr ? verify(nr) : setup();
 }
