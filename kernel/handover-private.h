@@ -127,10 +127,13 @@ u64 iho_generation(void);
 
 int iho_snapshot(void **buf, size_t *len, u64 *generation);
 int iho_seal(u64 generation, const void __user *image, u64 len);
-int iho_unseal(const char *why);
+int iho_unseal(void);
 
-/* Undo the seal, if there is one. Context: iho_mutex held. */
-void iho_seal_break(const char *why);
+/*
+ * Undo the seal, if there is one, for a reason that the gate repeats until the
+ * next SEAL. Context: iho_mutex held.
+ */
+__printf(1, 2) void iho_seal_break(const char *fmt, ...);
 
 /* For QUERY and sysfs. Context: iho_mutex held. */
 struct iho_seal_info {

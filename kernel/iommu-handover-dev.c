@@ -200,7 +200,7 @@ static int do_unseal(void *arg)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	return iho_unseal("released for another load or by kexec -u");
+	return iho_unseal();
 }
 
 union any_cmd {

@@ -70,6 +70,7 @@ u32 iho_nr_contexts;
 
 static atomic64_t generation = ATOMIC64_INIT(1);
 static struct seal *seal;
+static char undone[192];	/* why the last seal was; "" with the next */
 static u64 gated;		/* generation of the seal that the gate saw */
 static struct kimage *orphan;	/* loaded under a seal that was undone since */
 static u32 frozen;
@@ -188,11 +189,11 @@ static int preserve_tables(struct seal *s, const struct iho_live *live)
 		return iho_refuse(-EINVAL, "page tables: %s", iho_strerror(rc));
 	s->table_pa = kvcalloc(tables + 1, sizeof(u64), GFP_KERNEL);
 	if (!s->table_pa)
-		return iho_refuse(-ENOMEM, "out of memory for %llu page tables",
+		return iho_refuse(-ENOMEM, "out of memory for %llu page tables; free memory and load again",
 				  tables);
 	rc = visit_tables(s, live);
 	if (rc)
-		return iho_refuse(rc, "page tables cannot be preserved: error %d",
+		return iho_refuse(rc, "page tables cannot be preserved: error %d; free memory and load again",
 				  rc);
 	return 0;
 }
@@ -219,6 +220,78 @@ static int refuse_image(int rc, const struct iho_where *where)
 			  iho_strerror(rc));
 }
 
+/* What a record is about, for a sentence */
+static void describe_step(const struct iho_step *step, char *text, size_t len)
+{
+	switch (step->kind) {
+	case IHO_REC_OPTION:
+		scnprintf(text, len, "an option");
+		return;
+	case IHO_REC_IOAS_ALLOC:
+		scnprintf(text, len, "IOAS %u", step->ioas.out_ioas_id);
+		return;
+	case IHO_REC_IOAS_OPTION:
+		scnprintf(text, len, "an option of IOAS %u",
+			  step->option.object_id);
+		return;
+	case IHO_REC_ALLOW_IOVAS:
+		scnprintf(text, len, "the allowed ranges of IOAS %u",
+			  step->allow.ioas_id);
+		return;
+	case IHO_REC_VFIO_IOAS:
+		scnprintf(text, len, "the VFIO IOAS %u",
+			  step->vfio_ioas.ioas_id);
+		return;
+	case IHO_REC_MAP_FILE:
+		scnprintf(text, len, "a map of IOAS %u at IOVA %#llx",
+			  step->map.cmd.ioas_id, step->map.cmd.iova);
+		return;
+	case IHO_REC_VFIO_BIND:
+		scnprintf(text, len, "device %u", step->bind.cmd.out_devid);
+		return;
+	case IHO_REC_HWPT_ALLOC:
+		scnprintf(text, len, "HWPT %u", step->hwpt.cmd.out_hwpt_id);
+		return;
+	case IHO_REC_ATTACH:
+		scnprintf(text, len, "a device attached to HWPT %u",
+			  step->attach.cmd.pt_id);
+		return;
+	}
+	scnprintf(text, len, "of kind %u", step->kind);
+}
+
+/* Say which record of live state byte @at of the stream belongs to. */
+static int refuse_record(const struct iho_live *live, u32 ci, u64 at)
+{
+	const struct iho_context *c = &live->facts.context[ci];
+	struct iho_plan_source src = { .facts = &live->facts };
+	size_t work_len = iho_plan_work(c->records);
+	void *work __free(kvfree) = kvzalloc(work_len, GFP_KERNEL);
+	struct iho_where where;
+	struct iho_step step;
+	struct iho_plan plan;
+	char what[64];
+	int rc;
+
+	if (!work)
+		return iho_refuse(-ENOMEM,
+				  "out of memory to check the records; free memory and load again");
+	rc = iho_plan_init(&plan, &src, ci, live->buf + c->stream_off,
+			   c->stream_len, c->records, work, work_len, &where);
+	if (rc)
+		return refuse_image(rc, &where);
+	do {
+		rc = iho_plan_next(&plan, &step);
+	} while (rc > 0 && plan.pos <= at);
+	if (rc <= 0)
+		return iho_refuse(-EINVAL, "image: context-%u: %s", ci,
+				  iho_strerror(rc));
+	describe_step(&step, what, sizeof(what));
+	return iho_refuse(-EINVAL,
+			  "image: context-%u record %u differs from session \"%s\" token %llu, where it is %s; load again with the kexec of this kernel",
+			  ci, step.record, c->session, c->token, what);
+}
+
 static int check_stream(struct seal *s, const struct iho_image *image, u32 ci,
 			const struct iho_live *live)
 {
@@ -242,13 +315,11 @@ static int check_stream(struct seal *s, const struct iho_image *image, u32 ci,
 	for (i = 0; i < want->stream_len && a[i] == b[i]; i++)
 		;
 	if (i < want->stream_len)
-		return iho_refuse(-EINVAL,
-				  "image: context-%u: the records differ from the iommufd of session \"%s\" token %llu at byte %llu of the stream",
-				  ci, want->session, want->token, i);
+		return refuse_record(live, ci, i);
 	work_len = iho_plan_work(have.records);
 	work = kvzalloc(work_len, GFP_KERNEL);
 	if (!work)
-		return iho_refuse(-ENOMEM, "out of memory to check the records");
+		return iho_refuse(-ENOMEM, "out of memory to check the records; free memory and load again");
 	rc = iho_plan_init(&plan, &src, ci, a, have.stream_len, have.records,
 			   work, work_len, &where);
 	kvfree(work);
@@ -277,10 +348,10 @@ static int check_image(struct seal *s, const struct iho_live *live,
 		/* Nor has it an index */
 		if (where.index == IHO_NONE)
 			return iho_refuse(-EINVAL,
-					  "image: %s differs from live state",
+					  "image: %s differs from live state; load again with the kexec of this kernel",
 					  where.prop);
 		return iho_refuse(-EINVAL,
-				  "image: %s-%u %s differs from live state",
+				  "image: %s-%u %s differs from live state; load again with the kexec of this kernel",
 				  where.node, where.index, where.prop);
 	}
 	for (u32 ci = 0; ci < live->facts.contexts; ci++) {
@@ -302,7 +373,7 @@ static int make_envelope(struct seal *s)
 	if (IS_ERR(s->envelope)) {
 		rc = PTR_ERR(s->envelope);
 		s->envelope = NULL;
-		return iho_refuse(rc, "the envelope cannot be preserved");
+		return iho_refuse(rc, "the envelope cannot be preserved; free memory and load again");
 	}
 	rc = iho_envelope_build(s->envelope, s->image.pa, s->image.len,
 				s->image.extents, hdr->digest);
@@ -311,7 +382,7 @@ static int make_envelope(struct seal *s)
 				  iho_strerror(rc));
 	rc = kho_add_subtree(IHO_KHO_SUBTREE, s->envelope, PAGE_SIZE);
 	if (rc)
-		return iho_refuse(rc, "KHO does not take the envelope: error %d",
+		return iho_refuse(rc, "KHO does not take the envelope: error %d; boot with kho=on, free memory and load again",
 				  rc);
 	return 0;
 }
@@ -406,8 +477,11 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 				  len);
 	}
 	s = kzalloc_obj(*s);
-	if (!s)
-		return -ENOMEM;
+	if (!s) {
+		guard(mutex)(&iho_mutex);
+		return iho_refuse(-ENOMEM,
+				  "out of memory for a seal; free memory and load again");
+	}
 	/* User memory may fault for as long as it likes: before any lock */
 	rc = image_copy(&s->image, image, len);
 	if (rc) {
@@ -445,6 +519,7 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 	list_for_each_entry(ctx, &iho_contexts, list)
 		WRITE_ONCE(ctx->ictx->handover.sealed, true);
 	seal = s;
+	*undone = '\0';
 	pr_info("sealed %u contexts, %u records, %u devices, %llu page-table pages at generation %llu\n",
 		iho_nr_contexts, s->records, s->devices, s->tables, gen);
 	unlock_all();
@@ -460,13 +535,17 @@ err_free:
 	return rc;
 }
 
-void iho_seal_break(const char *why)
+void iho_seal_break(const char *fmt, ...)
 {
 	struct iho_out_ctx *ctx;
+	va_list args;
 
 	lockdep_assert_held(&iho_mutex);
 	if (!seal)
 		return;
+	va_start(args, fmt);
+	vscnprintf(undone, sizeof(undone), fmt, args);
+	va_end(args);
 	if (seal->kimage)
 		orphan = seal->kimage;
 	/*
@@ -479,17 +558,17 @@ void iho_seal_break(const char *why)
 		WRITE_ONCE(ctx->ictx->handover.sealed, false);
 	/* What was sealed is no longer what a snapshot would give */
 	iho_generation_move();
-	pr_info("seal undone: %s\n", why);
+	pr_info("seal undone: %s\n", undone);
 }
 
-int iho_unseal(const char *why)
+int iho_unseal(void)
 {
 	guard(mutex)(&iho_mutex);
 	if (!seal)
 		return -ENOENT;
 	if (jump != JUMP_NONE)
 		return iho_refuse(-EBUSY, "the machine is about to kexec");
-	iho_seal_break(why);
+	iho_seal_break("released for another load or by kexec -u");
 	return 0;
 }
 
@@ -519,7 +598,34 @@ static bool jump_settled(enum jump *j)
 	return *j != JUMP_FREEZING;
 }
 
-bool iommufd_handover_close_begin(struct iommufd_ctx *ictx)
+/* Undo the seal for a change that cannot be refused, and say whose it is. */
+static void undo_for(struct iommufd_ctx *ictx, struct iommufd_device *idev)
+{
+	struct iho_out_ctx *ctx;
+	const char *session;
+
+	/* What is sealed is on the list */
+	list_for_each_entry(ctx, &iho_contexts, list)
+		if (ctx->ictx == ictx)
+			break;
+	session = liveupdate_session_name(ctx->session);
+	if (!idev) {
+		iho_refuse(-EBUSY,
+			   "session \"%s\" token %llu: the seal was undone: the iommufd was closed; load again",
+			   session, ctx->token);
+		iho_seal_break("session \"%s\" token %llu: the iommufd was closed",
+			       session, ctx->token);
+		return;
+	}
+	iho_refuse(-EBUSY,
+		   "session \"%s\" token %llu: the seal was undone: device %u (%s) was detached or closed; load again",
+		   session, ctx->token, idev->obj.id, dev_name(idev->dev));
+	iho_seal_break("session \"%s\" token %llu: device %u (%s) was detached or closed",
+		       session, ctx->token, idev->obj.id, dev_name(idev->dev));
+}
+
+bool iommufd_handover_close_begin(struct iommufd_ctx *ictx,
+				  struct iommufd_device *idev)
 {
 	enum jump j;
 
@@ -532,11 +638,8 @@ bool iommufd_handover_close_begin(struct iommufd_ctx *ictx)
 		if (j == JUMP_COMMITTED)
 			return true;
 		guard(mutex)(&iho_mutex);
-		if (jump == JUMP_NONE && ictx->handover.sealed) {
-			iho_refuse(-EBUSY,
-				   "the seal was undone: a sealed iommufd or a device of it was closed");
-			iho_seal_break("a sealed iommufd or a device of it was closed");
-		}
+		if (jump == JUMP_NONE && ictx->handover.sealed)
+			undo_for(ictx, idev);
 	}
 }
 
@@ -579,7 +682,8 @@ static int luo_preserve(struct liveupdate_file_op_args *args)
 		return -EBUSY;
 	}
 	/* An image without it would be an image of less than all */
-	iho_seal_break("another iommufd was preserved");
+	iho_seal_break("session \"%s\" token %llu: another iommufd was preserved",
+		       liveupdate_session_name(args->session), args->token);
 	list_add(&ctx->list, &iho_contexts);
 	list_sort(NULL, &iho_contexts, cmp_contexts);
 	iho_nr_contexts++;
@@ -597,7 +701,8 @@ static void luo_unpreserve(struct liveupdate_file_op_args *args)
 	struct iho_out_ctx *ctx = args->private_data;
 
 	mutex_lock(&iho_mutex);
-	iho_seal_break("an iommufd is no longer preserved");
+	iho_seal_break("session \"%s\" token %llu: the iommufd is no longer preserved",
+		       liveupdate_session_name(ctx->session), ctx->token);
 	list_del(&ctx->list);
 	iho_nr_contexts--;
 	WRITE_ONCE(ctx->ictx->handover.preserved, false);
@@ -694,10 +799,14 @@ int iommu_handover_reboot_gate(struct kimage *image)
 		return !orphan || image != orphan ? 0 :
 		       iho_refuse(-EBUSY,
 				  "the loaded kernel was loaded under a seal that was undone since; load again");
-	if (!seal)
+	if (!seal && !*undone)
 		rc = iho_refuse(-EBUSY,
 				"%u iommufd preserved, nothing sealed, which a kexec would lose; load with kexec -s -l --iommu-handover",
 				iho_nr_contexts);
+	else if (!seal)
+		rc = iho_refuse(-EBUSY,
+				"%u iommufd preserved, nothing sealed, which a kexec would lose; the last seal was undone (%s); load with kexec -s -l --iommu-handover",
+				iho_nr_contexts, undone);
 	else if (seal->kimage != image)
 		rc = iho_refuse(-EBUSY,
 				"the loaded kernel was not loaded under the seal; load with kexec -s -l --iommu-handover");

@@ -5,61 +5,85 @@
  * debugfs iommu_handover/alter_leaf takes "TABLE IOVA": in the inherited page
  * table TABLE (its index in the image), make the leaf of IOVA point to another
  * page. The comparison that follows must notice.
+ *
+ * debugfs iommu_handover/alter_live takes "TOKEN HWPT IOVA MASK": in the page
+ * table of HWPT, of the iommufd that is preserved as TOKEN, the entry of IOVA
+ * is XORed with MASK; an entry of the lowest level may be zero. Reading gives
+ * what the entry was before the last such write. SNAPSHOT and SEAL must notice.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/rwsem.h>
 #include <linux/uaccess.h>
 
+#include "../iommufd/iommufd_private.h"
 #include "handover-private.h"
 
 /* VT-d 9.8: bit 7 makes an entry above the lowest level a leaf */
 #define PAGE_SIZE_BIT	BIT_ULL(7)
 
-static int alter_leaf(const struct iho_table *table, u64 iova)
+/*
+ * The entry that maps @iova, or the zero one of the lowest level that would,
+ * and how many bits of an address it translates; or NULL.
+ */
+static u64 *find_entry(const struct iho_table *table, u64 iova,
+		       const u64 *(*read)(void *priv, u64 pa),
+		       unsigned int *shift)
 {
 	u64 pa = table->root_pa;
 
 	for (int level = table->levels - 1; level >= 0; level--) {
-		unsigned int shift = 12 + 9 * level;
-		u64 *entry = (u64 *)iho_in_table(NULL, pa);
+		u64 *entry = (u64 *)read(NULL, pa);
 
 		if (!entry)
-			return -ENOENT;
-		entry += iova >> shift & 511;
+			return NULL;
+		*shift = 12 + 9 * level;
+		entry += iova >> *shift & 511;
+		if (!level || *entry & PAGE_SIZE_BIT)
+			return entry;
 		if (!*entry)
-			return -ENOENT;
-		if (!level || *entry & PAGE_SIZE_BIT) {
-			*entry ^= BIT_ULL(shift);
-			return 0;
-		}
+			return NULL;
 		pa = *entry & GENMASK_ULL(51, 12);
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+static int get_words(const char __user *ubuf, size_t len, char *buf,
+		     size_t room)
+{
+	if (len >= room)
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, len))
+		return -EFAULT;
+	buf[len] = '\0';
+	return 0;
 }
 
 static ssize_t alter_leaf_write(struct file *file, const char __user *ubuf,
 				size_t len, loff_t *pos)
 {
 	struct iho_table table;
+	unsigned int shift;
 	char buf[64];
+	u64 *entry;
 	u64 iova;
 	u32 index;
 	int rc;
 
-	if (len >= sizeof(buf))
-		return -EINVAL;
-	if (copy_from_user(buf, ubuf, len))
-		return -EFAULT;
-	buf[len] = '\0';
+	rc = get_words(ubuf, len, buf, sizeof(buf));
+	if (rc)
+		return rc;
 	if (sscanf(buf, "%u %lli", &index, &iova) != 2)
 		return -EINVAL;
 	guard(rwsem_read)(&iho_in_rwsem);
 	if (!iho_in_unfinished() ||
 	    iho_get_table(&iho_in.image, index, &table))
 		return -ENOENT;
-	rc = alter_leaf(&table, iova);
-	return rc ?: len;
+	entry = find_entry(&table, iova, iho_in_table, &shift);
+	if (!entry || !*entry)
+		return -ENOENT;
+	*entry ^= BIT_ULL(shift);
+	return len;
 }
 
 static const struct file_operations alter_leaf_fops = {
@@ -67,9 +91,77 @@ static const struct file_operations alter_leaf_fops = {
 	.write = alter_leaf_write,
 };
 
+static u64 altered;		/* under iho_mutex */
+
+static int alter_live(struct iho_out_ctx *ctx, u32 hwpt_id, u64 iova, u64 mask)
+{
+	struct iho_table table = {};
+	struct iommufd_object *obj;
+	unsigned int shift;
+	int rc = -ENOENT;
+	u64 *entry;
+
+	obj = iommufd_get_object(ctx->ictx, hwpt_id, IOMMUFD_OBJ_HWPT_PAGING);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	if (!iho_vtd_table(container_of(obj, struct iommufd_hwpt_paging,
+					common.obj)->common.domain, &table)) {
+		entry = find_entry(&table, iova, iho_live_table, &shift);
+		if (entry) {
+			altered = *entry;
+			*entry ^= mask;
+			rc = 0;
+		}
+	}
+	iommufd_put_object(ctx->ictx, obj);
+	return rc;
+}
+
+static ssize_t alter_live_write(struct file *file, const char __user *ubuf,
+				size_t len, loff_t *pos)
+{
+	struct iho_out_ctx *ctx;
+	u64 token, iova, mask;
+	char buf[128];
+	u32 hwpt;
+	int rc;
+
+	rc = get_words(ubuf, len, buf, sizeof(buf));
+	if (rc)
+		return rc;
+	if (sscanf(buf, "%lli %u %lli %lli", &token, &hwpt, &iova, &mask) != 4)
+		return -EINVAL;
+	guard(mutex)(&iho_mutex);
+	list_for_each_entry(ctx, &iho_contexts, list) {
+		if (ctx->token != token)
+			continue;
+		rc = alter_live(ctx, hwpt, iova, mask);
+		return rc ?: len;
+	}
+	return -ENOENT;
+}
+
+static ssize_t alter_live_read(struct file *file, char __user *ubuf,
+			       size_t len, loff_t *pos)
+{
+	char text[24];
+	int n;
+
+	scoped_guard(mutex, &iho_mutex)
+		n = scnprintf(text, sizeof(text), "%#llx\n", altered);
+	return simple_read_from_buffer(ubuf, len, pos, text, n);
+}
+
+static const struct file_operations alter_live_fops = {
+	.owner = THIS_MODULE,
+	.write = alter_live_write,
+	.read = alter_live_read,
+};
+
 void iho_test_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("iommu_handover", NULL);
 
 	debugfs_create_file("alter_leaf", 0200, dir, NULL, &alter_leaf_fops);
+	debugfs_create_file("alter_live", 0600, dir, NULL, &alter_live_fops);
 }

@@ -260,14 +260,14 @@ static void *vec_add(struct vec *v)
 	u32 cap;
 
 	if (v->nr == v->max) {
-		iho_refuse(-EFBIG, "more than %u %s", v->max, v->what);
+		iho_refuse(-EFBIG, "more than %u %s; preserve less", v->max, v->what);
 		return ERR_PTR(-EFBIG);
 	}
 	if (v->nr == v->cap) {
 		cap = v->cap ? 2 * v->cap : 16;
 		p = kvrealloc(v->p, array_size(cap, v->size), GFP_KERNEL);
 		if (!p) {
-			iho_refuse(-ENOMEM, "out of memory for %s", v->what);
+			iho_refuse(-ENOMEM, "out of memory for %s; free memory and load again", v->what);
 			return ERR_PTR(-ENOMEM);
 		}
 		v->p = p;
@@ -578,7 +578,7 @@ static int gather_hwpt(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 
 	if (iho_vtd_table(hwpt->common.domain, &fact))
 		return refuse(ctx, -EOPNOTSUPP,
-			      "HWPT %u: its page table is not VT-d second stage, the only format that can be handed over",
+			      "HWPT %u: its page table is not VT-d second stage, the only format that can be handed over; allocate it as a nesting parent",
 			      fact.hwpt_id);
 	table = vec_add(&g->table);
 	if (IS_ERR(table))
@@ -607,27 +607,27 @@ static int check_device(struct iho_out_ctx *ctx, struct iommufd_device *idev)
 
 	if (!dev_is_pci(idev->dev) || !idev->igroup->group)
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s) is not a PCI device behind an IOMMU",
+			      "device %u (%s) is not a PCI device behind an IOMMU; unbind it",
 			      id, dev_name(idev->dev));
 	pdev = to_pci_dev(idev->dev);
 	if (pdev->is_virtfn || pci_num_vf(pdev))
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s) uses SR-IOV, which cannot be handed over",
+			      "device %u (%s) uses SR-IOV, which cannot be handed over; unbind it, or disable its virtual functions",
 			      id, pci_name(pdev));
 	if (pdev->ats_enabled)
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s) has ATS enabled, which cannot be handed over",
+			      "device %u (%s) has ATS enabled, which cannot be handed over; boot with pci=noats",
 			      id, pci_name(pdev));
 	/* Aliases share the group, and another slot is what helps */
 	pci_for_each_dma_alias(pdev, count_alias, &aliases);
 	if (aliases != 1)
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s) has DMA aliases, which cannot be handed over",
+			      "device %u (%s) has DMA aliases, which cannot be handed over; unbind it or use another slot",
 			      id, pci_name(pdev));
 	iommu_group_for_each_dev(idev->igroup->group, &devices, count_device);
 	if (devices != 1)
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s) shares its IOMMU group with %u others",
+			      "device %u (%s) shares its IOMMU group with %u others; unbind it or use a slot with ACS",
 			      id, pci_name(pdev), devices - 1);
 	return 0;
 }
@@ -683,7 +683,7 @@ static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 	pdev = to_pci_dev(idev->dev);
 	if (iho_vtd_unit(idev->dev, &unit))
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s): its IOMMU driver cannot hand over",
+			      "device %u (%s): its IOMMU driver cannot hand over; unbind it",
 			      idev->obj.id, pci_name(pdev));
 	for (ui = 0; ui < g->unit.nr; ui++)
 		if (UNIT(g, ui)->register_pa == unit.register_pa)
@@ -716,11 +716,11 @@ static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 		return 0;
 	if (!hwpt_is_paging(hwpt))
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s) is attached to HWPT %u, which is not a paging one",
+			      "device %u (%s) is attached to HWPT %u, which is not a paging one; attach it to a paging one",
 			      idev->obj.id, pci_name(pdev), hwpt->obj.id);
 	if (iho_vtd_domain_id(idev->dev, hwpt->domain, &did))
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s): HWPT %u has no domain ID on its IOMMU",
+			      "device %u (%s): HWPT %u has no domain ID on its IOMMU; attach it again",
 			      idev->obj.id, pci_name(pdev), hwpt->obj.id);
 	/* By HWPT ID for now: the table may not be gathered yet */
 	ti = hwpt->obj.id;
@@ -750,7 +750,7 @@ static int check_pasids(struct iho_out_ctx *ctx, struct iommufd_device *idev)
 	xa_for_each(&idev->igroup->pasid_attach, index, attach)
 		if (index != IOMMU_NO_PASID)
 			return refuse(ctx, -EOPNOTSUPP,
-				      "device %u (%s) has PASID %lu attached, which cannot be handed over",
+				      "device %u (%s) has PASID %lu attached, which cannot be handed over; detach it",
 				      idev->obj.id, dev_name(idev->dev), index);
 	return 0;
 }
@@ -759,7 +759,7 @@ static int check_hwpt(struct iho_out_ctx *ctx, struct iommufd_hwpt_paging *hwpt)
 {
 	if (hwpt->common.fault)
 		return refuse(ctx, -EOPNOTSUPP,
-			      "HWPT %u has a fault queue, which cannot be handed over",
+			      "HWPT %u has a fault queue, which cannot be handed over; destroy it",
 			      hwpt->common.obj.id);
 	/* VT-d knows better than the last call that ended */
 	if (hwpt->handover.dirty_tracking ||
@@ -837,10 +837,10 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 			      "the iommufd was used through VFIO's type1 interface, which cannot be handed over; use the iommufd interface");
 	if (ictx->no_iommu_mode)
 		return refuse(ctx, -EOPNOTSUPP,
-			      "the iommufd is in no-IOMMU mode, which cannot be handed over");
+			      "the iommufd is in no-IOMMU mode, which cannot be handed over; close its session");
 	if (!list_empty(&ictx->sw_msi_list))
 		return refuse(ctx, -EOPNOTSUPP,
-			      "the iommufd has software MSI windows, which cannot be handed over");
+			      "the iommufd has software MSI windows, which cannot be handed over; close its session");
 	xa_for_each(&ictx->objects, index, obj) {
 		rc = check_asked_for(ctx, obj);
 		if (rc)
@@ -961,7 +961,7 @@ static int put_in_order(struct gather *g)
 	unit_pa = kvcalloc(g->unit.nr + 1, sizeof(*unit_pa), GFP_KERNEL);
 	dom_key = kvcalloc(g->domain.nr + 1, sizeof(*dom_key), GFP_KERNEL);
 	if (!unit_pa || !dom_key)
-		return iho_refuse(-ENOMEM, "out of memory to order the facts");
+		return iho_refuse(-ENOMEM, "out of memory to order the facts; free memory and load again");
 
 	sort(g->mem.p, g->mem.nr, sizeof(struct mem_entry), cmp_mem, NULL);
 	for (i = 0; i < g->unit.nr; i++)
@@ -1019,7 +1019,7 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 		void *p = kvrealloc(g->stream, cap, GFP_KERNEL);
 
 		if (!p)
-			return iho_refuse(-ENOMEM, "out of memory for records");
+			return iho_refuse(-ENOMEM, "out of memory for records; free memory and load again");
 		g->stream = p;
 		g->cap = cap;
 		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
@@ -1029,7 +1029,7 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 		return iho_refuse(iho_errno(rc), "record of kind %u: %s", kind,
 				  iho_strerror(rc));
 	if (g->records++ == IHO_MAX_RECORDS)
-		return iho_refuse(-EFBIG, "more than %u records in a context",
+		return iho_refuse(-EFBIG, "more than %u records in a context; map fewer, larger areas",
 				  IHO_MAX_RECORDS);
 	return 0;
 }
@@ -1072,11 +1072,11 @@ static int emit_allowed(struct gather *g, struct iho_out_ctx *ctx,
 		return 0;
 	if (nr > IHO_MAX_ALLOWED)
 		return refuse(ctx, -EFBIG,
-			      "IOAS %u has %u allowed ranges, more than %u",
+			      "IOAS %u has %u allowed ranges, more than %u; allow fewer",
 			      ioas->obj.id, nr, IHO_MAX_ALLOWED);
 	range = kvcalloc(nr, sizeof(*range), GFP_KERNEL);
 	if (!range)
-		return refuse(ctx, -ENOMEM, "IOAS %u: out of memory",
+		return refuse(ctx, -ENOMEM, "IOAS %u: out of memory; free memory and load again",
 			      ioas->obj.id);
 	for (it = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); it;
 	     it = iopt_allowed_iter_next(it, 0, ULONG_MAX)) {
@@ -1115,7 +1115,7 @@ static int find_group(struct gather *g, struct xarray *first,
 	};
 	rc = xa_err(xa_store(first, (unsigned long)pages, xa_mk_value(*found),
 			     GFP_KERNEL));
-	return rc ? iho_refuse(rc, "out of memory for %s", g->group.what) : 0;
+	return rc ? iho_refuse(rc, "out of memory for %s; free memory and load again", g->group.what) : 0;
 }
 
 static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
@@ -1370,14 +1370,14 @@ static int make_snapshot(struct gather *g, u64 generation,
 		CONTEXT(g, i)->stream_off += off;
 	hdr.total_len = off + g->pos;
 	if (hdr.total_len > IHO_MAX_IMAGE)
-		return iho_refuse(-EFBIG, "the records take %llu bytes, more than %llu",
+		return iho_refuse(-EFBIG, "the records take %llu bytes, more than %llu; map fewer, larger areas",
 				  hdr.total_len, IHO_MAX_IMAGE);
 
 	live->len = hdr.total_len;
 	live->buf = kvzalloc(live->len, GFP_KERNEL);
 	live->mem = kvcalloc(g->mem.nr + 1, sizeof(*live->mem), GFP_KERNEL);
 	if (!live->buf || !live->mem)
-		return iho_refuse(-ENOMEM, "out of memory for a snapshot of %zu bytes",
+		return iho_refuse(-ENOMEM, "out of memory for a snapshot of %zu bytes; free memory and load again",
 				  live->len);
 	p = live->buf;
 	memcpy(p, &hdr, sizeof(hdr));
@@ -1514,7 +1514,7 @@ static int verify_next(struct verify *v)
 
 	v->have = rc == 1;
 	if (rc < 0)
-		return refuse(v->ctx, -EINVAL, "HWPT %u: its page table: %s",
+		return refuse(v->ctx, -EINVAL, "HWPT %u: its page table: %s; destroy it and report it",
 			      v->hwpt_id, iho_strerror(rc));
 	return 0;
 }
@@ -1534,19 +1534,19 @@ static int verify_area(struct verify *v, struct iopt_area *area,
 	for (;;) {
 		if (!v->have || v->run.first_iova > iova)
 			return refuse(v->ctx, -EINVAL,
-				      "HWPT %u IOVA %#llx is mapped but not in the page table",
+				      "HWPT %u IOVA %#llx is mapped but not in the page table; unmap and map it again, and report it",
 				      v->hwpt_id, iova);
 		if (v->run.first_iova < iova)
 			return refuse(v->ctx, -EINVAL,
-				      "HWPT %u IOVA %#llx is in the page table but not mapped",
+				      "HWPT %u IOVA %#llx is in the page table but not mapped; destroy the HWPT and report it",
 				      v->hwpt_id, v->run.first_iova);
 		if (!memfd_pa(mem, off, &pa, &len) || pa != v->run.pa)
 			return refuse(v->ctx, -EINVAL,
-				      "HWPT %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched?",
+				      "HWPT %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
 				      v->hwpt_id, iova, mem->token, off);
 		if ((v->run.perm & (IHO_PT_READ | IHO_PT_WRITE)) != perm)
 			return refuse(v->ctx, -EINVAL,
-				      "HWPT %u IOVA %#llx has other permissions in the page table than its map",
+				      "HWPT %u IOVA %#llx has other permissions in the page table than its map; unmap and map it again, and report it",
 				      v->hwpt_id, iova);
 		len = min3(len, v->run.last_iova - iova + 1, last - iova + 1);
 		/* Consume from the run what this step has seen */
@@ -1584,7 +1584,7 @@ static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
 
 	rc = iho_walk_init(&v.walk, &pt);
 	if (rc)
-		return refuse(ctx, -EINVAL, "HWPT %u: its page table: %s",
+		return refuse(ctx, -EINVAL, "HWPT %u: its page table: %s; destroy it and report it",
 			      v.hwpt_id, iho_strerror(rc));
 	rc = verify_next(&v);
 	if (rc)
@@ -1601,7 +1601,7 @@ static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
 	}
 	if (v.have)
 		return refuse(ctx, -EINVAL,
-			      "HWPT %u IOVA %#llx is in the page table but not mapped",
+			      "HWPT %u IOVA %#llx is in the page table but not mapped; destroy the HWPT and report it",
 			      v.hwpt_id, v.run.first_iova);
 	return 0;
 }

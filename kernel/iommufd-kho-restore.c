@@ -196,7 +196,7 @@ bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
 	/* A file whose open failed, below */
 	if (!ictx)
 		return true;
-	if (iommufd_handover_close_begin(ictx))
+	if (iommufd_handover_close_begin(ictx, NULL))
 		return true;
 	iommufd_handover_change_end(&ictx->handover);
 	if (ictx->handover.replay) {

@@ -134,6 +134,7 @@ long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 /**
  * iommufd_handover_close_begin() - for changes that cannot fail
  * @ictx: the context
+ * @idev: its device that is detached or closed; NULL when the context is
  *
  * A seal on the context is broken (undone) first.
  *
@@ -141,7 +142,8 @@ long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
  * everything in place, no lock held then; else false, with the lock read-held
  * until change_end().
  */
-bool iommufd_handover_close_begin(struct iommufd_ctx *ictx);
+bool iommufd_handover_close_begin(struct iommufd_ctx *ictx,
+				  struct iommufd_device *idev);
 
 /* Wrap binding: force the recorded ID of a device that is waited for. */
 int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev);
@@ -200,7 +202,8 @@ static inline long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx,
 	return iommufd_vfio_ioctl(ictx, cmd, arg);
 }
 
-static inline bool iommufd_handover_close_begin(struct iommufd_ctx *ictx)
+static inline bool iommufd_handover_close_begin(struct iommufd_ctx *ictx,
+						struct iommufd_device *idev)
 {
 	return false;
 }
