@@ -8,7 +8,7 @@ import string
 import subprocess
 
 HOST_ONLY = {"host", "qemu-args", "kernel-args", "kexecs", "allow-lines",
-             "table", "debug-kernel", "plain-kernel"}
+             "table", "debug-kernel", "plain-kernel", "variants"}
 GUEST_SHELLS = {"/bin/sh", "/bin/ash", "/bin/busybox", "/usr/bin/env"}
 
 
@@ -108,6 +108,25 @@ class Compiler:
         compile_c(compiled, output, words)
 
 
+def description_in(directory):
+    """First line of the README, for --list."""
+    for name in ("README", "README.md"):
+        path = os.path.join(directory, name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                return file.readline().strip("# \n")
+    return ""
+
+
+def cases_in(directory):
+    """The README's list items, each one a case that is tried."""
+    path = os.path.join(directory, "README")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [line[2:].strip() for line in file if line.startswith("- ")]
+
+
 class Scenario:
     """Reads a scenario directory; nothing is compiled before prepare()."""
 
@@ -140,22 +159,24 @@ class Scenario:
             return [line for line in lines if line]
 
     def description(self):
-        """First line of the README, for --list."""
-        for name in ("README", "README.md"):
-            path = os.path.join(self.dir, name)
-            if os.path.exists(path):
-                with open(path, encoding="utf-8") as file:
-                    return file.readline().strip("# \n")
-        return ""
+        return description_in(self.dir)
 
     def cases(self):
-        """The README's list items, each one a case that is tried."""
-        path = os.path.join(self.dir, "README")
-        if not os.path.exists(path):
-            return []
-        with open(path, encoding="utf-8") as file:
-            return [line[2:].strip() for line in file
-                    if line.startswith("- ")]
+        return cases_in(self.dir)
+
+    def variants(self):
+        """What make check-full runs it as, and how each differs."""
+        kinds = []
+        if not self.debug_only:
+            kinds.append(f"{self.name} (plain kernel)")
+        if self.debug_only:
+            kinds.append(f"{self.name} (debug kernel)")
+        elif "plain-kernel" not in self.files:
+            kinds.append(f"{self.name}-debug (debug kernel)")
+        for line in self.text("variants"):
+            name, words = line.split(None, 1)
+            kinds.append(f"{self.name}-{name} ({words})")
+        return kinds
 
     def default_kexecs(self):
         lines = self.text("kexecs")
