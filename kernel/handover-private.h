@@ -104,16 +104,20 @@ int iho_live_take(struct list_head *contexts, u64 generation,
 void iho_live_free(struct iho_live *live);
 
 /**
- * iho_live_verify() - compare each hardware tree with the preserved memory
- * @contexts: of struct iho_out_ctx, locked
- * @live: what iho_live_take() read of them
+ * iho_live_verify() - compare each hardware tree with the recorded maps
+ * @ctx: a context, locked
+ * @ci: its index
+ * @live: what iho_live_take() read of all
+ * @plan: the context's stream, the cursor at its start; @live's own or an equal
  *
- * Every leaf must be the page that LUO preserves for that memory and offset,
- * with the permissions of its map, and nothing else may be mapped.
+ * Every leaf must be the page that LUO preserves for the memory and offset of
+ * its map, with the map's permissions, and nothing else may be mapped.
  *
- * Return: 0, -EINVAL (noted, names HWPT and IOVA).
+ * Return: 0; -EINVAL (noted, names HWPT or IOAS, and IOVA), -EAGAIN, -ENOMEM
+ * (noted).
  */
-int iho_live_verify(struct list_head *contexts, const struct iho_live *live);
+int iho_live_verify(struct iho_out_ctx *ctx, u32 ci,
+		    const struct iho_live *live, const struct iho_plan *plan);
 
 /* Reads a page table of this kernel. For struct iho_pt::table. */
 const u64 *iho_live_table(void *priv, u64 pa);
@@ -233,8 +237,10 @@ u32 iho_in_unfinished(void);
  * Devices that are waited for are no longer, contexts that were not retrieved
  * can no longer be, and what only they need is given back. Memfds are not
  * touched.
+ *
+ * Return: 0, or -ENOMEM with nothing given up.
  */
-void iho_in_abandon(void);
+int iho_in_abandon(void);
 
 /* Reads an inherited page table. For struct iho_pt::table. */
 const u64 *iho_in_table(void *priv, u64 pa);

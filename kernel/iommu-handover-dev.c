@@ -358,8 +358,8 @@ static ssize_t abandon_store(struct kobject *kobj, struct kobj_attribute *attr,
 		return rc;
 	if (!yes)
 		return -EINVAL;
-	iho_in_abandon();
-	return len;
+	rc = iho_in_abandon();
+	return rc ?: len;
 }
 
 static struct kobj_attribute abandon_attr = __ATTR_WO(abandon);

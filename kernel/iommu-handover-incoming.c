@@ -284,12 +284,17 @@ void iho_in_clear_replay(u32 index, struct iommufd_replay *replay)
 		replays[index] = NULL;
 }
 
-void iho_in_abandon(void)
+int iho_in_abandon(void)
 {
+	int rc;
+
 	guard(rwsem_write)(&iho_in_rwsem);
 	guard(mutex)(&in_mutex);
-	if (iho_in.state != IHO_IN_ACCEPTED || gone || load_facts())
-		return;
+	if (iho_in.state != IHO_IN_ACCEPTED || gone)
+		return 0;
+	rc = load_facts();
+	if (rc)
+		return rc;
 	for (u32 i = 0; i < iho_in.image.contexts; i++) {
 		if (test_bit(i, finished))
 			continue;
@@ -301,6 +306,7 @@ void iho_in_abandon(void)
 			iho_in_drop_trees(i);
 		finish(i);
 	}
+	return 0;
 }
 
 void iho_in_stats(struct iho_in_stats *stats)

@@ -189,11 +189,13 @@ static int preserve_tables(struct seal *s, const struct iho_live *live)
 		return iho_refuse(-EINVAL, "page tables: %s", iho_strerror(rc));
 	s->table_pa = kvcalloc(tables + 1, sizeof(u64), GFP_KERNEL);
 	if (!s->table_pa)
-		return iho_refuse(-ENOMEM, "out of memory for %llu page tables; free memory and load again",
+		return iho_refuse(-ENOMEM,
+				  "out of memory for %llu page tables; free memory and load again",
 				  tables);
 	rc = visit_tables(s, live);
 	if (rc)
-		return iho_refuse(rc, "page tables cannot be preserved: error %d; free memory and load again",
+		return iho_refuse(rc,
+				  "page tables cannot be preserved: error %d; free memory and load again",
 				  rc);
 	return 0;
 }
@@ -207,6 +209,10 @@ static int refuse_image(int rc, const struct iho_where *where)
 				  "image: context-%u record %u at %#llx, %s: %s",
 				  where->index, where->record, where->offset,
 				  where->prop, iho_strerror(rc));
+	if (where->index != IHO_NONE && !*where->prop)
+		return iho_refuse(iho_errno(rc), "image: %s-%u at %#llx: %s",
+				  where->node, where->index, where->offset,
+				  iho_strerror(rc));
 	if (where->index != IHO_NONE)
 		return iho_refuse(iho_errno(rc), "image: %s-%u %s at %#llx: %s",
 				  where->node, where->index, where->prop,
@@ -266,18 +272,20 @@ static int refuse_record(const struct iho_live *live, u32 ci, u64 at)
 	const struct iho_context *c = &live->facts.context[ci];
 	struct iho_plan_source src = { .facts = &live->facts };
 	size_t work_len = iho_plan_work(c->records);
-	void *work __free(kvfree) = kvzalloc(work_len, GFP_KERNEL);
 	struct iho_where where;
 	struct iho_step step;
 	struct iho_plan plan;
 	char what[64];
+	void *work;
 	int rc;
 
+	work = kvzalloc(work_len, GFP_KERNEL);
 	if (!work)
 		return iho_refuse(-ENOMEM,
 				  "out of memory to check the records; free memory and load again");
 	rc = iho_plan_init(&plan, &src, ci, live->buf + c->stream_off,
 			   c->stream_len, c->records, work, work_len, &where);
+	kvfree(work);
 	if (rc)
 		return refuse_image(rc, &where);
 	do {
@@ -292,7 +300,8 @@ static int refuse_record(const struct iho_live *live, u32 ci, u64 at)
 			  ci, step.record, c->session, c->token, what);
 }
 
-static int check_stream(struct seal *s, const struct iho_image *image, u32 ci,
+static int check_stream(struct seal *s, const struct iho_image *image,
+			struct iho_out_ctx *ctx, u32 ci,
 			const struct iho_live *live)
 {
 	const struct iho_context *want = &live->facts.context[ci];
@@ -319,22 +328,26 @@ static int check_stream(struct seal *s, const struct iho_image *image, u32 ci,
 	work_len = iho_plan_work(have.records);
 	work = kvzalloc(work_len, GFP_KERNEL);
 	if (!work)
-		return iho_refuse(-ENOMEM, "out of memory to check the records; free memory and load again");
+		return iho_refuse(-ENOMEM,
+				  "out of memory to check the records; free memory and load again");
 	rc = iho_plan_init(&plan, &src, ci, a, have.stream_len, have.records,
 			   work, work_len, &where);
 	kvfree(work);
 	if (rc)
 		return refuse_image(rc, &where);
 	s->records += have.records;
-	return 0;
+	/* Against what is recorded: another look at user memory may differ */
+	return iho_live_verify(ctx, ci, live, &plan);
 }
 
 static int check_image(struct seal *s, const struct iho_live *live,
 		       u64 expect)
 {
 	struct iho_seg seg = { .ptr = s->image.map, .len = s->image.total };
+	struct iho_out_ctx *ctx;
 	struct iho_image image;
 	struct iho_where where;
+	u32 ci = 0;
 	int rc;
 
 	rc = iho_image_open(&seg, 1, &image, &where);
@@ -354,8 +367,8 @@ static int check_image(struct seal *s, const struct iho_live *live,
 				  "image: %s-%u %s differs from live state; load again with the kexec of this kernel",
 				  where.node, where.index, where.prop);
 	}
-	for (u32 ci = 0; ci < live->facts.contexts; ci++) {
-		rc = check_stream(s, &image, ci, live);
+	list_for_each_entry(ctx, &iho_contexts, list) {
+		rc = check_stream(s, &image, ctx, ci++, live);
 		if (rc)
 			return rc;
 	}
@@ -373,7 +386,8 @@ static int make_envelope(struct seal *s)
 	if (IS_ERR(s->envelope)) {
 		rc = PTR_ERR(s->envelope);
 		s->envelope = NULL;
-		return iho_refuse(rc, "the envelope cannot be preserved; free memory and load again");
+		return iho_refuse(rc,
+				  "the envelope cannot be preserved; free memory and load again");
 	}
 	rc = iho_envelope_build(s->envelope, s->image.pa, s->image.len,
 				s->image.extents, hdr->digest);
@@ -382,7 +396,8 @@ static int make_envelope(struct seal *s)
 				  iho_strerror(rc));
 	rc = kho_add_subtree(IHO_KHO_SUBTREE, s->envelope, PAGE_SIZE);
 	if (rc)
-		return iho_refuse(rc, "KHO does not take the envelope: error %d; boot with kho=on, free memory and load again",
+		return iho_refuse(rc,
+				  "KHO does not take the envelope: error %d; boot with kho=on, free memory and load again",
 				  rc);
 	return 0;
 }
@@ -404,6 +419,16 @@ static void seal_free(struct seal *s)
 
 /* ---- SNAPSHOT, SEAL, UNSEAL ------------------------------------------ */
 
+static int refuse_nothing(u32 unfinished)
+{
+	if (unfinished)
+		return iho_refuse(-ENOENT,
+				  "no iommufd is preserved in a live update session, and %u of the last handover not finished",
+				  unfinished);
+	return iho_refuse(-ENOENT,
+			  "no iommufd is preserved in a live update session");
+}
+
 static int lock_all(void)
 {
 	u32 unfinished;
@@ -416,15 +441,11 @@ static int lock_all(void)
 	}
 	unfinished = iho_in_unfinished();
 	mutex_lock(&iho_mutex);
-	if (!iho_nr_contexts && unfinished)
-		rc = iho_refuse(-ENOENT,
-				"no iommufd is preserved in a live update session, and %u of the last handover not finished",
-				unfinished);
-	else if (!iho_nr_contexts)
-		rc = iho_refuse(-ENOENT,
-				"no iommufd is preserved in a live update session");
+	if (!iho_nr_contexts)
+		rc = refuse_nothing(unfinished);
 	else if (seal)
-		rc = iho_refuse(-EBUSY, "a seal stands already; unseal it first");
+		rc = iho_refuse(-EBUSY,
+				"a seal stands already; unseal it first");
 	else if (jump != JUMP_NONE)
 		rc = iho_refuse(-EBUSY, "the machine is about to kexec");
 	else
@@ -476,6 +497,11 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 				  "image: %llu bytes is no length of an image",
 				  len);
 	}
+	scoped_guard(mutex, &iho_mutex) {
+		/* Without KHO there is nothing to copy an image to */
+		if (!iho_nr_contexts)
+			return refuse_nothing(iho_in_unfinished());
+	}
 	s = kzalloc_obj(*s);
 	if (!s) {
 		guard(mutex)(&iho_mutex);
@@ -486,7 +512,8 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 	rc = image_copy(&s->image, image, len);
 	if (rc) {
 		mutex_lock(&iho_mutex);
-		iho_refuse(rc, "image: %llu bytes cannot be copied to preserved memory: error %d",
+		iho_refuse(rc,
+			   "image: %llu bytes cannot be copied to preserved memory: error %d",
 			   len, rc);
 		mutex_unlock(&iho_mutex);
 		goto err_free;
@@ -504,8 +531,6 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 	if (rc)
 		goto err_unlock;
 	rc = check_image(s, &live, gen);
-	if (!rc)
-		rc = iho_live_verify(&iho_contexts, &live);
 	if (!rc)
 		rc = preserve_tables(s, &live);
 	iho_live_free(&live);
@@ -817,6 +842,16 @@ int iommu_handover_reboot_gate(struct kimage *image)
 	 * announces a format that the image is written in.
 	 */
 	return rc;
+}
+
+int iommu_handover_serialize(void)
+{
+	guard(mutex)(&iho_mutex);
+	if ((seal ? seal->generation : 0) == gated)
+		return 0;
+	return iho_refuse(-EBUSY,
+			  "the seal was undone while the kexec began (%s); load again",
+			  undone);
 }
 
 void iommu_handover_commit(void)

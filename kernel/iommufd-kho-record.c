@@ -7,12 +7,14 @@
  * and attachments from the device, so that there is no log to keep or compact
  * and destroying an object removes its record.
  */
+#include <linux/bsearch.h>
 #include <linux/fcntl.h>
 #include <linux/iommu-handover.h>
 #include <linux/kho/abi/memfd.h>
 #include <linux/mm.h>
 #include <linux/memfd.h>
 #include <linux/pci.h>
+#include <linux/pci-ats.h>
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/sort.h>
@@ -102,6 +104,18 @@ int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
 	if (!rc)
 		WRITE_ONCE(ictx->handover.compat, true);
 	return rc;
+}
+
+void iommufd_handover_hold(struct iommufd_ctx *ictx)
+{
+	iommufd_ctx_get(ictx);
+	down_read(&ictx->handover.lock);
+}
+
+void iommufd_handover_let_go(struct iommufd_ctx *ictx)
+{
+	iommufd_handover_change_end(&ictx->handover);
+	iommufd_ctx_put(ictx);
 }
 
 static bool ioctl_changes(unsigned int cmd, const void *arg)
@@ -260,14 +274,16 @@ static void *vec_add(struct vec *v)
 	u32 cap;
 
 	if (v->nr == v->max) {
-		iho_refuse(-EFBIG, "more than %u %s; preserve less", v->max, v->what);
+		iho_refuse(-EFBIG,
+			   "more than %u %s; preserve less", v->max, v->what);
 		return ERR_PTR(-EFBIG);
 	}
 	if (v->nr == v->cap) {
 		cap = v->cap ? 2 * v->cap : 16;
 		p = kvrealloc(v->p, array_size(cap, v->size), GFP_KERNEL);
 		if (!p) {
-			iho_refuse(-ENOMEM, "out of memory for %s; free memory and load again", v->what);
+			iho_refuse(-ENOMEM,
+				   "out of memory for %s; free memory and load again", v->what);
 			return ERR_PTR(-ENOMEM);
 		}
 		v->p = p;
@@ -308,7 +324,7 @@ struct gather {
 	struct vec device;	/* struct iho_device */
 	struct vec context;	/* struct iho_context */
 	struct vec group;	/* struct share_group, of one context */
-	u32 last_mem;
+	struct xarray inodes;	/* index in mem; a memfd is in one session only */
 	/* the streams, one behind the other */
 	void *stream;
 	u64 pos, cap;
@@ -338,6 +354,42 @@ static __printf(3, 4) int refuse(struct iho_out_ctx *ctx, int err,
 	return err;
 }
 
+/*
+ * The IOVAs of an IOAS are read by calls that change nothing and may be stuck
+ * in a fault, with a writer behind them: never wait for them here.
+ */
+static int refuse_busy(struct iho_out_ctx *ctx, struct iommufd_ioas *ioas)
+{
+	return refuse(ctx, -EAGAIN,
+		      "IOAS %u is in the middle of a call; try again",
+		      ioas->obj.id);
+}
+
+static bool is_selftest(const struct iommufd_object *obj)
+{
+#ifdef CONFIG_IOMMUFD_TEST
+	return obj->type == IOMMUFD_OBJ_SELFTEST;
+#else
+	return false;
+#endif
+}
+
+/*
+ * The next object from @index on. The context's lock holds all of them but
+ * those of iommufd's selftest, which are not looked at without the array's.
+ */
+static struct iommufd_object *object_from(struct iommufd_ctx *ictx,
+					  unsigned long *index)
+{
+	struct iommufd_object *obj;
+
+	guard(spinlock)(&ictx->objects.xa_lock);
+	xa_for_each_start(&ictx->objects, *index, obj, *index)
+		if (!is_selftest(obj))
+			return obj;
+	return NULL;
+}
+
 static const char *object_kind(enum iommufd_object_type type)
 {
 	switch (type) {
@@ -363,22 +415,21 @@ static const char *object_kind(enum iommufd_object_type type)
 static u32 find_mem(struct gather *g, struct luo_session *session,
 		    struct inode *inode)
 {
-	struct mem_entry *e;
-	u32 i;
+	void *entry = xa_load(&g->inodes, (unsigned long)inode);
 
-	if (g->last_mem < g->mem.nr) {
-		e = MEM(g, g->last_mem);
-		if (e->session == session && e->inode == inode)
-			return g->last_mem;
-	}
-	for (i = 0; i < g->mem.nr; i++) {
-		e = MEM(g, i);
-		if (e->session == session && e->inode == inode) {
-			g->last_mem = i;
-			return i;
-		}
-	}
-	return IHO_NONE;
+	if (!entry || MEM(g, xa_to_value(entry))->session != session)
+		return IHO_NONE;
+	return xa_to_value(entry);
+}
+
+static int note_inode(struct gather *g, u32 i)
+{
+	int rc = xa_err(xa_store(&g->inodes, (unsigned long)MEM(g, i)->inode,
+				 xa_mk_value(i), GFP_KERNEL));
+
+	return rc ? iho_refuse(rc,
+			       "out of memory for %s; free memory and load again",
+			       g->mem.what) : 0;
 }
 
 /**
@@ -395,21 +446,29 @@ struct source {
 	u32 seals;
 };
 
-static int source_of_file(struct iho_out_ctx *ctx, struct iopt_area *area,
-			  u32 ioas_id, struct file *file, struct source *src)
+static int source_of_file(struct gather *g, struct iho_out_ctx *ctx,
+			  struct iopt_area *area, u32 ioas_id,
+			  struct file *file, struct source *src)
 {
 	const struct memfd_luo_ser *ser;
+	u32 i;
 
 	if (!shmem_file(file))
 		return refuse(ctx, -EOPNOTSUPP,
 			      "IOAS %u IOVA %#lx: the mapped file is not a memfd of ordinary pages; map one that is",
 			      ioas_id, iopt_area_iova(area));
+	src->inode = file_inode(file);
+	i = find_mem(g, ctx->session, src->inode);
+	if (i != IHO_NONE) {
+		src->found = MEM(g, i)->found;
+		src->seals = MEM(g, i)->fact.seals;
+		return 0;
+	}
 	if (liveupdate_find_file(ctx->session, file, &src->found))
 		return refuse(ctx, -EOPNOTSUPP,
 			      "IOAS %u IOVA %#lx: the mapped memfd is not preserved in this session; preserve it",
 			      ioas_id, iopt_area_iova(area));
 	ser = phys_to_virt(src->found.serialized_data);
-	src->inode = file_inode(file);
 	src->seals = ser->seals;
 	return 0;
 }
@@ -437,8 +496,9 @@ static bool pinned_elsewhere(struct iopt_area *area)
  * this IOAS's or that of one it shares the pages with; without one nothing is
  * pinned and the address may mean anything by now.
  */
-static int source_of_user(struct iho_out_ctx *ctx, struct iopt_area *area,
-			  u32 ioas_id, struct source *src)
+static int source_of_user(struct gather *g, struct iho_out_ctx *ctx,
+			  struct iopt_area *area, u32 ioas_id,
+			  struct source *src)
 {
 	unsigned long iova = iopt_area_iova(area);
 	unsigned long addr = (uintptr_t)area->pages->uptr +
@@ -471,7 +531,7 @@ static int source_of_user(struct iho_out_ctx *ctx, struct iopt_area *area,
 			    ioas_id, iova, addr);
 		goto out;
 	}
-	rc = source_of_file(ctx, area, ioas_id, vma->vm_file, src);
+	rc = source_of_file(g, ctx, area, ioas_id, vma->vm_file, src);
 	if (rc)
 		goto out;
 	off = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start);
@@ -496,8 +556,8 @@ out:
 	return rc;
 }
 
-static int find_source(struct iho_out_ctx *ctx, struct iopt_area *area,
-		       u32 ioas_id, struct source *src)
+static int find_source(struct gather *g, struct iho_out_ctx *ctx,
+		       struct iopt_area *area, u32 ioas_id, struct source *src)
 {
 	unsigned long iova = iopt_area_iova(area);
 
@@ -505,10 +565,10 @@ static int find_source(struct iho_out_ctx *ctx, struct iopt_area *area,
 	case IOPT_ADDRESS_FILE:
 		src->start = area->pages->start +
 			     iopt_area_start_byte(area, iova);
-		return source_of_file(ctx, area, ioas_id, area->pages->file,
-				      src);
+		return source_of_file(g, ctx, area, ioas_id,
+				      area->pages->file, src);
 	case IOPT_ADDRESS_USER:
-		return source_of_user(ctx, area, ioas_id, src);
+		return source_of_user(g, ctx, area, ioas_id, src);
 	default:
 		return refuse(ctx, -EOPNOTSUPP,
 			      "IOAS %u IOVA %#lx: maps of a dma-buf cannot be handed over; unmap it",
@@ -524,7 +584,7 @@ static int gather_memory(struct gather *g, struct iho_out_ctx *ctx,
 	struct source src;
 	int rc;
 
-	rc = find_source(ctx, area, ioas->obj.id, &src);
+	rc = find_source(g, ctx, area, ioas->obj.id, &src);
 	if (rc)
 		return rc;
 	if (find_mem(g, ctx->session, src.inode) != IHO_NONE)
@@ -544,7 +604,7 @@ static int gather_memory(struct gather *g, struct iho_out_ctx *ctx,
 	e->found = src.found;
 	e->session = ctx->session;
 	e->inode = src.inode;
-	return 0;
+	return note_inode(g, g->mem.nr - 1);
 }
 
 static int gather_ioas(struct gather *g, struct iho_out_ctx *ctx,
@@ -553,7 +613,9 @@ static int gather_ioas(struct gather *g, struct iho_out_ctx *ctx,
 	struct iopt_area *area;
 	int rc;
 
-	guard(rwsem_read)(&ioas->iopt.iova_rwsem);
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return refuse_busy(ctx, ioas);
 	for (area = iopt_area_iter_first(&ioas->iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
 		if (!area->pages)
@@ -614,9 +676,10 @@ static int check_device(struct iho_out_ctx *ctx, struct iommufd_device *idev)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "device %u (%s) uses SR-IOV, which cannot be handed over; unbind it, or disable its virtual functions",
 			      id, pci_name(pdev));
-	if (pdev->ats_enabled)
+	/* A reset may enable what is not: it attaches the device anew */
+	if (pci_ats_supported(pdev))
 		return refuse(ctx, -EOPNOTSUPP,
-			      "device %u (%s) has ATS enabled, which cannot be handed over; boot with pci=noats",
+			      "device %u (%s) has ATS, which cannot be handed over; boot with pci=noats",
 			      id, pci_name(pdev));
 	/* Aliases share the group, and another slot is what helps */
 	pci_for_each_dma_alias(pdev, count_alias, &aliases);
@@ -637,14 +700,13 @@ static int check_device(struct iho_out_ctx *ctx, struct iommufd_device *idev)
  * as long as user space has the device open, and the jump, which shuts devices
  * down, would wait for it without end.
  */
-static int check_settled(struct iho_out_ctx *ctx, struct iommufd_device *idev,
-			 int err)
+static int lock_settled(struct iho_out_ctx *ctx, struct iommufd_device *idev,
+			int err)
 {
 	if (!device_trylock(idev->dev))
 		return refuse(ctx, err,
 			      "device %u (%s) is being unbound or reset; close it or try again",
 			      idev->obj.id, dev_name(idev->dev));
-	device_unlock(idev->dev);
 	return 0;
 }
 
@@ -663,8 +725,8 @@ static struct iommufd_hw_pagetable *attached_hwpt(struct iommufd_device *idev)
  * Indices are those of gathering; they are put in order, and the references
  * with them, when all is gathered.
  */
-static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
-			 struct iommufd_device *idev)
+static int gather_settled(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
+			  struct iommufd_device *idev)
 {
 	struct iommufd_hw_pagetable *hwpt;
 	struct iho_unit unit, *u;
@@ -672,14 +734,7 @@ static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 	struct iho_device *dev;
 	struct pci_dev *pdev;
 	u32 ui, did, ti;
-	int rc;
 
-	rc = check_device(ctx, idev);
-	if (rc)
-		return rc;
-	rc = check_settled(ctx, idev, -EAGAIN);
-	if (rc)
-		return rc;
 	pdev = to_pci_dev(idev->dev);
 	if (iho_vtd_unit(idev->dev, &unit))
 		return refuse(ctx, -EOPNOTSUPP,
@@ -740,6 +795,23 @@ static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 	d->reserved = ci;
 	dev->domain = g->domain.nr - 1;
 	return 0;
+}
+
+static int gather_device(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
+			 struct iommufd_device *idev)
+{
+	int rc;
+
+	rc = check_device(ctx, idev);
+	if (rc)
+		return rc;
+	rc = lock_settled(ctx, idev, -EAGAIN);
+	if (rc)
+		return rc;
+	/* A reset in between would give it another domain ID */
+	rc = gather_settled(g, ctx, ci, idev);
+	device_unlock(idev->dev);
+	return rc;
 }
 
 static int check_pasids(struct iho_out_ctx *ctx, struct iommufd_device *idev)
@@ -810,6 +882,20 @@ static int check_known(struct iho_out_ctx *ctx, struct iommufd_object *obj)
 	}
 }
 
+/* Is there an object of iommufd's own selftest? Its ID is in @index then. */
+static bool has_selftest(struct iommufd_ctx *ictx, unsigned long *index)
+{
+	struct iommufd_object *obj;
+
+	if (!IS_ENABLED(CONFIG_IOMMUFD_TEST))
+		return false;
+	guard(spinlock)(&ictx->objects.xa_lock);
+	xa_for_each(&ictx->objects, *index, obj)
+		if (is_selftest(obj))
+			return true;
+	return false;
+}
+
 static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 {
 	struct iommufd_ctx *ictx = ctx->ictx;
@@ -841,12 +927,12 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 	if (!list_empty(&ictx->sw_msi_list))
 		return refuse(ctx, -EOPNOTSUPP,
 			      "the iommufd has software MSI windows, which cannot be handed over; close its session");
-	xa_for_each(&ictx->objects, index, obj) {
+	for (index = 0; (obj = object_from(ictx, &index)); index++) {
 		rc = check_asked_for(ctx, obj);
 		if (rc)
 			return rc;
 	}
-	xa_for_each(&ictx->objects, index, obj) {
+	for (index = 0; (obj = object_from(ictx, &index)); index++) {
 		switch (obj->type) {
 		case IOMMUFD_OBJ_IOAS:
 			rc = gather_ioas(g, ctx,
@@ -871,16 +957,21 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 		if (rc)
 			return rc;
 	}
-	xa_for_each(&ictx->objects, index, obj) {
+	for (index = 0; (obj = object_from(ictx, &index)); index++) {
 		rc = check_known(ctx, obj);
 		if (rc)
 			return rc;
 	}
+	if (has_selftest(ictx, &index))
+		return refuse(ctx, -EOPNOTSUPP,
+			      "object %lu is of iommufd's selftest, which cannot be handed over; destroy it",
+			      index);
 	return 0;
 }
 
 int iho_devices_settled(struct list_head *contexts, int err)
 {
+	struct iommufd_device *idev;
 	struct iommufd_object *obj;
 	struct iho_out_ctx *ctx;
 	unsigned long index;
@@ -888,14 +979,14 @@ int iho_devices_settled(struct list_head *contexts, int err)
 
 	lockdep_assert_held(&iho_mutex);
 	list_for_each_entry(ctx, contexts, list) {
-		xa_for_each(&ctx->ictx->objects, index, obj) {
+		for (index = 0; (obj = object_from(ctx->ictx, &index)); index++) {
 			if (obj->type != IOMMUFD_OBJ_DEVICE)
 				continue;
-			rc = check_settled(ctx, container_of(obj,
-							     struct iommufd_device,
-							     obj), err);
+			idev = container_of(obj, struct iommufd_device, obj);
+			rc = lock_settled(ctx, idev, err);
 			if (rc)
 				return rc;
+			device_unlock(idev->dev);
 		}
 	}
 	return 0;
@@ -961,9 +1052,16 @@ static int put_in_order(struct gather *g)
 	unit_pa = kvcalloc(g->unit.nr + 1, sizeof(*unit_pa), GFP_KERNEL);
 	dom_key = kvcalloc(g->domain.nr + 1, sizeof(*dom_key), GFP_KERNEL);
 	if (!unit_pa || !dom_key)
-		return iho_refuse(-ENOMEM, "out of memory to order the facts; free memory and load again");
+		return iho_refuse(-ENOMEM,
+				  "out of memory to order the facts; free memory and load again");
 
 	sort(g->mem.p, g->mem.nr, sizeof(struct mem_entry), cmp_mem, NULL);
+	for (i = 0; i < g->mem.nr; i++) {
+		int rc = note_inode(g, i);
+
+		if (rc)
+			return rc;
+	}
 	for (i = 0; i < g->unit.nr; i++)
 		unit_pa[i] = UNIT(g, i)->register_pa;
 	sort(g->unit.p, g->unit.nr, sizeof(struct iho_unit), cmp_unit, NULL);
@@ -1019,7 +1117,8 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 		void *p = kvrealloc(g->stream, cap, GFP_KERNEL);
 
 		if (!p)
-			return iho_refuse(-ENOMEM, "out of memory for records; free memory and load again");
+			return iho_refuse(-ENOMEM,
+					  "out of memory for records; free memory and load again");
 		g->stream = p;
 		g->cap = cap;
 		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
@@ -1029,7 +1128,8 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 		return iho_refuse(iho_errno(rc), "record of kind %u: %s", kind,
 				  iho_strerror(rc));
 	if (g->records++ == IHO_MAX_RECORDS)
-		return iho_refuse(-EFBIG, "more than %u records in a context; map fewer, larger areas",
+		return iho_refuse(-EFBIG,
+				  "more than %u records in a context; map fewer, larger areas",
 				  IHO_MAX_RECORDS);
 	return 0;
 }
@@ -1064,7 +1164,9 @@ static int emit_allowed(struct gather *g, struct iho_out_ctx *ctx,
 	struct iopt_allowed *it;
 	u32 nr = 0;
 
-	guard(rwsem_read)(&ioas->iopt.iova_rwsem);
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return refuse_busy(ctx, ioas);
 	for (it = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); it;
 	     it = iopt_allowed_iter_next(it, 0, ULONG_MAX))
 		nr++;
@@ -1076,7 +1178,8 @@ static int emit_allowed(struct gather *g, struct iho_out_ctx *ctx,
 			      ioas->obj.id, nr, IHO_MAX_ALLOWED);
 	range = kvcalloc(nr, sizeof(*range), GFP_KERNEL);
 	if (!range)
-		return refuse(ctx, -ENOMEM, "IOAS %u: out of memory; free memory and load again",
+		return refuse(ctx, -ENOMEM,
+			      "IOAS %u: out of memory; free memory and load again",
 			      ioas->obj.id);
 	for (it = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); it;
 	     it = iopt_allowed_iter_next(it, 0, ULONG_MAX)) {
@@ -1115,7 +1218,9 @@ static int find_group(struct gather *g, struct xarray *first,
 	};
 	rc = xa_err(xa_store(first, (unsigned long)pages, xa_mk_value(*found),
 			     GFP_KERNEL));
-	return rc ? iho_refuse(rc, "out of memory for %s; free memory and load again", g->group.what) : 0;
+	return rc ? iho_refuse(rc,
+			       "out of memory for %s; free memory and load again",
+			       g->group.what) : 0;
 }
 
 static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
@@ -1124,7 +1229,9 @@ static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
 	struct iopt_area *area;
 	int rc;
 
-	guard(rwsem_read)(&ioas->iopt.iova_rwsem);
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return refuse_busy(ctx, ioas);
 	for (area = iopt_area_iter_first(&ioas->iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
 		struct iopt_pages *pages = area->pages;
@@ -1141,7 +1248,7 @@ static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
 		};
 		struct source src;
 
-		rc = find_source(ctx, area, ioas->obj.id, &src);
+		rc = find_source(g, ctx, area, ioas->obj.id, &src);
 		if (rc)
 			return rc;
 		ref.memory = find_mem(g, ctx->session, src.inode);
@@ -1200,7 +1307,7 @@ static u32 hwpt_device(struct iommufd_ctx *ictx,
 	unsigned long index;
 	u32 made_with = 0;
 
-	xa_for_each(&ictx->objects, index, obj) {
+	for (index = 0; (obj = object_from(ictx, &index)); index++) {
 		if (obj->type != IOMMUFD_OBJ_DEVICE)
 			continue;
 		idev = container_of(obj, struct iommufd_device, obj);
@@ -1320,7 +1427,7 @@ static int emit_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 				  0);
 			continue;
 		}
-		xa_for_each(&ictx->objects, index, obj) {
+		for (index = 0; (obj = object_from(ictx, &index)); index++) {
 			if (obj->type != passes[i].type)
 				continue;
 			rc = emit_object(g, ctx, ci, passes[i].kind, obj,
@@ -1370,14 +1477,16 @@ static int make_snapshot(struct gather *g, u64 generation,
 		CONTEXT(g, i)->stream_off += off;
 	hdr.total_len = off + g->pos;
 	if (hdr.total_len > IHO_MAX_IMAGE)
-		return iho_refuse(-EFBIG, "the records take %llu bytes, more than %llu; map fewer, larger areas",
+		return iho_refuse(-EFBIG,
+				  "the records take %llu bytes, more than %llu; map fewer, larger areas",
 				  hdr.total_len, IHO_MAX_IMAGE);
 
 	live->len = hdr.total_len;
 	live->buf = kvzalloc(live->len, GFP_KERNEL);
 	live->mem = kvcalloc(g->mem.nr + 1, sizeof(*live->mem), GFP_KERNEL);
 	if (!live->buf || !live->mem)
-		return iho_refuse(-ENOMEM, "out of memory for a snapshot of %zu bytes; free memory and load again",
+		return iho_refuse(-ENOMEM,
+				  "out of memory for a snapshot of %zu bytes; free memory and load again",
 				  live->len);
 	p = live->buf;
 	memcpy(p, &hdr, sizeof(hdr));
@@ -1427,6 +1536,7 @@ int iho_live_take(struct list_head *contexts, u64 generation,
 	int rc = 0;
 
 	memset(live, 0, sizeof(*live));
+	xa_init(&g.inodes);
 	ci = 0;
 	list_for_each_entry(ctx, contexts, list) {
 		rc = gather_context(&g, ctx, ci++);
@@ -1446,6 +1556,7 @@ int iho_live_take(struct list_head *contexts, u64 generation,
 out:
 	if (rc)
 		iho_live_free(live);
+	xa_destroy(&g.inodes);
 	kvfree(g.mem.p);
 	kvfree(g.unit.p);
 	kvfree(g.table.p);
@@ -1514,22 +1625,23 @@ static int verify_next(struct verify *v)
 
 	v->have = rc == 1;
 	if (rc < 0)
-		return refuse(v->ctx, -EINVAL, "HWPT %u: its page table: %s; destroy it and report it",
+		return refuse(v->ctx, -EINVAL,
+			      "HWPT %u: its page table: %s; destroy it and report it",
 			      v->hwpt_id, iho_strerror(rc));
 	return 0;
 }
 
-static int verify_area(struct verify *v, struct iopt_area *area,
-		       const struct liveupdate_found *mem, u64 off)
+static int verify_map(struct verify *v, const struct iho_pl_map_file *map,
+		      const struct liveupdate_found *mem)
 {
-	u64 iova = iopt_area_iova(area), last = iopt_area_last_iova(area);
+	u64 iova = map->iova, last = iova + map->length - 1, off = map->start;
 	u64 pa, len;
 	u32 perm = 0;
 	int rc;
 
-	if (area->iommu_prot & IOMMU_READ)
+	if (map->flags & IHO_MAP_READABLE)
 		perm |= IHO_PT_READ;
-	if (area->iommu_prot & IOMMU_WRITE)
+	if (map->flags & IHO_MAP_WRITEABLE)
 		perm |= IHO_PT_WRITE;
 	for (;;) {
 		if (!v->have || v->run.first_iova > iova)
@@ -1565,9 +1677,54 @@ static int verify_area(struct verify *v, struct iopt_area *area,
 	}
 }
 
+/**
+ * struct maps_at - where the maps of an IOAS begin in a stream
+ * @ioas_id: the IOAS
+ * @next: number of the first record
+ * @pos: its byte offset
+ */
+struct maps_at {
+	u32 ioas_id;
+	u32 next;
+	u64 pos;
+};
+
+/* The maps of one IOAS, in a row and in ascending IOVA. */
+struct maps {
+	struct iho_plan plan;
+	struct iho_step step;
+	u32 ioas_id;
+};
+
+static int cmp_maps_at(const void *key, const void *elt)
+{
+	return cmp_u64(*(const u32 *)key, ((const struct maps_at *)elt)->ioas_id);
+}
+
+static void maps_of(struct maps *m, const struct iho_plan *plan,
+		    const struct maps_at *at, u32 nr, u32 ioas_id)
+{
+	const struct maps_at *found = bsearch(&ioas_id, at, nr, sizeof(*at),
+					      cmp_maps_at);
+
+	m->plan = *plan;
+	m->ioas_id = ioas_id;
+	/* Without any, the cursor stands where the stream ends */
+	m->plan.pos = found ? found->pos : plan->len;
+	m->plan.next = found ? found->next : plan->records;
+}
+
+static const struct iho_pl_map_file *maps_next(struct maps *m)
+{
+	if (iho_plan_next(&m->plan, &m->step) != 1 ||
+	    m->step.kind != IHO_REC_MAP_FILE ||
+	    m->step.map.cmd.ioas_id != m->ioas_id)
+		return NULL;
+	return &m->step.map.cmd;
+}
+
 static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
-		       const struct iho_table *table,
-		       struct iommufd_hwpt_paging *hwpt)
+		       const struct iho_table *table, struct maps *maps)
 {
 	struct iho_pt pt = {
 		.format = table->format,
@@ -1577,25 +1734,20 @@ static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
 		.max_tables = IHO_MAX_TABLE_PAGES,
 	};
 	struct verify v = { .ctx = ctx, .hwpt_id = table->hwpt_id };
-	struct io_pagetable *iopt = &hwpt->ioas->iopt;
-	struct iopt_area *area;
-	struct source src;
+	const struct iho_pl_map_file *map;
 	int rc;
 
 	rc = iho_walk_init(&v.walk, &pt);
 	if (rc)
-		return refuse(ctx, -EINVAL, "HWPT %u: its page table: %s; destroy it and report it",
+		return refuse(ctx, -EINVAL,
+			      "HWPT %u: its page table: %s; destroy it and report it",
 			      v.hwpt_id, iho_strerror(rc));
 	rc = verify_next(&v);
 	if (rc)
 		return rc;
-	guard(rwsem_read)(&iopt->iova_rwsem);
-	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		rc = find_source(ctx, area, hwpt->ioas->obj.id, &src);
-		if (rc)
-			return rc;
-		rc = verify_area(&v, area, &src.found, src.start);
+	while ((map = maps_next(maps))) {
+		rc = verify_map(&v, map,
+				&live->mem[maps->step.map.ref.memory]);
 		if (rc)
 			return rc;
 	}
@@ -1606,28 +1758,118 @@ static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
 	return 0;
 }
 
-int iho_live_verify(struct list_head *contexts, const struct iho_live *live)
+/*
+ * User memory in an IOAS without HWPT is pinned for another IOAS that has one
+ * (pinned_elsewhere): the pages are those of its page table.
+ */
+static int verify_pinned(struct iho_out_ctx *ctx, struct iopt_area *area,
+			 const struct iho_pl_map_file *map,
+			 const struct liveupdate_found *mem)
 {
-	struct iho_out_ctx *ctx;
-	u32 ci = 0, i;
+	unsigned long first = iopt_area_index(area), index;
+	u64 off = map->start - area->page_offset, pa, len;
+	struct interval_tree_node *node;
+	struct iopt_area *by;
+	phys_addr_t at;
+
+	guard(mutex)(&area->pages->mutex);
+	for (index = first; index <= iopt_area_last_index(area); index++) {
+		at = 0;
+		node = interval_tree_iter_first(&area->pages->domains_itree,
+						index, index);
+		if (node) {
+			by = container_of(node, struct iopt_area, pages_node);
+			at = iommu_iova_to_phys(by->storage_domain,
+						iopt_area_iova(by) +
+						((index - iopt_area_index(by)) <<
+						 PAGE_SHIFT));
+		}
+		if (!at || !memfd_pa(mem, off + ((u64)(index - first) << PAGE_SHIFT),
+				     &pa, &len) || pa != at)
+			return refuse(ctx, -EINVAL,
+				      "IOAS %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
+				      map->ioas_id,
+				      max(map->iova, map->iova - area->page_offset +
+					  ((u64)(index - first) << PAGE_SHIFT)),
+				      mem->token,
+				      off + ((u64)(index - first) << PAGE_SHIFT));
+		cond_resched();
+	}
+	return 0;
+}
+
+static int verify_ioas(struct iho_out_ctx *ctx, const struct iho_live *live,
+		       struct iommufd_ioas *ioas, struct maps *maps)
+{
+	const struct iho_pl_map_file *map;
+	struct iopt_area *area;
 	int rc;
 
-	list_for_each_entry(ctx, contexts, list) {
-		for (i = 0; i < live->facts.tables; i++) {
-			const struct iho_table *table = &live->facts.table[i];
-			struct iommufd_object *obj;
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return refuse_busy(ctx, ioas);
+	if (!xa_empty(&ioas->iopt.domains))
+		return 0;
+	while ((map = maps_next(maps))) {
+		area = iopt_area_iter_first(&ioas->iopt, map->iova, map->iova);
+		if (area->pages->type != IOPT_ADDRESS_USER)
+			continue;
+		rc = verify_pinned(ctx, area, map,
+				   &live->mem[maps->step.map.ref.memory]);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
 
-			if (table->context != ci)
-				continue;
-			obj = xa_load(&ctx->ictx->objects, table->hwpt_id);
-			rc = verify_hwpt(ctx, live, table,
-					 container_of(obj,
-						      struct iommufd_hwpt_paging,
-						      common.obj));
-			if (rc)
-				return rc;
-		}
-		ci++;
+int iho_live_verify(struct iho_out_ctx *ctx, u32 ci,
+		    const struct iho_live *live, const struct iho_plan *plan)
+{
+	struct maps_at *at __free(kvfree) = NULL;
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_object *obj;
+	unsigned long index;
+	struct maps m = { .plan = *plan };
+	u32 nr = 0;
+	int rc;
+
+	at = kvcalloc(plan->ioas + 1, sizeof(*at), GFP_KERNEL);
+	if (!at)
+		return iho_refuse(-ENOMEM,
+				  "out of memory to check the page tables; free memory and load again");
+	for (;;) {
+		struct maps_at here = {
+			.pos = m.plan.pos,
+			.next = m.plan.next,
+		};
+
+		if (iho_plan_next(&m.plan, &m.step) != 1)
+			break;
+		here.ioas_id = m.step.map.cmd.ioas_id;
+		if (m.step.kind == IHO_REC_MAP_FILE &&
+		    (!nr || at[nr - 1].ioas_id != here.ioas_id))
+			at[nr++] = here;
+	}
+	for (u32 i = 0; i < live->facts.tables; i++) {
+		const struct iho_table *table = &live->facts.table[i];
+
+		if (table->context != ci)
+			continue;
+		obj = xa_load(&ctx->ictx->objects, table->hwpt_id);
+		hwpt = container_of(obj, struct iommufd_hwpt_paging,
+				    common.obj);
+		maps_of(&m, plan, at, nr, hwpt->ioas->obj.id);
+		rc = verify_hwpt(ctx, live, table, &m);
+		if (rc)
+			return rc;
+	}
+	for (index = 0; (obj = object_from(ctx->ictx, &index)); index++) {
+		if (obj->type != IOMMUFD_OBJ_IOAS)
+			continue;
+		maps_of(&m, plan, at, nr, obj->id);
+		rc = verify_ioas(ctx, live, to_ioas(obj), &m);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

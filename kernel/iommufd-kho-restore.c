@@ -166,6 +166,11 @@ int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev)
 		return -ENODEV;
 	}
 	mutex_lock(&r->lock);
+	/* Given up while this waited */
+	if (d->done || !r->pending) {
+		mutex_unlock(&r->lock);
+		return 0;
+	}
 	if (xa_load(&ictx->objects, d->id)) {
 		mutex_unlock(&r->lock);
 		iommufd_handover_change_end(&ictx->handover);
@@ -807,16 +812,19 @@ int iho_luo_retrieve(struct liveupdate_file_op_args *args)
 /* Everything is unwound on failure; these may pass. */
 bool iho_luo_may_retry(int err)
 {
-	return err == -ENOMEM || err == -EINTR || err == -EAGAIN ||
-	       err == -EPERM || err == -ERESTARTSYS;
+	return err == -ENOMEM || err == -ENFILE || err == -EINTR ||
+	       err == -EAGAIN || err == -EPERM || err == -ERESTARTSYS;
 }
 
-static bool in_image(struct liveupdate_file_op_args *args, u32 *index)
+/* 1 or 0, or -ENOMEM when that cannot be said. */
+static int in_image(struct liveupdate_file_op_args *args, u32 *index)
 {
 	struct iho_context fact;
+	int rc;
 
-	return !iho_in_context(liveupdate_session_name(args->session),
-			       args->token, index, &fact);
+	rc = iho_in_context(liveupdate_session_name(args->session),
+			    args->token, index, &fact);
+	return rc == -ENOMEM ? rc : !rc;
 }
 
 bool iho_luo_can_finish(struct liveupdate_file_op_args *args)
@@ -826,7 +834,7 @@ bool iho_luo_can_finish(struct liveupdate_file_op_args *args)
 	if (args->retrieve_status > 0)
 		return !iommufd_handover_pending(args->file->private_data);
 	/* Failed for good, or nothing to come back: no reason to wait */
-	return args->retrieve_status < 0 || !in_image(args, &index);
+	return args->retrieve_status < 0 || in_image(args, &index) == 0;
 }
 
 void iho_luo_finish(struct liveupdate_file_op_args *args)
@@ -834,7 +842,7 @@ void iho_luo_finish(struct liveupdate_file_op_args *args)
 	u32 index;
 
 	guard(rwsem_read)(&iho_in_rwsem);
-	if (!in_image(args, &index))
+	if (in_image(args, &index) != 1)
 		return;
 	if (args->retrieve_status <= 0)
 		iho_in_drop_trees(index);

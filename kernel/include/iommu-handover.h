@@ -36,6 +36,14 @@ void iommu_handover_early_parse(void);
 int iommu_handover_reboot_gate(struct kimage *image);
 
 /**
+ * iommu_handover_serialize() - is what the gate let through still there
+ *
+ * Context: with all LUO sessions held still until the jump or its failure.
+ * Return: 0; -EBUSY when the seal that the gate saw was undone meanwhile.
+ */
+int iommu_handover_serialize(void);
+
+/**
  * iommu_handover_commit() - no way back from here to the old kernel
  *
  * Context: kernel_kexec(), after LUO has serialised. Closing a sealed iommufd
@@ -91,6 +99,11 @@ int vfio_handover_sealed(struct vfio_device *device);
 
 static inline void iommu_handover_early_parse(void) { }
 static inline int iommu_handover_reboot_gate(struct kimage *image)
+{
+	return 0;
+}
+
+static inline int iommu_handover_serialize(void)
 {
 	return 0;
 }

@@ -94,6 +94,13 @@ static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h)
 	up_read(&h->lock);
 }
 
+/*
+ * Round the end of an object that no ioctl ends, an access: a snapshot must not
+ * find it half gone. The context itself stays until let_go().
+ */
+void iommufd_handover_hold(struct iommufd_ctx *ictx);
+void iommufd_handover_let_go(struct iommufd_ctx *ictx);
+
 /* The same for VFIO's type1 interface, whose users are noted and refused. */
 int iommufd_handover_compat_begin(struct iommufd_ctx *ictx);
 
@@ -182,6 +189,8 @@ static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
 }
 
 static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h) { }
+static inline void iommufd_handover_hold(struct iommufd_ctx *ictx) { }
+static inline void iommufd_handover_let_go(struct iommufd_ctx *ictx) { }
 static inline int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
 {
 	return 0;
