@@ -45,7 +45,8 @@ int handover_build(const struct handover_buffer *snapshot, uint64_t generation,
  * handover_save() - write the image to a file, whole or not at all
  * @name: a regular file, replaced; or nothing of that name
  *
- * Mode 0600, whatever the umask: it holds physical addresses.
+ * Mode 0600, whatever the umask: it holds physical addresses. The caller
+ * blocks signals, so that no half of it stays under a name of its own.
  *
  * Return: 0, or -1 after a message.
  */

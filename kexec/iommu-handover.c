@@ -81,12 +81,53 @@ void iommu_handover_check_args(const struct iommu_handover_args *args)
 		die("iommu-handover: %s\n", no);
 }
 
+/* ---- signals --------------------------------------------------------- */
+
+/*
+ * They are blocked for all of a load: one that comes between two steps must
+ * leave no half-written file and no seal without a kernel, and must not keep
+ * from the caller what was done already.
+ */
+static const int stop_signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+#define STOP_SIGNALS	(sizeof(stop_signals) / sizeof(stop_signals[0]))
+
+/* Does one of them wait that will end us? A blocked one waits if ignored. */
+static int waiting_signal(void)
+{
+	struct sigaction act;
+	sigset_t set;
+	size_t i;
+
+	if (sigpending(&set))
+		return 0;
+	for (i = 0; i < STOP_SIGNALS; i++)
+		if (sigismember(&set, stop_signals[i]) == 1 &&
+		    !sigaction(stop_signals[i], NULL, &act) &&
+		    act.sa_handler != SIG_IGN)
+			return stop_signals[i];
+	return 0;
+}
+
+/* Before SEAL. */
+static bool stopped(void)
+{
+	int sig = waiting_signal();
+
+	if (sig)
+		handover_complain("stopped by a signal (%s): nothing was sealed or loaded",
+				  strsignal(sig));
+	return sig;
+}
+
 /* ---- device ---------------------------------------------------------- */
 
 /* The kernel's own sentence where it gave one. */
 static void complain_refused(const struct handover *h, const char *what,
 			     int err)
 {
+	/* A signal ends the waiting for a busy iommufd. */
+	if (err == EAGAIN && stopped())
+		return;
 	if (h->message[0])
 		handover_complain("refused: %s", h->message);
 	else
@@ -144,11 +185,13 @@ static int query(struct handover *h, struct iommu_handover_query *arg)
 	return err;
 }
 
-/* False when the time for busy iommufds is used up. */
+/* False when the time for busy iommufds is used up, or a signal waits. */
 static bool pause_again(struct handover *h)
 {
 	struct timespec now, nap;
 
+	if (waiting_signal())
+		return false;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (now.tv_sec > h->deadline.tv_sec ||
 	    (now.tv_sec == h->deadline.tv_sec &&
@@ -193,6 +236,8 @@ static int release_earlier(struct handover *h)
 	}
 	if (state.state != IOMMU_HANDOVER_SEALED)
 		return 0;
+	if (stopped())
+		return -1;
 
 	err = unseal(h, &was_sealed);
 	if (err) {
@@ -270,26 +315,6 @@ static int take_snapshot(struct handover *h)
 
 /* ---- from SEAL to the end of the load -------------------------------- */
 
-static const int stop_signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-#define STOP_SIGNALS	(sizeof(stop_signals) / sizeof(stop_signals[0]))
-
-/* Does one of them wait that will end us? A blocked one waits if ignored. */
-static int waiting_signal(void)
-{
-	struct sigaction act;
-	sigset_t set;
-	size_t i;
-
-	if (sigpending(&set))
-		return 0;
-	for (i = 0; i < STOP_SIGNALS; i++)
-		if (sigismember(&set, stop_signals[i]) == 1 &&
-		    !sigaction(stop_signals[i], NULL, &act) &&
-		    act.sa_handler != SIG_IGN)
-			return stop_signals[i];
-	return 0;
-}
-
 static int seal_once(struct handover *h)
 {
 	struct iommu_handover_seal arg = {
@@ -349,7 +374,7 @@ static int check_tied(struct handover *h)
 	return -1;
 }
 
-/* Sealed, signals blocked. */
+/* Sealed. */
 static int load_sealed(struct handover *h, const struct kexec_info *info,
 		       int kernel_fd)
 {
@@ -388,16 +413,12 @@ static int load_sealed(struct handover *h, const struct kexec_info *info,
 static int seal_and_load(struct handover *h, const struct kexec_info *info,
 			 int kernel_fd)
 {
-	sigset_t all, before;
 	int err;
 
-	sigfillset(&all);
 	do {
-		sigprocmask(SIG_BLOCK, &all, &before);
 		err = seal_once(h);
 		if (!err)
 			err = load_sealed(h, info, kernel_fd);
-		sigprocmask(SIG_SETMASK, &before, NULL);
 	} while (err == EAGAIN && pause_again(h));
 
 	if (err <= 0 || err == ESTALE)
@@ -412,9 +433,10 @@ static int try_load(struct handover *h, const struct kexec_info *info,
 	int tries, err;
 
 	for (tries = 1; ; tries++) {
-		if (take_snapshot(h) ||
+		if (take_snapshot(h) || stopped() ||
 		    handover_build(&h->snapshot, h->generation, &h->image) ||
-		    (save && handover_save(&h->image, save)))
+		    stopped() ||
+		    (save && (handover_save(&h->image, save) || stopped())))
 			return -1;
 		err = seal_and_load(h, info, kernel_fd);
 		if (err != ESTALE)
@@ -432,6 +454,7 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 			const char *save)
 {
 	struct handover *h = calloc(1, sizeof(*h));
+	sigset_t all, before;
 	int ret = -1;
 
 	if (!h) {
@@ -458,10 +481,13 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 				  strerror(errno));
 		goto out_close;
 	}
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
 	if (!release_earlier(h))
 		ret = try_load(h, info, kernel_fd, save);
 	if (ret && h->released)
 		handover_complain("the seal of an earlier load was released: load again before you jump");
+	sigprocmask(SIG_SETMASK, &before, NULL);
 
 out_close:
 	close(h->fd);
@@ -472,43 +498,69 @@ out_free:
 	return ret;
 }
 
-int iommu_handover_unseal(void)
+/*
+ * -u could not unload because another load or a jump is going on: the seal may
+ * be theirs. EPERM comes before EBUSY, so errno alone does not tell.
+ */
+static bool in_use(const struct handover *h, int err)
+{
+	return err == EBUSY ||
+	       (flock(h->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK);
+}
+
+static void explain_in_use(struct handover *h)
+{
+	struct iommu_handover_query state;
+
+	if (!query(h, &state) && state.state == IOMMU_HANDOVER_SEALED)
+		handover_complain("the seal stands: another load or a jump is going on; wait for it and run kexec -u again");
+}
+
+int iommu_handover_unseal(int result, int err)
 {
 	struct handover h = { .message = "" };
-	bool was_sealed;
-	int err;
+	bool was_sealed = false;
 
 	h.fd = device_open();
 	if (h.fd < 0) {
 		if (device_absent(errno))
-			return 0;
+			return result;
 		handover_complain("cannot unseal: open %s: %s%s", DEVICE,
 				  strerror(errno), handover_hint(errno));
-		return -1;
+		return result ? result : -1;
+	}
+	if (result && in_use(&h, err)) {
+		explain_in_use(&h);
+		close(h.fd);
+		return result;
 	}
 	err = unseal(&h, &was_sealed);
 	close(h.fd);
 	if (err) {
 		handover_complain("cannot unseal: %s", strerror(err));
-		return -1;
+		return result ? result : -1;
 	}
-	if (was_sealed)
+	if (was_sealed && result)
+		handover_complain("not unloaded, but the seal is released: a kernel that was loaded under it is not jumped to");
+	else if (was_sealed)
 		dbgprintf("iommu-handover: unsealed\n");
-	return 0;
+	return result;
 }
 
-void iommu_handover_explain(void)
+void iommu_handover_explain(int err)
 {
 	struct iommu_handover_query state = { .size = sizeof(state) };
 	struct handover h = { .message = "" };
 
+	/* The gate's errno; any other has another reason. */
+	if (err != EBUSY)
+		return;
 	h.fd = device_open();
 	if (h.fd < 0)
 		return;
 	state.message_uptr = (uintptr_t)h.message;
 	state.message_len = sizeof(h.message) - 1;
 	if (!ioctl(h.fd, IOMMU_HANDOVER_QUERY, &state) &&
-	    (state.contexts || state.incoming_contexts) &&
 	    state.refusal_errno == EBUSY && h.message[0])
 		handover_complain("the last refusal: %s", h.message);
 	close(h.fd);

@@ -60,7 +60,9 @@ void iommu_handover_check_args(const struct iommu_handover_args *args);
  * A seal that stands is released first. After a failure nothing is sealed and
  * the kernel loaded before, if any, is still loaded, except when the seal went
  * away while the new one was loaded: then none is. SEAL and kexec_file_load
- * are called by this process, and signals wait from the one to the other.
+ * are called by this process. Signals wait until the end; one that would end
+ * the process stops the load at its next step, and is not delivered before
+ * what was undone has been undone and told.
  *
  * Return: 0, or -1 after a message.
  */
@@ -68,19 +70,25 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 			const char *save);
 
 /**
- * iommu_handover_unseal() - release the seal, if there is one
+ * iommu_handover_unseal() - after -u: release the seal, if there is one
+ * @result: of unloading, 0 when that went well
+ * @err: its errno; of no meaning when @result is 0
  *
- * That the running kernel knows no handover is no error.
+ * A seal goes even when the kernel could not be unloaded, because loading was
+ * disabled since, say: its iommufds would stay frozen. It stays while another
+ * load or a jump is in the way, whose it may be. That the running kernel knows
+ * no handover is no error.
  *
- * Return: 0, or -1 after a message.
+ * Return: @result when that is not 0; else 0, or -1 after a message.
  */
-int iommu_handover_unseal(void);
+int iommu_handover_unseal(int result, int err);
 
 /**
  * iommu_handover_explain() - after a jump that came back: say what stood in
  * the way, when the handover may have
+ * @err: errno of the jump
  */
-void iommu_handover_explain(void);
+void iommu_handover_explain(int err);
 
 #else /* other architectures: no IOMMU driver of theirs can hand over yet */
 
@@ -102,13 +110,15 @@ static inline int iommu_handover_load(const struct kexec_info *info,
 	return -1;
 }
 
-static inline int iommu_handover_unseal(void)
+static inline int iommu_handover_unseal(int result, int err)
 {
-	return 0;
+	(void)err;
+	return result;
 }
 
-static inline void iommu_handover_explain(void)
+static inline void iommu_handover_explain(int err)
 {
+	(void)err;
 }
 
 #endif

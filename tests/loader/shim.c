@@ -12,16 +12,18 @@
  *   SHIM_BREAK    magic, overlap, generation or orphan (memory of no map): a
  *                 snapshot that is wrong
  *   SHIM_FAULTS   "OP=WHAT[*N] ...": the next N (1) calls of OP answer WHAT.
- *                 OP: open query snapshot seal unseal load unload write fsync
- *                 rename reboot. WHAT: an errno, or
+ *                 OP: open query snapshot seal unseal load unload create write
+ *                 fsync rename sleep reboot. WHAT: an errno, or
  *                 grow     snapshot: ten times the maps from now on
  *                 move     snapshot: right, but the generation moves then
- *                 kill     seal: it stands, and SIGKILL comes
- *                 TERM, HUP, INT  seal, load: done, and that signal comes
+ *                 kill, TERM, HUP, INT, QUIT  all but open, unload and
+ *                          reboot: done, and then that signal comes
  *                 untie    load: done, and the seal goes away meanwhile
  *                 reseal   load: done, and another seal takes its place
  *                 loose    load: done, but not under the seal that stands
  *                 major    query: of another format
+ *                 idle     query: no iommufd is preserved
+ *                 locked   reboot: EBUSY, but the gate has not been asked
  *   SHIM_MESSAGE  the sentence of refusals
  *
  * Time passes only in nanosleep().
@@ -50,6 +52,7 @@ int __real_ioctl(int fd, unsigned long cmd, void *arg);
 ssize_t __real_write(int fd, const void *buf, size_t len);
 int __real_fsync(int fd);
 FILE *__real_fopen(const char *path, const char *mode);
+int __real_mkostemp(char *name, int flags);
 int __real_rename(const char *from, const char *to);
 long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
@@ -58,6 +61,7 @@ int __wrap_ioctl(int fd, unsigned long cmd, void *arg);
 ssize_t __wrap_write(int fd, const void *buf, size_t len);
 int __wrap_fsync(int fd);
 FILE *__wrap_fopen(const char *path, const char *mode);
+int __wrap_mkostemp(char *name, int flags);
 int __wrap_rename(const char *from, const char *to);
 long __wrap_syscall(long nr, ...);
 int __wrap_reboot(int cmd);
@@ -70,12 +74,12 @@ struct state {
 	uint64_t sealed_generation;	/* 0: not sealed */
 	int loaded;			/* a kernel is */
 	int tied;			/* under the seal that stands */
+	int refused;			/* errno of the last refusal, or 0 */
 };
 
 static int device = -1;
 static unsigned long maps;
 static uint64_t slept_ms;
-static unsigned int refused;		/* a jump was, with this errno */
 
 /* ---- script and log -------------------------------------------------- */
 
@@ -178,6 +182,8 @@ static void send_signal(const char *what)
 		raise(SIGHUP);
 	else if (!strcmp(what, "INT"))
 		raise(SIGINT);
+	else if (!strcmp(what, "QUIT"))
+		raise(SIGQUIT);
 }
 
 static const char *result(int err)
@@ -222,12 +228,26 @@ static void put_state(const struct state *s)
 	put_file("state", s, sizeof(*s));
 }
 
-static int refuse(int err, uint64_t uptr, uint32_t len)
+static void say(uint64_t uptr, uint32_t len)
 {
 	const char *sentence = getenv("SHIM_MESSAGE");
 
 	if (sentence && len)
 		snprintf((char *)(uintptr_t)uptr, len, "%s", sentence);
+}
+
+static void note_refusal(int err)
+{
+	struct state s = get_state();
+
+	s.refused = err;
+	put_state(&s);
+}
+
+static int refuse(int err, uint64_t uptr, uint32_t len)
+{
+	note_refusal(err);
+	say(uptr, len);
 	return err;
 }
 
@@ -330,6 +350,7 @@ static int do_snapshot(struct iommu_handover_snapshot *arg)
 		s.generation++;
 		put_state(&s);
 	}
+	send_signal(what);
 	return err;
 }
 
@@ -348,13 +369,20 @@ static int do_query(struct iommu_handover_query *arg)
 		arg->sealed_generation = s.sealed_generation;
 		arg->loaded = (u32)s.tied;
 		arg->contexts = 1;
-		arg->refusal_errno = refused;
-		refuse(0, arg->message_uptr, arg->message_len);
+		if (!strcmp(what, "idle")) {
+			arg->state = IOMMU_HANDOVER_IDLE;
+			arg->contexts = 0;
+		}
+		arg->refusal_errno = (u32)s.refused;
+		if (s.refused)
+			say(arg->message_uptr, arg->message_len);
 		arg->format_major = IHO_FORMAT_MAJOR +
 				    !strcmp(what, "major");
 	}
 	note("query %s", err ? result(err) :
-	     s.sealed_generation ? "sealed" : "open");
+	     arg->state == IOMMU_HANDOVER_SEALED ? "sealed" :
+	     arg->state == IOMMU_HANDOVER_OPEN ? "open" : "idle");
+	send_signal(what);
 	return err;
 }
 
@@ -416,8 +444,9 @@ static int do_seal(const struct iommu_handover_seal *arg)
 
 static int do_unseal(void)
 {
+	const char *what = scripted("unseal");
 	struct state s = get_state();
-	int err = errno_of(scripted("unseal"));
+	int err = errno_of(what);
 
 	if (!err && !s.sealed_generation)
 		err = ENOENT;
@@ -427,6 +456,7 @@ static int do_unseal(void)
 		put_state(&s);
 	}
 	note("unseal %s", result(err));
+	send_signal(what);
 	return err;
 }
 
@@ -530,6 +560,8 @@ long __wrap_syscall(long nr, ...)
 
 	if (nr == SYS_kexec_file_load)
 		return outcome(a[4] & FILE_UNLOAD ? do_unload() : do_load());
+	if (nr == SYS_kexec_load && !a[1])
+		return outcome(do_unload());
 	if (nr == SYS_kexec_load) {
 		note("kexec_load");
 		return outcome(EPERM);
@@ -537,35 +569,52 @@ long __wrap_syscall(long nr, ...)
 	return __real_syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+int __wrap_mkostemp(char *name, int flags)
+{
+	int fd = __real_mkostemp(name, flags);
+
+	send_signal(scripted("create"));
+	return fd;
+}
+
 ssize_t __wrap_write(int fd, const void *buf, size_t len)
 {
-	int err;
+	const char *what;
+	ssize_t n;
 
 	/* Before, it is the kernel file that kexec copies. */
 	if (device < 0)
 		return __real_write(fd, buf, len);
-	err = errno_of(scripted("write"));
-	if (err)
-		return outcome(err);
+	what = scripted("write");
+	if (errno_of(what))
+		return outcome(errno_of(what));
 	/* Short, as it may be. */
-	return __real_write(fd, buf, len > 1000 ? 1000 : len);
+	n = __real_write(fd, buf, len > 1000 ? 1000 : len);
+	send_signal(what);
+	return n;
 }
 
 int __wrap_fsync(int fd)
 {
-	int err = errno_of(scripted("fsync"));
+	const char *what = scripted("fsync");
 
-	return err ? outcome(err) : __real_fsync(fd);
+	if (errno_of(what))
+		return outcome(errno_of(what));
+	send_signal(what);
+	return __real_fsync(fd);
 }
 
 int __wrap_rename(const char *from, const char *to)
 {
-	int err = errno_of(scripted("rename"));
+	const char *what = scripted("rename");
+	int ret;
 
-	if (err)
-		return outcome(err);
+	if (errno_of(what))
+		return outcome(errno_of(what));
 	note("save");
-	return __real_rename(from, to);
+	ret = __real_rename(from, to);
+	send_signal(what);
+	return ret;
 }
 
 /* Whether a kernel is loaded here is not what the host says. */
@@ -580,12 +629,16 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 
 int __wrap_reboot(int cmd)
 {
-	int err = errno_of(scripted("reboot"));
+	const char *what = scripted("reboot");
+	int err = errno_of(what) ?: EPERM;
 
 	(void)cmd;
-	refused = (unsigned int)err;
-	note("jump %s", result(err ?: EPERM));
-	return outcome(err ?: EPERM);
+	if (!strcmp(what, "locked"))
+		err = EBUSY;
+	else if (err == EBUSY)
+		note_refusal(err);
+	note("jump %s", result(err));
+	return outcome(err);
 }
 
 int __wrap_nanosleep(const struct timespec *nap, struct timespec *left)
@@ -593,6 +646,7 @@ int __wrap_nanosleep(const struct timespec *nap, struct timespec *left)
 	(void)left;
 	slept_ms += (uint64_t)nap->tv_sec * 1000 + nap->tv_nsec / 1000000;
 	note("sleep %lu", (unsigned long)slept_ms);
+	send_signal(scripted("sleep"));
 	return 0;
 }
 
