@@ -116,9 +116,26 @@ class Machine:
         self.environment, self.timeout = environment, timeout
         self.on_mark, self.on_fact = on_mark, on_fact
         self.on_trouble = on_trouble
-        self.received = FileReceiver(run_dir, on_file, on_trouble)
+        self.on_file = on_file
+        self.received = FileReceiver(run_dir, self.taken, self.broken)
+        self.data = None
         self.buffers = {}
         self.timed_out = False
+
+    def taken(self, name, path):
+        self.on_file(name, path)
+        self.answer(f"taken {name}\n")
+
+    def broken(self, text):
+        self.on_trouble(text)
+        self.answer("broken\n")
+
+    def answer(self, text):
+        """For handover-send, which waits for it."""
+        try:
+            self.data.sendall(text.encode())
+        except OSError:
+            pass  # QEMU is gone
 
     def lines(self, port, data):
         text = self.buffers.get(port, b"") + data
@@ -170,6 +187,7 @@ class Machine:
             if self.host:
                 self.start_host(ours["host"])
             ours.pop("host").close()
+            self.data = ours["data"]
             self.watch(ours)
         finally:
             self.end(self.qemu, 0)
