@@ -121,10 +121,11 @@ static void want_loader_tries(const char *what, const char *words)
 }
 
 struct stuck {
-	pthread_t thread;
+	pthread_t thread, behind;
+	pid_t behind_tid;
 	struct trap trap;
 	struct side *side;
-	int err;
+	int err, behind_err;
 };
 
 static void *map_thread(void *arg)
@@ -145,6 +146,53 @@ static void *name_thread(void *arg)
 	return NULL;
 }
 
+/* Holds the IOVAs of its IOAS for reading while it waits. */
+static void *ranges_thread(void *arg)
+{
+	struct stuck *st = arg;
+	struct iommu_ioas_iova_ranges cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = st->side->ioas,
+		.num_iovas = GUEST_PAGE / sizeof(struct iommu_iova_range),
+		.allowed_iovas = (uintptr_t)st->trap.page,
+	};
+
+	st->err = call(st->side->fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
+	return NULL;
+}
+
+/* Wants them for writing; whoever reads after that would wait for both. */
+static void *process_thread(void *arg)
+{
+	struct stuck *st = arg;
+	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
+
+	__atomic_store_n(&st->behind_tid, gettid(), __ATOMIC_RELEASE);
+	st->behind_err = call(st->side->fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
+	return NULL;
+}
+
+/* Until a thread of ours sleeps in the kernel and cannot be disturbed. */
+static void wait_asleep(pid_t *tid)
+{
+	uint64_t end = now_ms() + PATIENCE_MS;
+	char path[64], state = 0;
+
+	while (state != 'D') {
+		FILE *f;
+
+		check(now_ms() < end, "the thread behind does not wait");
+		sleep_ms(20);
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat",
+			 __atomic_load_n(tid, __ATOMIC_ACQUIRE));
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		check(fscanf(f, "%*d (%*[^)]) %c", &state) == 1, "%s", path);
+		fclose(f);
+	}
+}
+
 static void *open_later(void *arg)
 {
 	struct stuck *st = arg;
@@ -155,7 +203,8 @@ static void *open_later(void *arg)
 }
 
 static void held(const char *what, struct side *s, uint64_t mode,
-		 void *(*thread)(void *), const char *words)
+		 void *(*thread)(void *), void *(*behind)(void *),
+		 const char *words)
 {
 	struct stuck st = { .side = s };
 	struct liveupdate_session_get_name *cmd;
@@ -172,6 +221,11 @@ static void held(const char *what, struct side *s, uint64_t mode,
 	}
 	check(!pthread_create(&st.thread, NULL, thread, &st), "no thread");
 	trap_wait(&st.trap);
+	if (behind) {
+		check(!pthread_create(&st.behind, NULL, behind, &st),
+		      "no thread");
+		wait_asleep(&st.behind_tid);
+	}
 	err = handover_snapshot(handover, sentence, NULL);
 	tally_one(err == -EAGAIN && strstr(sentence, words) &&
 		  noted(EAGAIN, sentence), false, "SNAPSHOT and %s: %s: %s",
@@ -186,6 +240,11 @@ static void held(const char *what, struct side *s, uint64_t mode,
 	pthread_join(st.thread, NULL);
 	check(st.err == (mode == UFFDIO_REGISTER_MODE_WP ? 0 : -EFAULT),
 	      "the call that was held: %s", strerror(-st.err));
+	if (behind) {
+		pthread_join(st.behind, NULL);
+		check(!st.behind_err, "the call behind: %s",
+		      strerror(-st.behind_err));
+	}
 	if (mode == UFFDIO_REGISTER_MODE_WP)
 		trap_end(&st.trap);
 	unload_kernel();
@@ -250,9 +309,13 @@ static void cases(void)
 	side_bind(&s);
 	side_attach(&s);
 	held("a map in a page fault", &s, UFFDIO_REGISTER_MODE_MISSING,
-	     map_thread, "session \"side\" token 2: the iommufd is in the middle of a call; try again");
+	     map_thread, NULL, "session \"side\" token 2: the iommufd is in the middle of a call; try again");
+	held("a look at IOVA ranges in a page fault and a writer behind it",
+	     &s, UFFDIO_REGISTER_MODE_WP, ranges_thread, process_thread,
+	     text_of("IOAS %llu is in the middle of a call; try again",
+		     LL(s.ioas)));
 	held("a session's call", &s, UFFDIO_REGISTER_MODE_WP, name_thread,
-	     "a live update session is in the middle of a call; try again");
+	     NULL, "a live update session is in the middle of a call; try again");
 	changing(&s);
 	side_close(&s);
 }
