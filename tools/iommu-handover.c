@@ -40,6 +40,7 @@ static int trouble(const char *name, const char *what)
 static int read_file(struct loaded *l)
 {
 	FILE *f = strcmp(l->name, "-") ? fopen(l->name, "rb") : stdin;
+	const size_t most = IHO_MAX_IMAGE + 1;
 	size_t cap = 1 << 20, got;
 	unsigned char *bigger;
 	int err;
@@ -54,7 +55,7 @@ static int read_file(struct loaded *l)
 			break;
 		if (l->len < cap)
 			continue;
-		cap *= 2;
+		cap = cap < most / 2 ? cap * 2 : most;
 		bigger = realloc(l->data, cap);
 		if (!bigger)
 			free(l->data);
