@@ -26,8 +26,8 @@
 #define RO_LEN		0x5000ULL
 
 #define FAULTS		14
-#define IMPLIEDS	16
-#define BINDS		10
+#define IMPLIEDS	64
+#define BINDS		13
 
 enum part_index {
 	PART_ORDER,				/* and three more */
@@ -41,6 +41,8 @@ enum part_index {
 	PART_NEVER,
 	PART_WAITS,
 	PART_LEFT,
+	PART_CLOSED,
+	PART_KILLED,
 	PART_FAULT,
 	PART_IMPLIED = PART_FAULT + FAULTS,
 	PART_BIND = PART_IMPLIED + IMPLIEDS,
@@ -58,6 +60,8 @@ enum {
 	EDU_LIMIT,
 	EDU_NEVER,
 	EDU_WAITS,
+	EDU_CLOSED,
+	EDU_KILLED,
 	EDU_SPARE,
 	/* Without an interrupt, whose lookup in ACPI is full of allocations. */
 	FIRST_PLAIN,
@@ -67,25 +71,39 @@ enum {
 #define PLAIN_DEVICE	0x0005
 
 /**
+ * struct sweep - the allocations of a call, failed one after the other
+ * @nth: the one to fail next, from 1
+ * @failed: calls that failed for it, since the first
+ * @rounds: how often all have been failed, to begin with the first again
+ *
+ * A sweep goes on from kexec to kexec.
+ */
+struct sweep {
+	uint32_t nth;
+	uint32_t failed;
+	uint32_t rounds;
+};
+
+enum {
+	SWEEP_FAULT,
+	SWEEP_IMPLIED,
+	SWEEP_BIND,
+	SWEEPS,
+};
+
+/**
  * struct state - what crosses the kexec
  * @magic: STATE_MAGIC
  * @size: sizeof(struct state)
  * @kexec: the one it is for
- * @fault_nth, @implied_nth, @bind_nth: allocation to fail next; after all
- *	have been failed, the first again
- * @fault_rounds, @implied_rounds, @bind_rounds: how often that was
+ * @sweep: allocations that fail
  * @want: of each part
  */
 struct state {
 	uint64_t magic;
 	uint32_t size;
 	uint32_t kexec;
-	uint32_t fault_nth;
-	uint32_t implied_nth;
-	uint32_t bind_nth;
-	uint32_t fault_rounds;
-	uint32_t implied_rounds;
-	uint32_t bind_rounds;
+	struct sweep sweep[SWEEPS];
 	struct want want[PARTS];
 };
 
@@ -128,6 +146,8 @@ static inline void name_parts(void)
 		[PART_NEVER] = "luo-never",
 		[PART_WAITS] = "luo-waits",
 		[PART_LEFT] = "luo-left",
+		[PART_CLOSED] = "luo-closed",
+		[PART_KILLED] = "luo-killed",
 	};
 	unsigned int i;
 
@@ -234,7 +254,7 @@ static inline void preserve(struct part *p)
 		must(luo_preserve(p->session, p->ctx.fd, TOKEN_IOMMUFD));
 }
 
-/* Make all parts anew for kexec @nr, hand them over and stay. */
+/* Make the parts anew for kexec @nr, all but one, hand them over and stay. */
 static inline void hand_over(unsigned int nr) __attribute__((noreturn));
 
 static inline void hand_over(unsigned int nr)
@@ -256,6 +276,12 @@ static inline void hand_over(unsigned int nr)
 	build(PART_NEVER, EDU_NEVER, 1, true);
 	build(PART_WAITS, EDU_WAITS, 1, true);
 	build(PART_LEFT, 0, 0, false);
+	/* Once finished by a close, an iommufd goes on and on. */
+	if (parts[PART_CLOSED].ctx.want)
+		fill(PART_CLOSED, &parts[PART_CLOSED].mem);
+	else
+		build(PART_CLOSED, EDU_CLOSED, 1, true);
+	build(PART_KILLED, EDU_KILLED, 1, false);
 	for (i = 0; i < FAULTS; i++)
 		build(PART_FAULT + i, 0, 0, false);
 	for (i = 0; i < IMPLIEDS; i++)

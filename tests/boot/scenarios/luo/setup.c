@@ -5,11 +5,14 @@
 
 int main(void)
 {
+	unsigned int i;
+
 	background();
 	must(memory_create(&state_mem, STATE_SESSION, STATE_LEN));
 	state = state_mem.va;
 	state->magic = STATE_MAGIC;
 	state->size = sizeof(*state);
-	state->fault_nth = state->implied_nth = state->bind_nth = 1;
+	for (i = 0; i < SWEEPS; i++)
+		state->sweep[i].nth = 1;
 	hand_over(1);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * After a kexec: every case, one after the other, then what was never
- * finished is given up and all is made anew for the next one.
+ * finished is given up and the parts are made anew for the next one.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,7 +22,6 @@
 #include "luo.h"
 
 #define HANDOVER	"/sys/kernel/iommu_handover/"
-#define FAULT_MAX	2000
 
 /* ---- the system ---------------------------------------------------------- */
 
@@ -82,26 +82,67 @@ static bool same_file(int a, int b)
 	return same;
 }
 
-/* Run @fn in a process that is then killed with all that it has open. */
-static void in_killed_process(void (*fn)(void))
+/*
+ * Run @fn in a process that is then killed with all that it has open, after
+ * @beside, unless it is NULL, has looked at the system.
+ */
+static void in_killed_process(void (*fn)(void), void (*beside)(void))
 {
-	int status;
+	int pipefd[2], status;
 	pid_t pid;
+	char byte;
 
 	fflush(NULL);
+	must(pipe2(pipefd, O_CLOEXEC) ? -errno : 0);
 	pid = must(fork());
 	if (!pid) {
+		close(pipefd[0]);
 		fn();
 		fflush(NULL);
-		kill(getpid(), SIGKILL);
-		_exit(1);
+		must(write(pipefd[1], "r", 1));
+		for (;;)
+			pause();
 	}
+	close(pipefd[1]);
+	if (read(pipefd[0], &byte, 1) == 1) {
+		if (beside)
+			beside();
+		kill(pid, SIGKILL);
+	}
+	close(pipefd[0]);
 	check(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
 	      WTERMSIG(status) == SIGKILL, "the child ended with 0x%x",
 	      status);
 }
 
 /* ---- failing one allocation -------------------------------------------------- */
+
+/*
+ * kmemleak notes each allocation in an object of its own, and has a pool for
+ * when it gets none. To fail that tells nothing of the call and costs a part.
+ */
+static void spare_kmemleak(void)
+{
+	DIR *dir = opendir("/sys/kernel/slab");
+	unsigned int filtered = 0;
+	struct dirent *entry;
+	char path[512];
+
+	if (access("/sys/kernel/slab/kmemleak_object", F_OK))
+		return;
+	check(dir, "/sys/kernel/slab: errno %d", errno);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' ||
+		    !strncmp(entry->d_name, "kmemleak_", 9))
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/failslab",
+			 entry->d_name);
+		filtered += !write_text(path, "1");
+	}
+	closedir(dir);
+	check(filtered, "no cache can be named to failslab");
+	must(write_text("/sys/kernel/debug/failslab/cache-filter", "Y"));
+}
 
 static void faults_on(void)
 {
@@ -120,6 +161,7 @@ static void faults_on(void)
 	must(write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N"));
 	must(write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N"));
 	must(write_text("/sys/kernel/debug/fail_page_alloc/min-order", "0"));
+	spare_kmemleak();
 }
 
 static int fail_fd = -1;
@@ -388,70 +430,98 @@ static void case_limit(void)
 
 /* ---- no memory -------------------------------------------------------------- */
 
-struct faults {
-	unsigned int failed;	/* the call failed for it */
-	unsigned int absorbed;	/* the call got round it */
+/*
+ * What a stage made of one sweep: for each allocation in turn F when the call
+ * failed for it, A when the call got round it, and E when there was none, so
+ * that all of them have been failed.
+ */
+struct trace {
+	const char *what;
+	struct sweep *sweep;
+	char text[512];
+	unsigned int len;
 };
 
-static void report_faults(const char *what, const struct faults *f)
+static void trace_begin(struct trace *t, const char *what, unsigned int sweep)
 {
-	char key[64];
-
-	snprintf(key, sizeof(key), "%s_failed[]", what);
-	report(key, "%u", f->failed);
-	snprintf(key, sizeof(key), "%s_absorbed[]", what);
-	report(key, "%u", f->absorbed);
+	memset(t, 0, sizeof(*t));
+	t->what = what;
+	t->sweep = &state->sweep[sweep];
 }
 
-/* Retrieve the iommufd while allocation @nth fails. */
-static int restore_failing(unsigned int index, unsigned int nth, bool *failed)
+/* The call has returned @ret while an allocation failed, or did not. */
+static void trace_one(struct trace *t, long ret, bool failed)
+{
+	struct sweep *sweep = t->sweep;
+
+	check(t->len < sizeof(t->text) - 1, "%s: no end of allocations",
+	      t->what);
+	t->text[t->len++] = !failed ? 'E' : ret < 0 ? 'F' : 'A';
+	if (failed) {
+		sweep->failed += ret < 0;
+		sweep->nth++;
+		return;
+	}
+	must(ret);
+	check(sweep->failed, "%s: none of %u allocations made it fail", t->what,
+	      sweep->nth - 1);
+	sweep->rounds++;
+	sweep->failed = 0;
+	sweep->nth = 1;
+}
+
+/* One kexec need not be enough for all allocations, two are. */
+static void trace_end(const struct trace *t)
+{
+	const struct sweep *sweep = t->sweep;
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s_sweep[]", t->what);
+	report(key, "%s", t->text);
+	snprintf(key, sizeof(key), "%s_rounds", t->what);
+	report(key, "%u", sweep->rounds);
+	check(sweep->failed || sweep->rounds,
+	      "%s never failed for want of memory", t->what);
+	check(state->kexec < 2 || sweep->rounds,
+	      "%s: %u allocations failed and this was not all of them",
+	      t->what, sweep->nth - 1);
+}
+
+/* Retrieve the iommufd while the sweep's next allocation fails. */
+static int restore_failing(unsigned int index, struct trace *t, bool *failed)
 {
 	int fd;
 
-	check(nth < FAULT_MAX, "no end of allocations");
-	fail_nth(nth);
+	fail_nth(t->sweep->nth);
 	fd = luo_restore(parts[index].session, TOKEN_IOMMUFD);
 	*failed = failed_one();
-	check(fd >= 0 || *failed, "%s: errno %d without a failed allocation",
-	      parts[index].name, -fd);
+	trace_one(t, fd, *failed);
 	return fd;
 }
 
 /* The iommufd alone; its memory is there. */
 static void case_fault(void)
 {
-	uint32_t *nth = &state->fault_nth;
-	struct faults f = {};
-	bool failed = true;
+	struct trace t;
 	unsigned int i;
+	bool failed;
 	int fd;
 
+	trace_begin(&t, "fault", SWEEP_FAULT);
 	for (i = 0; i < FAULTS; i++) {
 		struct part *p = &parts[PART_FAULT + i];
 		unsigned int retrieved = fact("incoming/retrieved");
 
 		open_session(PART_FAULT + i);
 		take_memory(PART_FAULT + i);
-		/* Once around is enough; then the rest comes back plainly. */
-		while (failed) {
-			fd = restore_failing(PART_FAULT + i, (*nth)++, &failed);
-			if (fd >= 0)
-				break;
-			f.failed++;
-			check(fd == -ENOMEM, "%s: allocation %u failed and gave errno %d",
-			      p->name, *nth - 1, -fd);
+		while ((fd = restore_failing(PART_FAULT + i, &t, &failed)) < 0) {
+			check(fd == -ENOMEM, "%s: errno %d: %s", p->name, -fd,
+			      t.text);
 			check(fact("incoming/retrieved") == retrieved,
 			      "a failure counts as retrieved");
 			must_fail(EBUSY, luo_finish(p->session));
 		}
-		if (failed)
-			f.absorbed++;
-		else if (*nth > 1) {
-			report("fault_allocations", "%u", *nth - 2);
-			state->fault_rounds++;
-			*nth = 1;
-		}
-		take_context(PART_FAULT + i);
+		adopt(PART_FAULT + i, fd);
 		check(fact("incoming/retrieved") == retrieved + 1,
 		      "%u are retrieved", fact("incoming/retrieved"));
 		verify(PART_FAULT + i, false);
@@ -459,37 +529,30 @@ static void case_fault(void)
 		check_filled(PART_FAULT + i, p->mem.va, 0, p->mem.len);
 		drop(PART_FAULT + i);
 	}
-	report_faults("fault", &f);
-	report("fault_rounds", "%u", state->fault_rounds);
+	trace_end(&t);
 }
 
 /*
  * The iommufd brings its memory with it. A memfd that fails to come back has
  * failed for good: LUO's handler for it gives up the pages that it did not get
  * to. Then the iommufd gives EIO, which is final as well, and its session can
- * be finished.
+ * be finished. A memfd that has come is there from then on, so each allocation
+ * takes a part of its own.
  */
 static void case_implied(void)
 {
-	uint32_t *nth = &state->implied_nth;
 	unsigned int i, losses = 0;
-	struct faults f = {};
-	int fd, err;
+	struct trace t;
 	bool failed;
+	int fd, err;
 
+	trace_begin(&t, "implied", SWEEP_IMPLIED);
 	for (i = 0; i < IMPLIEDS; i++) {
 		struct part *p = &parts[PART_IMPLIED + i];
 
 		open_session(PART_IMPLIED + i);
-		fd = restore_failing(PART_IMPLIED + i, (*nth)++, &failed);
-		if (!failed) {
-			report("implied_allocations", "%u", *nth - 2);
-			state->implied_rounds++;
-			*nth = 1;
-		} else if (fd >= 0) {
-			f.absorbed++;
-		} else {
-			f.failed++;
+		fd = restore_failing(PART_IMPLIED + i, &t, &failed);
+		if (fd < 0) {
 			err = luo_restore(p->session, TOKEN_IOMMUFD);
 			if (err < 0) {
 				check(fd == -EIO && err == fd,
@@ -506,19 +569,16 @@ static void case_implied(void)
 				continue;
 			}
 			must_fail(ENOMEM, fd);
-			close(err);
+			fd = err;
 		}
-		if (fd >= 0)
-			close(fd);
 		take_memory(PART_IMPLIED + i);
-		take_context(PART_IMPLIED + i);
+		adopt(PART_IMPLIED + i, fd);
 		verify(PART_IMPLIED + i, false);
 		finish(PART_IMPLIED + i);
 		drop(PART_IMPLIED + i);
 	}
-	report_faults("implied", &f);
 	report("implied_memories_lost[]", "%u", losses);
-	report("implied_rounds", "%u", state->implied_rounds);
+	trace_end(&t);
 }
 
 /*
@@ -544,48 +604,38 @@ static bool forgot_range(unsigned int index)
  */
 static void case_bind(void)
 {
-	uint32_t *nth = &state->bind_nth;
-	struct faults f = {};
-	bool failed = true;
 	unsigned int i, forgotten = 0;
+	struct trace t;
 	uint32_t id;
 	int dev, err;
+	bool failed;
 
+	trace_begin(&t, "bind", SWEEP_BIND);
 	for (i = 0; i < BINDS; i++) {
 		struct part *p = &parts[PART_BIND + i];
 		struct want_dev *want = &state->want[PART_BIND + i].dev[0];
 
 		take(PART_BIND + i);
 		must(vfio_claim(want->bdf));
-		do {
+		for (;;) {
 			dev = must(vfio_open(want->bdf));
-			check(*nth < FAULT_MAX, "no end of allocations");
-			fail_nth(failed ? (*nth)++ : FAULT_MAX);
+			fail_nth(t.sweep->nth);
 			err = vfio_bind(dev, p->ctx.fd, &id);
 			failed = failed_one();
-			if (!failed)
-				must(err);
+			trace_one(&t, err, failed);
 			if (!err)
 				break;
-			f.failed++;
 			close(dev);
 			/* iommufd's own injection has other answers as well. */
 			check(err == -ENOMEM || err == -ENOENT ||
 			      err == -EFAULT || err == -EINVAL,
-			      "%s: allocation %u failed and gave errno %d",
-			      p->name, *nth - 1, -err);
+			      "%s: errno %d: %s", p->name, -err, t.text);
 			must_fail(EBUSY, luo_finish(p->session));
-			if (*nth % 8 == 0)
+			if (t.len % 8 == 0)
 				verify(PART_BIND + i, false);
-		} while (true);
-		if (failed) {
-			f.absorbed++;
-			forgotten += forgot_range(PART_BIND + i);
-		} else if (*nth > 1) {
-			report("bind_allocations", "%u", *nth - 2);
-			state->bind_rounds++;
-			*nth = 1;
 		}
+		if (failed)
+			forgotten += forgot_range(PART_BIND + i);
 		check(id == want->id, "%s: device ID %u, was %u", p->name, id,
 		      want->id);
 		p->ctx.dev[0] = dev;
@@ -593,9 +643,8 @@ static void case_bind(void)
 		finish(PART_BIND + i);
 		drop(PART_BIND + i);
 	}
-	report_faults("bind", &f);
 	report("bind_ranges_forgotten[]", "%u", forgotten);
-	report("bind_rounds", "%u", state->bind_rounds);
+	trace_end(&t);
 }
 
 /* ---- pending ----------------------------------------------------------------- */
@@ -652,7 +701,7 @@ static void case_pending(void)
 	/* Nor is dying, with every file of it closed. */
 	close_session(PART_PENDING);
 	close(p->ctx.fd);
-	in_killed_process(retrieve_and_change);
+	in_killed_process(retrieve_and_change, NULL);
 	open_session(PART_PENDING);
 	take_context(PART_PENDING);
 	check(must(fcntl(p->ctx.fd, F_GETFL)) & O_NONBLOCK,
@@ -733,7 +782,7 @@ static void died(unsigned int index)
 	unsigned int pending = fact("incoming/devices_pending");
 
 	dying = index;
-	in_killed_process(retrieve_and_bind);
+	in_killed_process(retrieve_and_bind, NULL);
 	check(fact("incoming/devices_pending") == pending - 1,
 	      "%u devices are pending", fact("incoming/devices_pending"));
 	take(index);
@@ -789,6 +838,146 @@ static void case_efault(void)
 	verify(PART_EFAULT, true);
 	finish(PART_EFAULT);
 	drop(PART_EFAULT);
+}
+
+/* ---- not finished, with nothing missing ---------------------------------------- */
+
+#define PART_PAGES	(MEMORY_LEN / GUEST_PAGE)
+#define FRESH_IOVA	0x300000000ULL
+
+/* A part that was unfinished, with its memory pinned, is so no more. */
+static void check_finished(unsigned int index, unsigned int unfinished,
+			   unsigned int pinned)
+{
+	finished++;
+	must_fail(ENOENT, luo_retrieve(parts[index].name));
+	check(fact("incoming/unfinished") == unfinished - 1,
+	      "%u of %u contexts are unfinished", fact("incoming/unfinished"),
+	      unfinished);
+	check(fact("incoming/pages_pinned") == pinned,
+	      "%u pages are pinned, were %u", fact("incoming/pages_pinned"),
+	      pinned);
+}
+
+/*
+ * Closing the session is as good as FINISH. What came of it lives on, and goes
+ * through the next kexec as well.
+ */
+static void case_closed(void)
+{
+	unsigned int unfinished = fact("incoming/unfinished");
+	unsigned int pinned = fact("incoming/pages_pinned");
+	struct part *p = &parts[PART_CLOSED];
+	uint32_t two = state->want[PART_CLOSED].ioas[1].id;
+	uint64_t iova = FRESH_IOVA;
+	struct edu edu;
+
+	take(PART_CLOSED);
+	check(ctx_rebind(&p->ctx, 0), "another device ID");
+	check(fact("incoming/unfinished") == unfinished,
+	      "finished before it was closed");
+	check(fact("incoming/pages_pinned") == pinned + PART_PAGES,
+	      "%u pages are pinned", fact("incoming/pages_pinned"));
+	close_session(PART_CLOSED);
+	check_finished(PART_CLOSED, unfinished, pinned);
+	verify(PART_CLOSED, true);
+	run_edu(PART_CLOSED, 0);
+
+	must(ioas_map_file(p->ctx.fd, two, p->mem.fd, 0, GUEST_PAGE, &iova,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	memset(p->mem.va, 0, GUEST_PAGE);
+	must(edu_open(&edu, p->ctx.dev[0]));
+	must(edu_copy(&edu, iova, MEMORY_IOVA + RO_OFF, GUEST_PAGE));
+	edu_close(&edu);
+	check(!memcmp(p->mem.va, (char *)p->mem.va + RO_OFF, GUEST_PAGE),
+	      "a new map does not reach the memory");
+	must(ioas_unmap(p->ctx.fd, two, iova, GUEST_PAGE, NULL));
+	fill(PART_CLOSED, &p->mem);
+	verify(PART_CLOSED, true);
+}
+
+/* An iommufd to see with what is charged to this user. */
+static struct {
+	struct memory mem;
+	int fd;
+	uint32_t ioas;
+} probe;
+
+/* Can one more page be pinned when the limit is @pages? */
+static bool page_fits(unsigned int pages)
+{
+	uint64_t iova = FRESH_IOVA;
+	int err;
+
+	memlock_limit(pages * GUEST_PAGE);
+	err = ioas_map_file(probe.fd, probe.ioas, probe.mem.fd, 0, GUEST_PAGE,
+			    &iova, IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
+	memlock_limit(RLIM_INFINITY);
+	if (err) {
+		must_fail(ENOMEM, err);
+		return false;
+	}
+	must(ioas_unmap(probe.fd, probe.ioas, iova, GUEST_PAGE, NULL));
+	return true;
+}
+
+static void retrieve_and_bind_all(void)
+{
+	take(PART_KILLED);
+	check(ctx_rebind(&parts[PART_KILLED].ctx, 0), "another device ID");
+}
+
+static unsigned int killed_pinned;
+
+static void see_killed_alive(void)
+{
+	check(fact("incoming/pages_pinned") == killed_pinned + PART_PAGES,
+	      "%u pages are pinned", fact("incoming/pages_pinned"));
+	check(page_fits(PART_PAGES + 1) && !page_fits(PART_PAGES),
+	      "other than %llu pages are charged", PART_PAGES);
+	must_fail(EINVAL, luo_retrieve(parts[PART_KILLED].name));
+}
+
+/*
+ * The process that has it all is killed: the session is finished by that, and
+ * nobody else holds the iommufd.
+ */
+static void case_killed(void)
+{
+	const struct want_dev *want = &state->want[PART_KILLED].dev[0];
+	unsigned int unfinished = fact("incoming/unfinished");
+	unsigned int pending = fact("incoming/devices_pending");
+	char bdf[PCI_BDF_LEN];
+	uint32_t id;
+	int dev, other;
+
+	killed_pinned = fact("incoming/pages_pinned");
+	capability(CAP_IPC_LOCK, false);
+	must(memory_create(&probe.mem, "probe", GUEST_PAGE));
+	probe.fd = must(iommufd_open());
+	must(ioas_alloc(probe.fd, &probe.ioas));
+	find_device(EDU_SPARE, bdf);
+	dev = bind_to(probe.fd, bdf, &id);
+	id = probe.ioas;
+	must(vfio_attach(dev, &id));
+	check(page_fits(1) && !page_fits(0), "something is charged already");
+
+	in_killed_process(retrieve_and_bind_all, see_killed_alive);
+	check_finished(PART_KILLED, unfinished, killed_pinned);
+	check(fact("incoming/devices_pending") == pending - 1,
+	      "%u devices are pending", fact("incoming/devices_pending"));
+	check(page_fits(1), "pages of a dead process are still charged");
+	capability(CAP_IPC_LOCK, true);
+
+	/* Its device is anybody's. */
+	other = bind_to(probe.fd, want->bdf, &id);
+	id = probe.ioas;
+	must(vfio_attach(other, &id));
+	close(other);
+	close(dev);
+	close(probe.fd);
+	munmap(probe.mem.va, probe.mem.len);
+	close(probe.mem.fd);
 }
 
 /* ---- the next kexec, and giving up -------------------------------------------- */
@@ -917,6 +1106,8 @@ static const struct {
 	{ "died", case_died },
 	{ "shared", case_shared },
 	{ "efault", case_efault },
+	{ "closed", case_closed },
+	{ "killed", case_killed },
 	{ "loader", case_loader },
 	{ "abandon", case_abandon },
 };
