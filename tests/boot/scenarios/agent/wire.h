@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What agent and VMM say to each other. Two sockets:
+ *
+ * NOTIFY_SOCKET, datagrams, systemd's protocol as in sd_notify(3) and
+ * sd_pid_notify_with_fds(3): lines NAME=VALUE, descriptors by SCM_RIGHTS.
+ *
+ *	READY=1				started; here: everything is in its session
+ *	STATUS=TEXT			how far it is
+ *	FDSTORE=1 FDNAME=NAME		keep these descriptors
+ *	FDSTOREREMOVE=1 FDNAME=NAME	close those of that name
+ *
+ * The next start of the same guest has them from number 3 on, as in
+ * sd_listen_fds_with_names(3): LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES. FDSTORE
+ * in the environment says that there is a store, and how much it takes.
+ *
+ * AGENT_SOCKET, one packet there and one back on each connection, this
+ * project's own: "CREATE", "RETRIEVE" or "RELEASE" of the guest's session. The
+ * answer is an errno, negative, or 0 and for the first two the session.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define AGENT_SOCKET	"/run/agent"
+#define NOTIFY_SOCKET	"/run/agent.notify"
+#define FIRST_FD	3
+#define WIRE_FDS	4
+#define WIRE_LEN	512
+
+/* @path may be abstract, with "@" for the first byte, as systemd's may be. */
+static inline socklen_t wire_address(struct sockaddr_un *addr, const char *path)
+{
+	memset(addr, 0, sizeof(*addr));
+	addr->sun_family = AF_UNIX;
+	check(strlen(path) < sizeof(addr->sun_path), "%s is too long", path);
+	strcpy(addr->sun_path, path);
+	if (path[0] == '@')
+		addr->sun_path[0] = '\0';
+	return offsetof(struct sockaddr_un, sun_path) + strlen(path) +
+	       (path[0] != '@');
+}
+
+/* A message with descriptor @fd, or with none when that is negative. */
+static inline void wire_send(int sock, const char *text, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {};
+	struct iovec iov = {
+		.iov_base = (void *)text,
+		.iov_len = strlen(text),
+	};
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control.space);
+	}
+	check(sendmsg(sock, &msg, MSG_NOSIGNAL) >= 0, "\"%s\": errno %d", text,
+	      errno);
+}
+
+/**
+ * struct wire - a message that has come
+ * @text: its lines
+ * @pid: the sender, when the socket has SO_PASSCRED, else 0
+ * @fds: length of @fd
+ * @fd: descriptors, the receiver's to close
+ */
+struct wire {
+	char text[WIRE_LEN];
+	pid_t pid;
+	unsigned int fds;
+	int fd[WIRE_FDS];
+};
+
+static inline void wire_receive(int sock, struct wire *wire)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(WIRE_FDS * sizeof(int)) +
+			   CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec iov = {
+		.iov_base = wire->text,
+		.iov_len = sizeof(wire->text) - 1,
+	};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *head;
+	ssize_t n;
+
+	memset(wire, 0, sizeof(*wire));
+	n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	check(n >= 0, "recvmsg: errno %d", errno);
+	check(!(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)),
+	      "a message is too long");
+	for (head = CMSG_FIRSTHDR(&msg); head; head = CMSG_NXTHDR(&msg, head)) {
+		if (head->cmsg_level != SOL_SOCKET)
+			continue;
+		if (head->cmsg_type == SCM_RIGHTS) {
+			wire->fds = (head->cmsg_len - CMSG_LEN(0)) /
+				    sizeof(int);
+			memcpy(wire->fd, CMSG_DATA(head),
+			       wire->fds * sizeof(int));
+		} else if (head->cmsg_type == SCM_CREDENTIALS) {
+			struct ucred who;
+
+			memcpy(&who, CMSG_DATA(head), sizeof(who));
+			wire->pid = who.pid;
+		}
+	}
+}
+
+/* The value of line "@name=value", or NULL. It ends at the end of the line. */
+static inline const char *wire_value(const struct wire *wire, const char *name,
+				     char value[WIRE_LEN])
+{
+	const char *line = wire->text;
+	size_t len = strlen(name);
+
+	for (; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+		if (strncmp(line, name, len) || line[len] != '=')
+			continue;
+		strcpy(value, line + len + 1);
+		value[strcspn(value, "\n")] = '\0';
+		return value;
+	}
+	return NULL;
+}
+
+#endif /* WIRE_H */
