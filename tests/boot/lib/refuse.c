@@ -196,3 +196,10 @@ int jump(void)
 {
 	return reboot(RB_KEXEC) < 0 ? -errno : 0;
 }
+
+int exec_kernel(char output[OUTPUT_LEN])
+{
+	char *argv[] = { "kexec", "-e", "-x", "-y", NULL };
+
+	return run_program(output, argv);
+}

@@ -138,4 +138,17 @@ void unload_kernel(void);
  */
 int jump(void);
 
+/* Exit status of kexec -e: the kernel has refused; nothing is loaded. */
+#define EXEC_REFUSED		255
+#define EXEC_NOTHING_LOADED	1
+
+/**
+ * exec_kernel() - jump to the loaded kernel with kexec -e
+ * @output: out, what kexec(8) prints
+ *
+ * It neither syncs nor shuts anything down. Return: as run_program(); only when
+ * there was no jump.
+ */
+int exec_kernel(char output[OUTPUT_LEN]);
+
 #endif /* REFUSE_H */

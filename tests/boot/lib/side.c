@@ -190,14 +190,43 @@ void want_errno(const char *what, int err, int got)
 		  got < 0 ? strerror(-got) : "success");
 }
 
-void want_no_jump(const char *what, int err, const char *words)
+/* So that a sentence found later is of what comes now. */
+static void forget_refusal(void)
 {
 	char sentence[SENTENCE_LEN];
-	int got = jump();
 
+	must_fail(EBADMSG, handover_seal(handover, 0, NULL, 1, sentence));
+}
+
+void want_no_jump(const char *what, int err, const char *words)
+{
+	char sentence[SENTENCE_LEN], output[OUTPUT_LEN];
+	int got, status;
+
+	forget_refusal();
+	got = jump();
 	handover_attr("last_refusal", sentence);
-	tally_one(got == -err && strstr(sentence, words), false,
-		  "kexec -e %s: %s: %s", what, strerror(-got), sentence);
+	tally_one(got == -err && strstr(sentence, words) &&
+		  noted(err, sentence), false, "a jump %s: %s: %s", what,
+		  strerror(-got), sentence);
+	forget_refusal();
+	status = exec_kernel(output);
+	if (!tally_one(status == EXEC_REFUSED && strstr(output, sentence) &&
+		       noted(err, sentence), false,
+		       "kexec -e %s: exits with %d and says so", what, status))
+		say("  kexec -e: %s", output);
+}
+
+void want_not_loaded(const char *what)
+{
+	char output[OUTPUT_LEN];
+	int got = jump(), status = exec_kernel(output);
+
+	output[strcspn(output, "\n")] = '\0';
+	tally_one(got == -EINVAL && status == EXEC_NOTHING_LOADED &&
+		  strstr(output, "Nothing has been loaded"), false,
+		  "kexec -e after %s: %s, exits with %d: %s", what,
+		  strerror(-got), status, output);
 }
 
 /* ---- side ---------------------------------------------------------------- */
@@ -226,10 +255,8 @@ void nic_bdf(unsigned int nth, char bdf[PCI_BDF_LEN])
 
 void side_bind(struct side *s)
 {
-	char bdf[PCI_BDF_LEN];
-
-	nic_bdf(1, bdf);
-	s->dev = must(vfio_open(bdf));
+	nic_bdf(1, s->bdf);
+	s->dev = must(vfio_open(s->bdf));
 	must(vfio_bind(s->dev, s->fd, &s->dev_id));
 }
 
@@ -291,26 +318,69 @@ const char *undone_by(void)
 	return last;
 }
 
+/* A close is nobody's wish to undo the seal, so it is noted. */
+static bool close_noted(const char *reason)
+{
+	size_t len = strlen(reason), closed = strlen("closed");
+	const char *rest = strstr(reason, ": ");
+	char sentence[2 * SENTENCE_LEN];
+
+	if (!rest || len < closed || strcmp(reason + len - closed, "closed"))
+		return true;
+	snprintf(sentence, sizeof(sentence),
+		 "%.*s: the seal was undone: %s; load again",
+		 (int)(rest - reason), reason, rest + 2);
+	return noted(EBUSY, sentence);
+}
+
 void want_undone(const char *what, const char *why)
 {
-	const char *said = undone_by();
-	char now[SENTENCE_LEN];
+	char now[SENTENCE_LEN], reason[SENTENCE_LEN], words[2 * SENTENCE_LEN];
 
+	snprintf(reason, sizeof(reason), "%s", undone_by());
+	reason[strcspn(reason, "\n")] = '\0';
 	handover_attr("state", now);
-	tally_one(!strcmp(now, "open") && !strncmp(said, why, strlen(why)),
-		  false, "%s: %s, undone by: %.*s", what, now,
-		  (int)strcspn(said, "\n"), said);
-	want_no_jump(what, EBUSY, "nothing sealed");
+	tally_one(!strcmp(now, "open") &&
+		  !strncmp(reason, why, strlen(why)) && close_noted(reason),
+		  false, "%s: %s, undone by: %s", what, now, reason);
+	snprintf(words, sizeof(words),
+		 " iommufd preserved, nothing sealed, which a kexec would lose; the last seal was undone (%s); load with kexec -s -l --iommu-handover",
+		 reason);
+	want_no_jump(what, EBUSY, words);
 	unload_kernel();
 }
 
 /* ---- beside what goes through -------------------------------------------- */
 
+/* What crosses was refused itself, with a map that went again. */
+static void repaired(struct ctx *ctx)
+{
+	uint32_t ioas = ctx->want->ioas[0].id;
+	struct memory other;
+
+	want_fine("nothing");
+	must(memory_create(&other, "foreign", GUEST_PAGE));
+	must(map_fixed(ctx->fd, ioas, other.fd, 0, GUEST_PAGE, CASE_IOVA));
+	want_refused("what crosses, with a map of a foreign memfd", EOPNOTSUPP,
+		     TOKEN(CARRY_TOKEN_IOMMUFD), IOAS(ioas), IOVA(CASE_IOVA),
+		     "not preserved in this session", NULL);
+	must(ioas_unmap(ctx->fd, ioas, CASE_IOVA, GUEST_PAGE, NULL));
+	want_fine("a foreign memfd");
+	munmap(other.va, other.len);
+	close(other.fd);
+}
+
 void side_end(struct carry *carry)
 {
 	carry_verify(carry);
-	tally_end(&carry->state->sum);
 	carry_hand_over(carry);
+	repaired(&carry->ctx[0]);
+	carry_verify(carry);
+	if (carry->state->kexecs) {
+		seal();
+		unload_kernel();
+	}
+	tally_end(&carry->state->sum);
 	close(handover);
 	background_ready();
 }

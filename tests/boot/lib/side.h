@@ -34,6 +34,7 @@
  * @ioas: ID of the IOAS
  * @dev: vfio device, -1 when it has none
  * @dev_id: its object ID, when there is one
+ * @bdf: its PCI address, likewise
  */
 struct side {
 	struct memory mem;
@@ -42,6 +43,7 @@ struct side {
 	uint32_t ioas;
 	int dev;
 	uint32_t dev_id;
+	char bdf[PCI_BDF_LEN];
 };
 
 /* /dev/iommu-handover, for as long as refusals are tried; main() opens it. */
@@ -126,8 +128,15 @@ void want_fine(const char *what);
 /** want_errno() - a call that returned @got has failed with @err */
 void want_errno(const char *what, int err, int got);
 
-/** want_no_jump() - the jump is refused, with @words in the sentence */
+/**
+ * want_no_jump() - the jump is refused, with @words in the sentence
+ *
+ * To reboot(2) and to kexec -e, which prints the sentence.
+ */
 void want_no_jump(const char *what, int err, const char *words);
+
+/** want_not_loaded() - after @what there is no kernel to jump to */
+void want_not_loaded(const char *what);
 
 /*
  * The context to spoil. These exit with 1 when a call fails.
@@ -167,9 +176,10 @@ const char *undone_by(void);
 
 /**
  * want_undone() - @what has undone the seal, and the machine does not jump
- * @why: what the log's reason begins with
+ * @why: what the log's reason begins with; the gate repeats all of it, and a
+ *	close is noted as a refusal as well
  *
- * Unloads the kernel.
+ * No other refusal may have come in between. Unloads the kernel.
  */
 void want_undone(const char *what, const char *why);
 
@@ -178,7 +188,9 @@ void want_undone(const char *what, const char *why);
  * @carry: what goes through the kexecs, every device bound; it has to be what
  *	it was
  *
- * Reports the tally over all stages and hands @carry over.
+ * Hands @carry over, has that refused once and repairs it, so that a context
+ * crosses that was refused itself; after a kexec it is sealed here as well,
+ * since the last stage has no jump. Reports the tally over all stages.
  */
 void side_end(struct carry *carry) __attribute__((noreturn));
 

@@ -15,6 +15,7 @@
 #define VIRTIO_VENDOR	0x1af4
 #define VIRTIO_NET	0x1041
 #define IGB_VF		0x10ca
+#define SRIOV		"uses SR-IOV, which cannot be handed over; unbind it, or disable its virtual functions"
 #define PCI_DEVICES	"/sys/bus/pci/devices/"
 
 /* Of the controllers the one with VFs; the first one crosses. */
@@ -115,7 +116,7 @@ static void sriov(struct side *s)
 	want_fine("a physical function without virtual ones");
 	set_attr(bdf, "sriov_numvfs", "2");
 	want_refused("a physical function with virtual ones", EOPNOTSUPP,
-		     device(s->dev_id, bdf), "uses SR-IOV", NULL);
+		     device(s->dev_id, bdf), SRIOV, NULL);
 	set_attr(bdf, "sriov_numvfs", "0");
 	want_fine("the virtual functions");
 	take_device(s, "a physical function");
@@ -129,11 +130,11 @@ static void sriov(struct side *s)
 	s->dev = must(vfio_open(vf));
 	must(bind_vf(s->dev, s->fd, &s->dev_id));
 	want_refused("a virtual function, not attached", EOPNOTSUPP,
-		     device(s->dev_id, vf), "uses SR-IOV", NULL);
+		     device(s->dev_id, vf), SRIOV, NULL);
 	id = s->ioas;
 	must(vfio_attach(s->dev, &id));
 	want_refused("a virtual function", EOPNOTSUPP, device(s->dev_id, vf),
-		     "uses SR-IOV", NULL);
+		     SRIOV, NULL);
 	take_device(s, "a virtual function");
 	set_attr(bdf, "sriov_numvfs", "0");
 	close(pf);
@@ -160,11 +161,13 @@ static void cases(void)
 	side_open(&s);
 	sriov(&s);
 	refused(&s, "a device with ATS", VIRTIO_VENDOR, VIRTIO_NET, 0,
-		"has ATS enabled, which cannot be handed over");
+		"has ATS, which cannot be handed over; boot with pci=noats");
 	refused(&s, "one function of two", EDU_VENDOR, EDU_DEVICE,
-		EDU_FUNCTION, "shares its IOMMU group with 1 others");
+		EDU_FUNCTION,
+		"shares its IOMMU group with 1 others; unbind it or use a slot with ACS");
 	refused(&s, "a device behind a bridge", EDU_VENDOR, EDU_DEVICE,
-		EDU_BEHIND, "has DMA aliases, which cannot be handed over");
+		EDU_BEHIND,
+		"has DMA aliases, which cannot be handed over; unbind it or use another slot");
 	side_close(&s);
 }
 

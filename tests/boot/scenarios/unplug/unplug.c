@@ -69,7 +69,7 @@ static void put_in(const char *driver, uint16_t device)
 
 static void unplugged(void)
 {
-	char now[SENTENCE_LEN], bdf[PCI_BDF_LEN];
+	char now[SENTENCE_LEN], bdf[PCI_BDF_LEN], why[SENTENCE_LEN];
 	struct pollfd asked = { .events = POLLIN };
 	struct side s;
 	uint32_t pt;
@@ -81,6 +81,9 @@ static void unplugged(void)
 	s.dev = must(vfio_open(bdf));
 	must(vfio_bind(s.dev, s.fd, &s.dev_id));
 	must(vfio_attach(s.dev, &pt));
+	snprintf(why, sizeof(why),
+		 "session \"side\" token %d: device %u (%s) was detached or closed",
+		 TOKEN_IOMMUFD, s.dev_id, bdf);
 	must(vfio_irq_connect(s.dev, VFIO_PCI_REQ_IRQ_INDEX, &asked.fd, 1));
 	want_fine("a device in a slot");
 	seal();
@@ -94,8 +97,7 @@ static void unplugged(void)
 	answered("gone");
 	check(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf) == -ENODEV,
 	      "the device is still there");
-	want_undone("a device unplugged",
-		    "a sealed iommufd or a device of it was closed");
+	want_undone("a device unplugged", why);
 	want_fine("a device unplugged");
 	close(asked.fd);
 	side_close(&s);
