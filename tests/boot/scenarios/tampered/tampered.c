@@ -8,19 +8,27 @@
  * and its length. SEAL has to refuse every one and to accept the image when
  * nothing is altered. The whole of it before the first kexec; later every
  * seventh byte, from another one on each time.
+ *
+ * Then memory runs out at each allocation of SNAPSHOT and of SEAL: that one
+ * alone, and that one and all after it. Each step has to say so in its own
+ * sentence, and nothing may be left behind.
  */
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <linux/vfio.h>
 
 #include "carry.h"
 #include "image.h"
+#include "reasons.h"
+#include "starve.h"
 
 #define SESSION		"tampered"
 #define TOKEN_PLAIN	CARRY_TOKEN_FREE
 #define IMAGE		"/run/tampered.iho"
 #define SHOWN_MAX	40
-
-/* For /proc/self/fail-nth: more than any call allocates. */
-#define FAIL_NEVER	1000000
+#define KHO_SUBTREE	"/sys/kernel/debug/kho/out/sub_fdts/iommu-handover"
 
 static struct carry carry;
 static struct ctx *const ctx = carry.ctx;
@@ -30,6 +38,7 @@ static int handover;
 static struct image good, bad;
 static struct prop props[PROPS_MAX];
 static uint32_t nr_props;
+static uint8_t snapshot[1 << 18], reference[1 << 18];
 static uint64_t generation;
 static uint32_t step = 1, phase;
 static unsigned int shown, by_live;
@@ -39,55 +48,145 @@ static bool differs_said[PROPS_MAX];
 static const char *const sentences[] = {
 	" is no length of an image", "image: release differs", "image: header ",
 	"image: memory-0 ", "image: context-0 ", " at 0x", "differs from live",
-	"made of generation", "the records differ from the iommufd of session",
-	"CRC of", "digest does not match", "misaligned", "out of its range",
+	"made of generation", " differs from session", "CRC of",
+	"digest does not match", "misaligned", "out of its range",
 };
 
 static bool sentence_seen[ARRAY_SIZE(sentences)];
 
 /* ---- one try ------------------------------------------------------------- */
 
-/*
- * SEAL of "bad" has to be refused.
- * @err: the errno, or 0 for any that tells of an image
- * @words: have to be in the sentence, or NULL
- * Return: whether the sentence says that a fact differs from live state.
- */
-__attribute__((format(printf, 4, 5)))
-static bool want_refused(uint32_t len, int err, const char *words,
-			 const char *fmt, ...)
+/* Do sysfs and QUERY say what the call said? */
+static bool noted(int err, const char *sentence)
 {
-	char sentence[SENTENCE_LEN], what[256];
-	bool good_one;
-	unsigned int i;
-	va_list ap;
-	int got;
+	static int fd = -1;
+	char query[SENTENCE_LEN], text[SENTENCE_LEN];
+	struct iommu_handover_query cmd;
+	ssize_t n;
 
-	got = handover_seal(handover, generation, bad.b, len, sentence);
-	good_one = err ? got == -err :
-		   got == -EBADMSG || got == -EINVAL || got == -EOPNOTSUPP ||
-		   got == -EFBIG || got == -ESTALE;
-	good_one = good_one && !strncmp(sentence, "image: ", 7) &&
-		   (!words || strstr(sentence, words));
-	by_live += got == -EINVAL;
-	for (i = 0; i < ARRAY_SIZE(sentences); i++)
-		sentence_seen[i] |= !!strstr(sentence, sentences[i]);
-	if (!good_one && shown < SHOWN_MAX) {
-		shown++;
-		va_start(ap, fmt);
-		vsnprintf(what, sizeof(what), fmt, ap);
-		va_end(ap);
-		tally_one(false, false, "%s: %s: %s", what,
-			  got ? strerror(-got) : "SEALED", sentence);
-	} else {
-		tally_one(good_one, true, "%s", fmt);
-	}
-	if (!got) {
+	if (fd < 0)
+		fd = must(open(HANDOVER_SYSFS "last_refusal",
+			       O_RDONLY | O_CLOEXEC));
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	check(n >= 0, "last_refusal: %s", strerror(errno));
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	must(handover_query(handover, &cmd, query));
+	if (*sentence && !strcmp(text, sentence) && !strcmp(query, sentence) &&
+	    cmd.refusal_errno == (uint32_t)err &&
+	    cmd.state == IOMMU_HANDOVER_OPEN)
+		return true;
+	if (shown < SHOWN_MAX)
+		say("  last_refusal \"%s\", QUERY %u \"%s\", state %u", text,
+		    cmd.refusal_errno, query, cmd.state);
+	return false;
+}
+
+/* SEAL of "bad", which must not succeed. Return: the errno, positive. */
+static int try_seal(uint32_t len, char sentence[SENTENCE_LEN])
+{
+	unsigned int i;
+	int err = -handover_seal(handover, generation, bad.b, len, sentence);
+
+	if (!err) {
 		/* The generation has moved on, tries would mean nothing. */
 		must(handover_unseal(handover));
 		check(false, "an altered image was sealed");
 	}
-	return strstr(sentence, "differs from live state");
+	by_live += err == EINVAL;
+	for (i = 0; i < ARRAY_SIZE(sentences); i++)
+		sentence_seen[i] |= !!strstr(sentence, sentences[i]);
+	return err;
+}
+
+static void count_try(bool fits, int err, const char *sentence,
+		      const char *what)
+{
+	fits = noted(err, sentence) && fits;
+	if (!fits && shown++ >= SHOWN_MAX)
+		tally.tried++;
+	else
+		tally_one(fits, true, "%s: %s: %s", what, strerror(err),
+			  sentence);
+}
+
+/* SEAL of "bad" has to give @err and to say @words, but for a cure. */
+__attribute__((format(printf, 4, 5)))
+static void want_words(uint32_t len, int err, const char *words,
+		       const char *fmt, ...)
+{
+	char sentence[SENTENCE_LEN], what[128];
+	int got = try_seal(len, sentence);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	count_try(got == err && says(sentence, words), got, sentence, what);
+}
+
+/*
+ * SEAL of "bad" has to give a reason, and the errno that follows from it.
+ * @where: what it names, NULL for anything
+ * @text: the reason, NULL for any
+ */
+__attribute__((format(printf, 4, 5)))
+static void want_reason(uint32_t len, const char *where, const char *text,
+			const char *fmt, ...)
+{
+	char sentence[SENTENCE_LEN], what[128], named[128];
+	int got = try_seal(len, sentence);
+	const struct reason *reason = reason_of(sentence, named);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	count_try(reason && got == reason->err &&
+		  (!where || !strcmp(named, where)) &&
+		  (!text || !strcmp(reason->text, text)), got, sentence, what);
+}
+
+/*
+ * SEAL of "bad", in which property @i is altered, has to say that this one
+ * differs from live state, or what is wrong with it in itself.
+ */
+__attribute__((format(printf, 2, 3)))
+static void want_fact(uint32_t i, const char *fmt, ...)
+{
+	const struct prop *p = &props[i];
+	char sentence[SENTENCE_LEN], what[128], words[128], where[128];
+	const struct reason *reason;
+	bool fits, differs;
+	va_list ap;
+	int got;
+
+	got = try_seal(bad.len, sentence);
+	if (strcmp(p->node, "root"))
+		snprintf(words, sizeof(words),
+			 "image: %s %s differs from live state", p->node,
+			 p->name);
+	else
+		snprintf(words, sizeof(words),
+			 "image: %s differs from live state", p->name);
+	differs = got == EINVAL && says(sentence, words);
+	differs_said[i] |= differs;
+	reason = reason_of(sentence, where);
+	fits = differs ||
+	       (reason && got == reason->err &&
+		is_about(p, where, reason->text));
+	if (!fits && !strcmp(p->node, "root") &&
+	    !strcmp(p->name, "generation")) {
+		snprintf(words, sizeof(words),
+			 "image: made of generation %llu, not of %llu",
+			 (unsigned long long)get64(bad.b + p->off),
+			 (unsigned long long)generation);
+		fits = got == ESTALE && says(sentence, words);
+	}
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	count_try(fits, got, sentence, what);
 }
 
 /* Every step-th of the small things. */
@@ -161,8 +260,7 @@ static void try_value(uint32_t i, const void *value)
 		return;
 	memcpy(bad.b + p->off, value, p->len);
 	image_sign(&bad);
-	differs_said[i] |= want_refused(bad.len, 0, NULL, "%s %s", p->node,
-					p->name);
+	want_fact(i, "%s %s", p->node, p->name);
 	memcpy(bad.b + p->off, good.b + p->off, p->len);
 }
 
@@ -191,8 +289,7 @@ static void try_length(uint32_t i, const void *value, uint32_t len)
 	make_bad();
 	image_resize_prop(&bad, &props[i], value, len);
 	image_sign(&bad);
-	differs_said[i] |= want_refused(bad.len, 0, NULL, "%s %s of %u bytes",
-					props[i].node, props[i].name, len);
+	want_fact(i, "%s %s of %u bytes", props[i].node, props[i].name, len);
 	make_bad();
 }
 
@@ -254,12 +351,10 @@ static void try_facts(void)
 				continue;
 			bad.b[p->off + k] ^= 0x01;
 			image_sign(&bad);
-			differs_said[i] |= want_refused(bad.len, 0, NULL,
-					"%s %s byte %u", p->node, p->name, k);
+			want_fact(i, "%s %s byte %u", p->node, p->name, k);
 			bad.b[p->off + k] ^= 0x01 ^ 0x10;
 			image_sign(&bad);
-			differs_said[i] |= want_refused(bad.len, 0, NULL,
-					"%s %s byte %u", p->node, p->name, k);
+			want_fact(i, "%s %s byte %u", p->node, p->name, k);
 			bad.b[p->off + k] ^= 0x10;
 		}
 		if (p->len == 4 || p->len == 8)
@@ -280,50 +375,158 @@ static void try_facts(void)
 
 /* ---- records ------------------------------------------------------------- */
 
+/*
+ * What a record makes, in the words of the refusal; its kind is noted in
+ * @seen. Return: its bytes.
+ */
+static uint32_t describe_record(const uint8_t *at, uint32_t *seen,
+				char object[96])
+{
+	union {
+		struct iommu_option option;
+		struct iommu_ioas_alloc ioas;
+		struct iommu_ioas_allow_iovas allow;
+		struct iommu_vfio_ioas vfio_ioas;
+		struct iommu_ioas_map_file map;
+		struct vfio_device_bind_iommufd bind;
+		struct iommu_hwpt_alloc hwpt;
+		struct vfio_device_attach_iommufd_pt attach;
+	} p = { 0 };
+	struct iho_rec rec;
+
+	memcpy(&rec, at, sizeof(rec));
+	check(rec.payload_len <= sizeof(p), "a payload of %u bytes",
+	      rec.payload_len);
+	memcpy(&p, at + sizeof(rec), rec.payload_len);
+	switch (rec.kind) {
+	case IHO_REC_OPTION:
+		snprintf(object, 96, "an option");
+		break;
+	case IHO_REC_IOAS_ALLOC:
+		snprintf(object, 96, "IOAS %u", p.ioas.out_ioas_id);
+		break;
+	case IHO_REC_IOAS_OPTION:
+		snprintf(object, 96, "an option of IOAS %u",
+			 p.option.object_id);
+		break;
+	case IHO_REC_ALLOW_IOVAS:
+		snprintf(object, 96, "the allowed ranges of IOAS %u",
+			 p.allow.ioas_id);
+		break;
+	case IHO_REC_VFIO_IOAS:
+		snprintf(object, 96, "the VFIO IOAS %u", p.vfio_ioas.ioas_id);
+		break;
+	case IHO_REC_MAP_FILE:
+		snprintf(object, 96, "a map of IOAS %u at IOVA %#llx",
+			 p.map.ioas_id, (unsigned long long)p.map.iova);
+		break;
+	case IHO_REC_VFIO_BIND:
+		snprintf(object, 96, "device %u", p.bind.out_devid);
+		break;
+	case IHO_REC_HWPT_ALLOC:
+		snprintf(object, 96, "HWPT %u", p.hwpt.out_hwpt_id);
+		break;
+	case IHO_REC_ATTACH:
+		snprintf(object, 96, "a device attached to HWPT %u",
+			 p.attach.pt_id);
+		break;
+	default:
+		check(false, "a record of kind %u", rec.kind);
+	}
+	*seen |= 1u << rec.kind;
+	return sizeof(rec) + ((rec.payload_len + 7) & ~7u) +
+	       ((rec.inline_len + 7) & ~7u);
+}
+
 static void try_stream(const char *context)
 {
-	uint32_t off, len, crc, pos, i, seen = 0, nr = 0;
+	uint32_t off, len, crc, pos, end, i, seen = 0, nr = 0;
+	char words[SENTENCE_LEN], object[96];
 	const struct prop *p;
-	char words[64];
+	unsigned long long token;
 
 	p = image_prop(props, nr_props, context, "stream-off");
 	off = get64(good.b + p->off);
 	p = image_prop(props, nr_props, context, "stream-len");
 	len = get64(good.b + p->off);
+	p = image_prop(props, nr_props, context, "token");
+	token = get64(good.b + p->off);
 	crc = image_prop(props, nr_props, context, "stream-crc")->off;
 	check(crc32_of(good.b + off, len) == get32(good.b + crc),
 	      "%s: our CRC is not the loader's", context);
 
-	for (pos = 0; pos < len; nr++) {
-		struct iho_rec rec;
+	for (pos = 0; pos < len; pos = end, nr++) {
+		end = pos + describe_record(good.b + off + pos, &seen, object);
+		snprintf(words, sizeof(words),
+			 "image: %s record %u differs from session \"%s\" token %llu, where it is %s",
+			 context, nr, SESSION, token, object);
+		for (i = 2 * pos; i < 2 * end; i++) {
+			uint8_t flip = i & 1 ? 0x10 : 0x01;
 
-		memcpy(&rec, good.b + off + pos, sizeof(rec));
-		seen |= 1u << rec.kind;
-		pos += sizeof(rec) + ((rec.payload_len + 7) & ~7u) +
-		       ((rec.inline_len + 7) & ~7u);
+			if (left_out(i / 2))
+				continue;
+			bad.b[off + i / 2] ^= flip;
+			put32(bad.b + crc, crc32_of(bad.b + off, len));
+			image_sign(&bad);
+			want_words(bad.len, EINVAL, words,
+				   "%s stream byte %u", context, i / 2);
+			bad.b[off + i / 2] ^= flip;
+			put32(bad.b + crc, crc32_of(bad.b + off, len));
+		}
 	}
 	say("%s: %u records in %u bytes", context, nr, len);
 	check(strcmp(context, "context-0") ||
 	      seen == (1u << IHO_REC_KINDS) - 2, "record kinds %#x", seen);
-
-	for (i = 0; i < 2 * len; i++) {
-		uint8_t flip = i & 1 ? 0x10 : 0x01;
-
-		if (left_out(i / 2))
-			continue;
-		bad.b[off + i / 2] ^= flip;
-		put32(bad.b + crc, crc32_of(bad.b + off, len));
-		image_sign(&bad);
-		snprintf(words, sizeof(words), "at byte %u of the stream",
-			 i / 2);
-		want_refused(bad.len, EINVAL, words, "%s stream byte %u",
-			     context, i / 2);
-		bad.b[off + i / 2] ^= flip;
-		put32(bad.b + crc, crc32_of(bad.b + off, len));
-	}
 }
 
 /* ---- header, length, and checksums that are wrong ------------------------ */
+
+#define FIELD(member, other)						\
+	{ offsetof(struct iho_header, member),				\
+	  sizeof(((struct iho_header *)0)->member), "header " #member, other }
+
+/* Fields of the header, and what else a refusal of one may name. */
+static const struct {
+	uint32_t off;
+	uint32_t len;
+	const char *name;
+	const char *other;
+} fields[] = {
+	FIELD(magic, NULL), FIELD(header_len, NULL), FIELD(major, NULL),
+	/* the FDT has it as well */
+	FIELD(minor, "version"),
+	FIELD(total_len, NULL), FIELD(must_understand, NULL),
+	FIELD(may_ignore, NULL), FIELD(fdt_off, NULL),
+	/* what the CRC is over */
+	FIELD(fdt_len, "fdt fdt_crc"), FIELD(fdt_crc, "fdt fdt_crc"),
+	FIELD(record_order, NULL), FIELD(reserved0, NULL),
+	FIELD(sections, NULL), FIELD(header_crc, NULL), FIELD(digest, "digest"),
+	FIELD(reserved1, NULL),
+};
+
+/* SEAL of "bad", in which byte @off of the header is altered. */
+static void want_header(uint32_t off, bool is_signed)
+{
+	char sentence[SENTENCE_LEN], where[128] = "";
+	const struct reason *reason;
+	char what[64];
+	uint32_t i;
+	bool fits;
+	int got;
+
+	for (i = 0; off >= fields[i].off + fields[i].len; i++)
+		;
+	got = try_seal(good.len, sentence);
+	reason = reason_of(sentence, where);
+	fits = reason && got == reason->err &&
+	       (!strcmp(where, fields[i].name) ||
+		(fields[i].other && !strcmp(where, fields[i].other)) ||
+		(!is_signed && !strcmp(where, "header header_crc") &&
+		 !strcmp(reason->text, BAD_HEADER_CRC)));
+	snprintf(what, sizeof(what), "%s byte %u%s", fields[i].name,
+		 off - fields[i].off, is_signed ? "" : ", not signed");
+	count_try(fits, got, sentence, what);
+}
 
 static void try_header(void)
 {
@@ -338,9 +541,18 @@ static void try_header(void)
 			continue;
 		bad.b[i] ^= 0x01;
 		image_sign_header(&bad);
-		want_refused(bad.len, 0, NULL, "header byte %u", i);
+		want_header(i, true);
 		make_bad();
 	}
+}
+
+static void try_no_length(uint32_t len, const char *what)
+{
+	char words[80];
+
+	snprintf(words, sizeof(words), "image: %u bytes is no length of an image",
+		 len);
+	want_words(len, EBADMSG, words, "%s", what);
 }
 
 static void try_lengths(void)
@@ -348,30 +560,36 @@ static void try_lengths(void)
 	uint32_t len;
 
 	for (len = 4096; len < good.len; len += 4096) {
-		want_refused(len, EBADMSG, NULL, "cut to %u bytes", len);
+		want_reason(len, "header total_len", TOO_SHORT,
+			    "cut to %u bytes", len);
 		bad.len = len;
 		put64(HEAD(&bad, total_len), len);
 		image_sign(&bad);
-		want_refused(len, EBADMSG, NULL, "made %u bytes", len);
+		want_reason(len, NULL, TOO_SHORT, "made %u bytes", len);
 		make_bad();
 	}
-	want_refused(good.len - 1, EBADMSG, NULL, "a byte less");
-	want_refused(good.len + 1, EBADMSG, NULL, "a byte more");
-	want_refused(good.len - 2048, EBADMSG, NULL, "half a page less");
+	try_no_length(0, "nothing");
+	try_no_length(good.len - 1, "a byte less");
+	try_no_length(good.len + 1, "a byte more");
+	try_no_length(good.len - 2048, "half a page less");
 
 	memset(bad.b + good.len, 0, 4096);
-	want_refused(good.len + 4096, EBADMSG, NULL, "a page of zeroes more");
+	want_reason(good.len + 4096, "header total_len", NOT_DENSE,
+		    "a page of zeroes more");
 	bad.len = good.len + 4096;
 	put64(HEAD(&bad, total_len), bad.len);
 	image_sign(&bad);
-	want_refused(bad.len, EBADMSG, NULL, "signed with a page more");
+	want_reason(bad.len, "header total_len", NOT_DENSE,
+		    "signed with a page more");
 	bad.b[good.len] = 1;
 	image_sign(&bad);
-	want_refused(bad.len, EBADMSG, NULL, "signed with something more");
+	want_reason(bad.len, "padding", NOT_DENSE,
+		    "signed with something more");
 	make_bad();
 	bad.b[good.len - 1] = 1;
 	image_sign(&bad);
-	want_refused(bad.len, EBADMSG, NULL, "signed with padding not zero");
+	want_reason(bad.len, "padding", NOT_DENSE,
+		    "signed with padding not zero");
 	make_bad();
 }
 
@@ -383,107 +601,361 @@ static void try_unsigned(void)
 		if (left_out(i))
 			continue;
 		bad.b[i] ^= 1u << i % 8;
-		want_refused(bad.len, 0, NULL, "byte %u, not signed", i);
+		if (i < IHO_HEADER_LEN)
+			want_header(i, false);
+		else
+			want_reason(bad.len, NULL, BAD_DIGEST,
+				    "byte %u, not signed", i);
 		bad.b[i] ^= 1u << i % 8;
 	}
 }
 
 /* ---- memory that runs out ------------------------------------------------ */
 
-static void set_fault(const char *file, const char *text)
-{
-	char path[128];
-	int fd;
+/* What is taken away at a time, in pipes of this size, and what is left. */
+#define PIPE_LEN	(1u << 20)
+#define PIPES		32
+#define PIPES_MAX	1024
+#define LEAVE_KIB	(128ULL << 10)
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s", file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	check(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s: %s", path,
-	      strerror(errno));
-	close(fd);
+/* What one node of KHO's tree covers, of pages of one size. */
+#define KHO_NODE_SHIFT	27
+
+/* Passes over the allocations of a call until each step has failed. */
+#define PASSES		10
+
+enum call { SNAPSHOT, SEAL };
+
+static const char *const call_names[] = { "SNAPSHOT", "SEAL" };
+
+enum mode { ONE, ALL, ALL_PAGES };
+
+static const char *const mode_names[] = {
+	[ONE] = "one", [ALL] = "one and all after it",
+	[ALL_PAGES] = "a page and all after it",
+};
+
+/*
+ * Every step of SNAPSHOT and of SEAL that can be out of memory. SEAL takes a
+ * snapshot of its own, so its list is all of this.
+ *
+ * One is not here: "KHO does not take the envelope". The entry is written into
+ * a page that KHO has from the start and no memory is asked for; the entry in
+ * debugfs, for which some is, may be missing.
+ */
+static struct {
+	const char *words;
+	const char *then;	/* behind a number */
+	bool seal_only;
+	bool seen[2];
+} steps[] = {
+	{ .words = "out of memory for a seal", .seal_only = true },
+	{ .words = " cannot be copied to preserved memory: error -12",
+	  .seal_only = true },
+	{ .words = "out of memory for iommufds" },
+	{ .words = "out of memory for mapped memfds" },
+	{ .words = "out of memory for HWPTs" },
+	{ .words = "out of memory for IOMMU units" },
+	{ .words = "out of memory for devices" },
+	{ .words = "out of memory for domain IDs" },
+	{ .words = "out of memory to order the facts" },
+	{ .words = "out of memory for records" },
+	{ .words = ": out of memory" },		/* allowed ranges of an IOAS */
+	{ .words = "out of memory for share groups" },
+	{ .words = "out of memory for a snapshot of " },
+	{ .words = "out of memory to check the records", .seal_only = true },
+	{ .words = "out of memory to check the page tables",
+	  .seal_only = true },
+	{ .words = "out of memory for ", .then = " page tables",
+	  .seal_only = true },
+	{ .words = "page tables cannot be preserved: error -12",
+	  .seal_only = true },
+	{ .words = "the envelope cannot be preserved", .seal_only = true },
+};
+
+/* That page tables cannot be preserved: for starve_tables(). */
+#define STEP_TABLES	16
+
+static struct starve starve;
+
+/* Return: the length of a snapshot in @data, or a negative errno. */
+static int64_t take_snapshot(uint8_t *data, size_t len,
+			     char sentence[SENTENCE_LEN])
+{
+	struct iommu_handover_snapshot cmd = {
+		.size = sizeof(cmd),
+		.data_uptr = (uintptr_t)data,
+		.data_len = len,
+		.message_uptr = (uintptr_t)sentence,
+		.message_len = SENTENCE_LEN,
+	};
+
+	sentence[0] = '\0';
+	if (ioctl(handover, IOMMU_HANDOVER_SNAPSHOT, &cmd) < 0)
+		return -errno;
+	return cmd.data_len;
 }
 
-/* Let the @nth allocation fail, or none when it is 0. */
-static void fail_nth(int fd, unsigned int nth)
+static int do_call(enum call call, char sentence[SENTENCE_LEN])
 {
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", nth);
+	int64_t len;
 
-	check(pwrite(fd, text, len, 0) == len, "fail-nth: %s", strerror(errno));
-}
-
-/* How many allocations are left until one would fail; none fails any more. */
-static unsigned int still_to_fail(int fd)
-{
-	char text[16];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-
-	check(n > 0, "fail-nth: %s", strerror(errno));
-	text[n] = '\0';
-	fail_nth(fd, 0);
-	return atoi(text);
-}
-
-static int snapshot_or_seal(bool seal, char sentence[SENTENCE_LEN])
-{
-	if (seal)
+	if (call == SEAL)
 		return handover_seal(handover, generation, good.b, good.len,
 				     sentence);
-	return handover_snapshot(handover, sentence, NULL);
+	len = take_snapshot(snapshot, sizeof(snapshot), sentence);
+	return len < 0 ? len : 0;
 }
 
-static void unseal_again(void)
+/* Whether exactly one step of @call says this, which is noted. */
+static bool is_step(enum call call, const char *sentence)
 {
+	unsigned int i, found = 0;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		const char *at = strstr(sentence, steps[i].words);
+
+		if (!at || (steps[i].then && !strstr(at, steps[i].then)))
+			continue;
+		steps[i].seen[call] = true;
+		found += call == SEAL || !steps[i].seal_only;
+	}
+	return found == 1;
+}
+
+/* Have all steps of @call said it that need no new place for a table? */
+static bool all_seen(enum call call)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
+		if (i != STEP_TABLES && !steps[i].seen[call] &&
+		    (call == SEAL || !steps[i].seal_only))
+			return false;
+	return true;
+}
+
+/* A snapshot is what it was, and KHO has nothing of ours. */
+static bool nothing_left(int64_t len)
+{
+	char sentence[SENTENCE_LEN];
+
+	return take_snapshot(snapshot, sizeof(snapshot), sentence) == len &&
+	       !memcmp(snapshot, reference, len) &&
+	       access(KHO_SUBTREE, F_OK) < 0;
+}
+
+/* SEAL takes the image again, with the generation that follows. */
+static void seal_again(void)
+{
+	char sentence[SENTENCE_LEN];
+	int err = handover_seal(handover, generation, good.b, good.len,
+				sentence);
+
+	check(!err, "SEAL with memory again: %s: %s", strerror(-err), sentence);
+	check(!access(KHO_SUBTREE, F_OK), "KHO has nothing of the seal");
 	must(handover_unseal(handover));
 	stamp_generation();
 }
 
 /*
- * Each allocation of SNAPSHOT and of SEAL fails once. The call then gives
- * ENOMEM and nothing is sealed, or it has done without.
+ * Let each allocation of a call fail, from the first to the last. How many
+ * small ones take a page changes from call to call, so a step may be missed.
+ * @seal_after: demand that SEAL succeeds after each failure
  */
-static void try_memory(bool seal)
+static void starve_call(enum call call, enum mode mode, bool seal_after)
 {
-	const char *name = seal ? "SEAL" : "SNAPSHOT";
-	unsigned int nth, last, missed = 0;
+	unsigned int nth, missed = 0, without = 0;
 	char sentence[SENTENCE_LEN];
-	int fd, got;
+	bool reached = true;
+	int64_t len;
+	int err;
 
-	fd = must(open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC));
-	fail_nth(fd, FAIL_NEVER);
-	got = snapshot_or_seal(seal, sentence);
-	last = FAIL_NEVER - still_to_fail(fd);
-	check(!got, "%s with all its memory: %s: %s", name, strerror(-got),
-	      sentence);
-	if (seal)
-		unseal_again();
-	for (nth = 1; nth <= last; nth++) {
-		fail_nth(fd, nth);
-		got = snapshot_or_seal(seal, sentence);
-		if (!still_to_fail(fd)) {
-			missed += got == -ENOMEM;
-			tally_one(!got || (got == -ENOMEM &&
-					   handover_state_is("open")), true,
-				  "%s without allocation %u: %s: %s", name, nth,
-				  strerror(-got), sentence);
+	starve_set("failslab/ignore-gfp-wait", mode == ALL_PAGES ? "Y" : "N");
+	for (nth = 1; reached; nth++) {
+		len = take_snapshot(reference, sizeof(reference), sentence);
+		check(len > 0, "SNAPSHOT with memory: %s: %s", strerror(-len),
+		      sentence);
+		starve_begin(&starve, nth, mode != ONE);
+		err = -do_call(call, sentence);
+		reached = !starve_end(&starve);
+		check(reached || !err, "%s with memory: %s: %s",
+		      call_names[call], strerror(err), sentence);
+		if (!err) {
+			without += reached;
+			if (call == SEAL) {
+				must(handover_unseal(handover));
+				stamp_generation();
+			}
+			continue;
 		}
-		if (seal && !got)
-			unseal_again();
+		missed++;
+		tally_one(err == ENOMEM && is_step(call, sentence) &&
+			  noted(err, sentence) && nothing_left(len), true,
+			  "%s without %s, number %u: %s: %s", call_names[call],
+			  mode_names[mode], nth, strerror(err), sentence);
+		if (seal_after)
+			seal_again();
 	}
-	close(fd);
-	say("%s: %u allocations, %u of them missed", name, last, missed);
-	check(missed, "%s does not mind what fails", name);
+	say("%s without %s: %u allocations, %u missed, %u not needed",
+	    call_names[call], mode_names[mode], nth - 2, missed, without);
+	check(missed, "%s does not mind what fails", call_names[call]);
 }
 
-static void try_all_memory(void)
+/* An explicit HWPT, which no device is attached to. */
+static uint32_t spare_hwpt(uint32_t *ioas)
 {
-	set_fault("failslab/ignore-gfp-wait", "N");
-	set_fault("failslab/verbose", "0");
-	set_fault("fail_page_alloc/ignore-gfp-wait", "N");
-	set_fault("fail_page_alloc/ignore-gfp-highmem", "N");
-	set_fault("fail_page_alloc/min-order", "0");
-	set_fault("fail_page_alloc/verbose", "0");
-	try_memory(false);
-	try_memory(true);
+	const struct want *want = ctx[0].want;
+	uint32_t i;
+
+	for (i = 0; i < want->hwpt_nr; i++) {
+		if (want->hwpt[i].automatic)
+			continue;
+		*ioas = want->hwpt[i].ioas;
+		return want->hwpt[i].id;
+	}
+	check(false, "no explicit HWPT");
+}
+
+/* Root address of @hwpt's table, and its number among the tables. */
+static uint64_t live_root(uint32_t hwpt, uint32_t *index)
+{
+	char sentence[SENTENCE_LEN];
+	struct iho_snap_header hdr;
+	struct iho_table table;
+	const uint8_t *p;
+	uint32_t i;
+
+	check(take_snapshot(snapshot, sizeof(snapshot), sentence) > 0,
+	      "SNAPSHOT: %s", sentence);
+	memcpy(&hdr, snapshot, sizeof(hdr));
+	p = snapshot + sizeof(hdr) + hdr.memories * sizeof(struct iho_memory) +
+	    hdr.units * sizeof(struct iho_unit);
+	for (i = 0; i < hdr.tables; i++, p += sizeof(table)) {
+		memcpy(&table, p, sizeof(table));
+		if (!table.context && table.hwpt_id == hwpt) {
+			*index = i;
+			return table.root_pa;
+		}
+	}
+	check(false, "HWPT %u has no table", hwpt);
+}
+
+/*
+ * Take memory away that the kernel does not move, as page tables are of. A pipe
+ * is a ring of such pages.
+ */
+static void eat(int pipes[PIPES_MAX][2], uint32_t *nr)
+{
+	static uint8_t full[PIPE_LEN];
+	uint32_t end = *nr + PIPES;
+
+	for (; *nr < end; ++*nr) {
+		int *fds = pipes[*nr];
+
+		must(pipe2(fds, O_CLOEXEC) ? -errno : 0);
+		must(fcntl(fds[1], F_SETPIPE_SZ, PIPE_LEN) < 0 ? -errno : 0);
+		check(write(fds[1], full, PIPE_LEN) == PIPE_LEN, "a pipe: %s",
+		      strerror(errno));
+	}
+}
+
+/*
+ * Make the spare HWPT again, elsewhere in memory, and note that in the image.
+ * The pages that it had are the first that are eaten.
+ */
+static uint64_t move_table(int pipes[PIPES_MAX][2], uint32_t *nr)
+{
+	uint32_t hwpt, ioas, index;
+	char node[32];
+	uint64_t pa;
+
+	hwpt = spare_hwpt(&ioas);
+	ctx_destroy(&ctx[0], hwpt);
+	eat(pipes, nr);
+	check(ctx_hwpt(&ctx[0], 0, ioas) == hwpt, "the HWPT has another ID");
+	pa = live_root(hwpt, &index);
+	snprintf(node, sizeof(node), "table-%u", index);
+	put64(good.b + image_prop(props, nr_props, node, "root-pa")->off, pa);
+	stamp_generation();
+	return pa;
+}
+
+/* What is free for pages that the kernel does not move. */
+static uint64_t free_kib(void)
+{
+	unsigned long long all = 0, cma = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	check(f, "/proc/meminfo: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f)) {
+		sscanf(line, "MemFree: %llu kB", &all);
+		sscanf(line, "CmaFree: %llu kB", &cma);
+	}
+	fclose(f);
+	return all - cma;
+}
+
+/*
+ * KHO notes pages in nodes of its tree, each of them for 128 MiB, and keeps
+ * those: where a table page was preserved once it needs no memory for another.
+ * So take memory away until a table comes to lie where none was.
+ */
+static void starve_tables(void)
+{
+	const struct rlimit files = { 4 * PIPES_MAX, 4 * PIPES_MAX };
+	static int pipes[PIPES_MAX][2];
+	uint64_t been = 0, node;
+	uint32_t nr = 0;
+
+	must(setrlimit(RLIMIT_NOFILE, &files) ? -errno : 0);
+	while (!steps[STEP_TABLES].seen[SEAL] && nr + PIPES <= PIPES_MAX &&
+	       free_kib() > LEAVE_KIB) {
+		node = move_table(pipes, &nr) >> KHO_NODE_SHIFT;
+		if (been & 1ULL << node % 64)
+			continue;
+		been |= 1ULL << node % 64;
+		/* A SEAL with memory would be the first there. */
+		starve_call(SEAL, ALL_PAGES, false);
+		seal_again();
+	}
+	say("%u MiB were eaten to move a table", nr);
+	while (nr--) {
+		close(pipes[nr][0]);
+		close(pipes[nr][1]);
+	}
+}
+
+static void try_memory(void)
+{
+	unsigned int i, call, pass;
+	cpu_set_t before, one;
+
+	check(!strcmp(steps[STEP_TABLES].words,
+		      "page tables cannot be preserved: error -12"), "a step");
+	/* What a CPU has at hand decides what has to be allocated. */
+	must(sched_getaffinity(0, sizeof(before), &before) ? -errno : 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	must(sched_setaffinity(0, sizeof(one), &one) ? -errno : 0);
+	starve_open(&starve);
+	for (call = SNAPSHOT; call <= SEAL; call++) {
+		starve_call(call, ONE, true);
+		for (pass = 0; !pass || (pass < PASSES && !all_seen(call));
+		     pass++)
+			starve_call(call, ALL, true);
+	}
+	starve_tables();
+	starve_close(&starve);
+	must(sched_setaffinity(0, sizeof(before), &before) ? -errno : 0);
+	for (call = SNAPSHOT; call <= SEAL; call++)
+		for (i = 0; i < ARRAY_SIZE(steps); i++)
+			if (call == SEAL || !steps[i].seal_only)
+				tally_one(steps[i].seen[call], true,
+					  "%s was never \"%s%s\"",
+					  call_names[call], steps[i].words,
+					  steps[i].then ? steps[i].then : "");
 }
 
 /* ---- all of it ----------------------------------------------------------- */
@@ -525,11 +997,11 @@ static void tries(void)
 	say("and header, lengths: %u, %u", tally.tried, tally.behaved);
 	try_unsigned();
 	try_sentences();
-	kernel_log("7");
 	check(generation == handover_number("generation") &&
 	      handover_state_is("open"), "a refusal has changed something");
 	want_sealed();
-	try_all_memory();
+	try_memory();
+	kernel_log("7");
 	want_sealed();
 	say("%u tried, %u behaved, %u by comparison with live state, %llu ms",
 	    tally.tried, tally.behaved, by_live,
