@@ -19,7 +19,7 @@ static int64_t stamp(const char *line)
 }
 
 /*
- * Instructions of the early parse, from the time stamps of its line and of
+ * Instructions or nanoseconds of the early parse, from the time stamps of its line and of
  * the one before: there is no other clock that early.
  */
 static int64_t early_parse(void)
@@ -37,13 +37,48 @@ static int64_t early_parse(void)
 	check(false, "the kernel log does not tell of the image");
 }
 
-static void check_maps(int iommufd, const struct state *state, int memfd)
+/*
+ * The first map that is not there or is not of one page, or before which there
+ * is another; as many as there should be when there is no such map.
+ */
+static uint32_t first_wrong(int iommufd, const struct state *state, int memfd)
 {
+	uint64_t end = 0;
 	uint32_t map;
 
-	for (map = 0; map < state->maps; map += 1 + state->maps / 100)
-		must_fail(EEXIST, map_one(iommufd, state, memfd, map));
-	must_fail(EEXIST, map_one(iommufd, state, memfd, state->maps - 1));
+	for (map = 0; map < state->maps; map++) {
+		uint64_t iova = iova_of(map);
+
+		if (ioas_unmap(iommufd, state->ioas, end, iova - end, NULL) !=
+		    -ENOENT || map_one(iommufd, state, memfd, map) != -EEXIST)
+			break;
+		end = iova + GUEST_PAGE;
+	}
+	return map;
+}
+
+/* All maps are there and no others. One less and one more have to be seen. */
+static void check_maps(int iommufd, const struct state *state, int memfd)
+{
+	uint64_t end = iova_of(state->maps - 1) + GUEST_PAGE;
+	uint32_t at = state->maps / 10;
+	uint64_t iova = iova_of(at);
+	uint64_t more = iova - GUEST_PAGE;
+
+	check(first_wrong(iommufd, state, memfd) == state->maps,
+	      "map %u is not as it was",
+	      first_wrong(iommufd, state, memfd));
+	must_fail(ENOENT, ioas_unmap(iommufd, state->ioas, end,
+				     UINT64_MAX - end + 1, NULL));
+	must(ioas_unmap(iommufd, state->ioas, iova, GUEST_PAGE, NULL));
+	check(first_wrong(iommufd, state, memfd) == at,
+	      "map %u is gone and that is not seen", at);
+	/* Looking for it has put it back */
+	must(ioas_map_file(iommufd, state->ioas, memfd, 0, GUEST_PAGE, &more,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	check(first_wrong(iommufd, state, memfd) == at,
+	      "one more before map %u is not seen", at);
+	report_number("maps_compared[]", state->maps);
 }
 
 int main(int argc, char **argv)
@@ -57,6 +92,8 @@ int main(int argc, char **argv)
 	uint32_t dev_id;
 
 	check(nr && nr <= ARRAY_SIZE(counts), "usage: verify NUMBER");
+	/* Before all else: what is free when user space begins */
+	report_number("boot_free_kib[]", free_kib());
 	background();
 	session = must(luo_retrieve(SESSION));
 	fd = must(luo_restore(session, TOKEN_MEMORY));
@@ -80,11 +117,14 @@ int main(int argc, char **argv)
 	check(dev_id == state->dev, "the device has ID %u and had %u", dev_id,
 	      state->dev);
 
+	report_number("replay_kib[]", kib - free_kib());
+	kib = free_kib();
+
 	start = now();
 	must(luo_finish(session));
-	report_number("finish[]", now() - start);
-	report_number("replay_kib[]", kib - free_kib());
 	close(session);
+	report_number("finish[]", now() - start);
+	report_number("finish_kib[]", kib - free_kib());
 	check_maps(fd, state, mem.fd);
 
 	hand_over(fd, &mem, counts[nr < ARRAY_SIZE(counts) ? nr : nr - 1]);
