@@ -32,6 +32,7 @@
  * @name: its own and its session's
  * @has_store: what it stores is kept, and given to its next VMM
  * @lend: the agent retrieves its files
+ * @limited: its iommufd is in rlimit mode
  * @until: where its last VMM is to end, or NULL
  * @session: the agent's duplicate of its session, -1 when there is none
  * @stored: length of @store
@@ -44,6 +45,7 @@ struct guest {
 	const char *name;
 	bool has_store;
 	bool lend;
+	bool limited;
 	const char *until;
 	int session;
 	unsigned int stored;
@@ -61,6 +63,7 @@ static struct guest guests[] = {
 	{ .name = "stored", .session = -1, .has_store = true,
 	  .until = "leave" },
 	{ .name = "lent", .session = -1, .has_store = true, .lend = true },
+	{ .name = "limited", .session = -1, .limited = true },
 };
 
 static int liveupdate, requests, notifications;
@@ -372,7 +375,7 @@ int main(int argc, char **argv)
 		if (atoi(argv[1]))
 			take_back(g);
 		else
-			run_all(g, "start");
+			run_all(g, g->limited ? "limited" : "start");
 	}
 	background_ready();
 }

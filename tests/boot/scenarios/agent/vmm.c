@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vmm GUEST NUMBER start		build, give to a session
+ * vmm GUEST NUMBER start [UNTIL]	build, give to a session
+ * vmm GUEST NUMBER limited [UNTIL]	the same in rlimit mode
  * vmm GUEST NUMBER take [UNTIL]	take back what is there, give to a session
  *
  * A VMM whose sessions come from an agent, with systemd's file-descriptor
@@ -28,12 +29,14 @@
  * struct state - the VMM's own notes, in the first page of guest memory
  * @magic: MAGIC
  * @ioas, @hwpt, @dev: object IDs
+ * @limited: pinned memory is charged to a process, not to a user
  * @bound: the device has been bound since the last kexec
  * @round: how often the guest was given to a session
  */
 struct state {
 	uint64_t magic;
 	uint32_t ioas, hwpt, dev;
+	uint32_t limited;
 	uint32_t bound;
 	uint32_t round;
 };
@@ -203,13 +206,17 @@ static int map(uint64_t iova)
 
 /* ---- the two halves of a live update ------------------------------------------- */
 
-static void build(void)
+static void build(bool limited)
 {
 	uint32_t spare;
 
 	must(memory_create(&mem, guest, MEMORY_LEN));
 	state = mem.va;
 	iommufd = must(iommufd_open());
+	state->limited = limited;
+	if (limited)
+		must(iommufd_option_set(iommufd, IOMMU_OPTION_RLIMIT_MODE, 0,
+					1));
 	must(ioas_alloc(iommufd, &spare));
 	must(ioas_alloc(iommufd, &state->ioas));
 	must(map(MEMORY_IOVA));
@@ -225,13 +232,42 @@ static void build(void)
 }
 
 /*
- * An earlier VMM may have come any part of this way: what is done twice has to
- * be without harm. Retrieving is; binding is what the device's file is for, so
- * either it is in the store, or it was closed when that VMM died.
+ * Pinned memory is charged to who retrieved the iommufd, alive or dead: take
+ * that over. Not in rlimit mode from a dead process, which makes Linux warn.
  */
+static void take_charge(void)
+{
+	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
+
+	must(ioctl(iommufd, IOMMU_IOAS_CHANGE_PROCESS, &cmd) ? -errno : 0);
+}
+
+/*
+ * What is waited for comes back under its old ID, with its HWPT, attached. What
+ * an earlier VMM had bound was closed when that died: it is as any new device.
+ */
+static void bind_device(void)
+{
+	uint32_t free_id, id;
+
+	if (!state->bound)
+		must_fail(EBUSY, luo_finish(session));
+	must(ioas_alloc(iommufd, &free_id));
+	must(iommufd_destroy(iommufd, free_id));
+	device = must(vfio_open(bdf));
+	must(vfio_bind(device, iommufd, &id));
+	check(id == (state->bound ? free_id : state->dev),
+	      "%s: device ID %u, was %u, next free %u", guest, id, state->dev,
+	      free_id);
+	state->dev = id;
+	state->bound = 1;
+	store("device", device);
+}
+
+/* An earlier VMM may have come any part of this way. */
 static void take(void)
 {
-	uint32_t free_id, id, hwpt;
+	uint32_t hwpt;
 	bool lent;
 	int fd;
 
@@ -240,10 +276,10 @@ static void take(void)
 		session = must(ask("RETRIEVE"));
 		store("session", session);
 	}
-
 	fd = stored("memory");
-	must(memory_adopt(&mem, fd >= 0 ? fd : luo_restore(session,
-							    TOKEN_MEMORY)));
+	if (fd < 0)
+		fd = must(luo_restore(session, TOKEN_MEMORY));
+	must(memory_adopt(&mem, fd));
 	state = mem.va;
 	check(state->magic == MAGIC, "%s: this is not its memory", guest);
 	check_filled();
@@ -252,44 +288,28 @@ static void take(void)
 	iommufd = must(lent ? fd : luo_restore(session, TOKEN_IOMMUFD));
 	reached("retrieved");
 
+	if (!lent && !state->limited)
+		take_charge();
 	device = stored("device");
-	if (device < 0) {
-		if (!state->bound)
-			must_fail(EBUSY, luo_finish(session));
-		must(ioas_alloc(iommufd, &free_id));
-		must(iommufd_destroy(iommufd, free_id));
-		device = must(vfio_open(bdf));
-		must(vfio_bind(device, iommufd, &id));
-		/* Waited for: its old ID. Otherwise it is as any new device */
-		check(id == (state->bound ? free_id : state->dev),
-		      "%s: device ID %u, was %u, next free %u", guest, id,
-		      state->dev, free_id);
-		state->dev = id;
-		state->bound = 1;
-		store("device", device);
+	if (device < 0)
+		bind_device();
+	if (lent) {
+		/* As late as this to see whose it was */
+		check(pinned(getppid()) == MEMORY_PAGES && !pinned(getpid()),
+		      "%lu pages are charged to the agent, %lu to the VMM",
+		      pinned(getppid()), pinned(getpid()));
+		take_charge();
+		check(!pinned(getppid()), "%lu pages are charged to the agent",
+		      pinned(getppid()));
 	}
+	check(pinned(getpid()) == (state->limited ? 0 : MEMORY_PAGES),
+	      "%s: %lu pages are charged", guest, pinned(getpid()));
+
 	/* When it is attached already, this changes nothing. */
 	hwpt = state->hwpt;
 	must(vfio_attach(device, &hwpt));
 	check(hwpt == state->hwpt, "%s: HWPT %u, was %u", guest, hwpt,
 	      state->hwpt);
-
-	/* The charge is that of who retrieved, dead or alive: take it over. */
-	check(!pinned(getpid()), "%s: %lu pages are charged", guest,
-	      pinned(getpid()));
-	if (lent)
-		check(pinned(getppid()) == MEMORY_PAGES,
-		      "%lu pages are charged to the agent", pinned(getppid()));
-	must(ioctl(iommufd, IOMMU_IOAS_CHANGE_PROCESS,
-		   &(struct iommu_ioas_change_process){
-			   .size = sizeof(struct iommu_ioas_change_process),
-		   }) ? -errno : 0);
-	check(pinned(getpid()) == MEMORY_PAGES, "%s: %lu pages are charged",
-	      guest, pinned(getpid()));
-	if (lent)
-		check(!pinned(getppid()), "%lu pages are charged to the agent",
-		      pinned(getppid()));
-
 	must_fail(EEXIST, map(MEMORY_IOVA));
 	check_dma(MEMORY_IOVA);
 	reached("bound");
@@ -329,7 +349,7 @@ int main(int argc, char **argv)
 	must(pci_find(EDU_VENDOR, EDU_DEVICE, atoi(argv[2]), bdf));
 	must(vfio_claim(bdf));
 	if (strcmp(argv[3], "take"))
-		build();
+		build(!strcmp(argv[3], "limited"));
 	else
 		take();
 	give();
