@@ -103,7 +103,7 @@ static const struct {
 	{ "table hwpt-id", "table hwpt-id", NOT_ORDERED },
 	{ "device segment", "device unit", NOT_THERE },
 	{ "device context", "device domain", NOT_THERE },
-	{ "device domain", "domain ", "nothing names it" },
+	{ "device domain", "domain", "nothing names it" },
 	{ "context session", "context token", NOT_ORDERED },
 	{ "context token", "context token", NOT_ORDERED },
 	{ "context stream-crc", "stream stream-crc", BAD_STREAM_CRC },

@@ -799,7 +799,9 @@ static void starve_call(enum call call, enum mode mode, bool seal_after)
 	}
 	say("%s without %s: %u allocations, %u missed, %u not needed",
 	    call_names[call], mode_names[mode], nth - 2, missed, without);
-	check(missed, "%s does not mind what fails", call_names[call]);
+	/* One that fails alone may always have another to take its place. */
+	check(missed || mode == ONE, "%s does not mind what fails",
+	      call_names[call]);
 }
 
 /* An explicit HWPT, which no device is attached to. */
