@@ -41,6 +41,9 @@ extern struct mutex iho_mutex;
  */
 __printf(2, 3) int iho_refuse(int err, const char *fmt, ...);
 
+/* The sentence, for KUnit. Context: iho_mutex held. */
+const char *iho_last_refusal(void);
+
 /* The one place where a library error becomes an errno. */
 int iho_errno(int lib_err);
 

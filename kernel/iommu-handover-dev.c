@@ -48,6 +48,14 @@ int iho_refuse(int err, const char *fmt, ...)
 	return err;
 }
 
+#if IS_ENABLED(CONFIG_IOMMU_HANDOVER_KUNIT_TEST)
+const char *iho_last_refusal(void)
+{
+	lockdep_assert_held(&iho_mutex);
+	return refusal;
+}
+#endif
+
 int iho_errno(int lib_err)
 {
 	switch (iho_error_family(lib_err)) {

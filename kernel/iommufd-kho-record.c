@@ -918,12 +918,13 @@ static int gather_context(struct gather *g, struct iho_out_ctx *ctx, u32 ci)
 	if (iommufd_handover_pending(ictx))
 		return refuse(ctx, -EBUSY,
 			      "the iommufd still waits for devices of the last handover; bind them and finish its session");
-	if (ictx->handover.compat)
-		return refuse(ctx, -EOPNOTSUPP,
-			      "the iommufd was used through VFIO's type1 interface, which cannot be handed over; use the iommufd interface");
+	/* Set through the type1 interface, and it says more */
 	if (ictx->no_iommu_mode)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "the iommufd is in no-IOMMU mode, which cannot be handed over; close its session");
+	if (ictx->handover.compat)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "the iommufd was used through VFIO's type1 interface, which cannot be handed over; use the iommufd interface");
 	if (!list_empty(&ictx->sw_msi_list))
 		return refuse(ctx, -EOPNOTSUPP,
 			      "the iommufd has software MSI windows, which cannot be handed over; close its session");
