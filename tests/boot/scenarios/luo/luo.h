@@ -26,7 +26,7 @@
 #define RO_LEN		0x5000ULL
 
 #define FAULTS		14
-#define IMPLIEDS	64
+#define IMPLIEDS	40
 #define BINDS		13
 
 enum part_index {
