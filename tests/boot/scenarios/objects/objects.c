@@ -62,6 +62,9 @@
 #define GROUP_OFF	0x3000ULL
 #define GROUP_IOVA(i)	(0x700000000ULL + (i) * 0x10000000ULL)
 
+/* Maps by user address, in context a. */
+#define USER_IOVA(i)	(0x800000000ULL + (i) * 0x10000000ULL)
+
 #define FRAMES_WANTED	60
 #define FRAMES_WAIT_MS	60000
 
@@ -157,6 +160,29 @@ static uint64_t add_maps(struct bundle *b, struct ctx *ctx, uint32_t ioas,
 		iova = add_map(b, ctx, ioas, iova);
 	}
 	return iova;
+}
+
+/*
+ * Likewise, by the address at which we have the file. It comes back as a map of
+ * the file, and so our record has it. Its IOAS has an HWPT, as it must.
+ */
+static void add_user_map(struct bundle *b, struct ctx *ctx, uint32_t ioas,
+			 uint64_t iova)
+{
+	const struct want_ioas *want = ctx_find_ioas(ctx, ioas);
+	const struct want_map *map = want->map;
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd), .ioas_id = ioas, .iova = iova,
+	};
+
+	add_map(b, ctx, ioas, iova);
+	while (map->iova != iova)
+		map++;
+	must(ioas_unmap(ctx->fd, ioas, iova, map->length, NULL));
+	cmd.flags = map->flags | IOMMU_IOAS_MAP_FIXED_IOVA;
+	cmd.user_va = (uintptr_t)b->mem[map->mem].va + map->offset;
+	cmd.length = map->length;
+	must(ioctl(ctx->fd, IOMMU_IOAS_MAP, &cmd) ? -errno : 0);
 }
 
 /* The IOVA of some area that is not a controller's and in no group. */
@@ -494,6 +520,8 @@ static void build_a(struct bundle *b, struct ctx *ctx)
 	ctx_copy(ctx, two, 0x380003000, one,
 		 any_map(b, ctx, one), IOVA_RO);
 	map_top(ctx, one);
+	add_user_map(b, ctx, one, USER_IOVA(0));
+	ctx_copy(ctx, two, USER_IOVA(0), one, USER_IOVA(0), IOVA_RO);
 	set_vfio_ioas(b, ctx, two);
 }
 
@@ -585,6 +613,7 @@ static void change_a(struct bundle *b, struct ctx *ctx, unsigned int step)
 	add_maps(b, ctx, one, 0x400000000 + step * 0x10000000ULL, 2);
 	ctx_copy(ctx, two, 0x3c0000000 + step * 0x1000000ULL, one,
 		 any_map(b, ctx, one), IOVA_RO);
+	add_user_map(b, ctx, one, USER_IOVA(step));
 }
 
 static void change_b(struct bundle *b, struct ctx *ctx, unsigned int step)
