@@ -325,6 +325,7 @@ struct gather {
 	struct vec context;	/* struct iho_context */
 	struct vec group;	/* struct share_group, of one context */
 	struct xarray inodes;	/* index in mem; a memfd is in one session only */
+	u32 last_mem;		/* maps of one memfd often come in a row */
 	/* the streams, one behind the other */
 	void *stream;
 	u64 pos, cap;
@@ -415,11 +416,19 @@ static const char *object_kind(enum iommufd_object_type type)
 static u32 find_mem(struct gather *g, struct luo_session *session,
 		    struct inode *inode)
 {
-	void *entry = xa_load(&g->inodes, (unsigned long)inode);
+	struct mem_entry *e;
+	void *entry;
 
+	if (g->last_mem < g->mem.nr) {
+		e = MEM(g, g->last_mem);
+		if (e->session == session && e->inode == inode)
+			return g->last_mem;
+	}
+	entry = xa_load(&g->inodes, (unsigned long)inode);
 	if (!entry || MEM(g, xa_to_value(entry))->session != session)
 		return IHO_NONE;
-	return xa_to_value(entry);
+	g->last_mem = xa_to_value(entry);
+	return g->last_mem;
 }
 
 static int note_inode(struct gather *g, u32 i)
