@@ -1957,9 +1957,11 @@ struct kind {
 
 static const struct kind kinds[] = {
 	{ "no-IOMMU mode", no_iommu_mode,
-	  "token 7: the iommufd is in no-IOMMU mode, which cannot be handed over; close its session" },
+	  "token 7: the iommufd is in no-IOMMU mode, which cannot be handed over; close its session",
+	},
 	{ "software MSI", software_msi,
-	  "token 7: the iommufd has software MSI windows, which cannot be handed over; close its session" },
+	  "token 7: the iommufd has software MSI windows, which cannot be handed over; close its session",
+	},
 	/* Control: it gets past those, to memfds that LUO does not know */
 	{ "neither", nothing_special, "the mapped memfd is not preserved" },
 };
