@@ -851,7 +851,7 @@ int iommu_handover_serialize(void)
 		return 0;
 	return iho_refuse(-EBUSY,
 			  "the seal was undone while the kexec began (%s); load again",
-			  undone);
+			  *undone ? undone : "another was made");
 }
 
 void iommu_handover_commit(void)
