@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/reboot.h>
 #include <sys/syscall.h>
 
 #include <linux/liveupdate.h>
@@ -251,6 +252,59 @@ static void held(const char *what, struct side *s, uint64_t mode,
 	want_fine(what);
 }
 
+static void *jump_thread(void *arg)
+{
+	struct stuck *st = arg;
+
+	__atomic_store_n(&st->behind_tid, gettid(), __ATOMIC_RELEASE);
+	st->behind_err = reboot(RB_KEXEC) < 0 ? -errno : 0;
+	return NULL;
+}
+
+/*
+ * The gate has let the jump through, which now waits for a session's call, and
+ * the seal is undone: what the gate let through is no longer there.
+ */
+static void undone_behind_the_gate(struct side *s)
+{
+	struct stuck st = { .side = s };
+	struct liveupdate_session_get_name *cmd;
+	char output[OUTPUT_LEN], sentence[SENTENCE_LEN], words[128];
+
+	trap_set(&st.trap, UFFDIO_REGISTER_MODE_WP);
+	trap_write_protect(&st.trap, false);
+	cmd = (void *)st.trap.page;
+	cmd->size = sizeof(*cmd);
+	check(!load_kernel(output, true, NULL), "kexec -l: %s", output);
+	trap_write_protect(&st.trap, true);
+	check(!pthread_create(&st.thread, NULL, name_thread, &st), "no thread");
+	trap_wait(&st.trap);
+	check(!pthread_create(&st.behind, NULL, jump_thread, &st), "no thread");
+	wait_asleep(&st.behind_tid);
+	close(s->dev);
+	s->dev = -1;
+	check(handover_state_is("open"), "the seal stands");
+	trap_open(&st.trap);
+	pthread_join(st.thread, NULL);
+	pthread_join(st.behind, NULL);
+	trap_end(&st.trap);
+	check(!st.err, "the call that was held: %s", strerror(-st.err));
+	handover_attr("last_refusal", sentence);
+	snprintf(words, sizeof(words),
+		 "the seal was undone while the kexec began (session \"side\" token 2: device %u (%s) was detached or closed); load again",
+		 s->dev_id, s->bdf);
+	tally_one(st.behind_err == -EBUSY && !strcmp(sentence, words) &&
+		  noted(EBUSY, sentence), false,
+		  "a device closed between gate and freeze: %s: %s",
+		  strerror(-st.behind_err), sentence);
+	unload_kernel();
+	want_fine("a jump that had begun");
+	side_bind(s);
+	side_attach(s);
+	check(!load_kernel(output, true, NULL), "kexec -l: %s", output);
+	unload_kernel();
+}
+
 /*
  * A process that mapped its memory by address has its address space locked
  * nearly all of the time.
@@ -317,6 +371,7 @@ static void cases(void)
 	held("a session's call", &s, UFFDIO_REGISTER_MODE_WP, name_thread,
 	     NULL, "a live update session is in the middle of a call; try again");
 	changing(&s);
+	undone_behind_the_gate(&s);
 	side_close(&s);
 }
 
