@@ -486,6 +486,7 @@ int iho_snapshot(void **buf, size_t *len, u64 *gen)
 
 int iho_seal(u64 gen, const void __user *image, u64 len)
 {
+	u32 unfinished = iho_in_unfinished();
 	struct iho_out_ctx *ctx;
 	struct iho_live live;
 	struct seal *s;
@@ -500,7 +501,7 @@ int iho_seal(u64 gen, const void __user *image, u64 len)
 	scoped_guard(mutex, &iho_mutex) {
 		/* Without KHO there is nothing to copy an image to */
 		if (!iho_nr_contexts)
-			return refuse_nothing(iho_in_unfinished());
+			return refuse_nothing(unfinished);
 	}
 	s = kzalloc_obj(*s);
 	if (!s) {
@@ -709,6 +710,9 @@ static int luo_preserve(struct liveupdate_file_op_args *args)
 	/* An image without it would be an image of less than all */
 	iho_seal_break("session \"%s\" token %llu: another iommufd was preserved",
 		       liveupdate_session_name(args->session), args->token);
+	/* What became of others' seal is not this one's matter */
+	if (!iho_nr_contexts)
+		*undone = '\0';
 	list_add(&ctx->list, &iho_contexts);
 	list_sort(NULL, &iho_contexts, cmp_contexts);
 	iho_nr_contexts++;

@@ -326,6 +326,7 @@ struct gather {
 	struct vec group;	/* struct share_group, of one context */
 	struct xarray inodes;	/* index in mem; a memfd is in one session only */
 	u32 last_mem;		/* maps of one memfd often come in a row */
+	u64 pieces;		/* looked at by pinned_elsewhere() */
 	/* the streams, one behind the other */
 	void *stream;
 	u64 pos, cap;
@@ -482,8 +483,24 @@ static int source_of_file(struct gather *g, struct iho_out_ctx *ctx,
 	return 0;
 }
 
-/* Are all pages of an area pinned for areas of an IOAS that has an HWPT? */
-static bool pinned_elsewhere(struct iopt_area *area)
+/*
+ * Areas of user memory in IOASes without HWPT times areas that their pages are
+ * pinned for: all other VMs wait while these are gone through.
+ */
+#define MAX_PIECES	IHO_MAX_RECORDS
+
+static int refuse_pieces(struct iho_out_ctx *ctx, u32 ioas_id, u64 iova)
+{
+	return refuse(ctx, -EFBIG,
+		      "IOAS %u IOVA %#llx: user memory is pinned in more than %u pieces; use IOMMU_IOAS_MAP_FILE",
+		      ioas_id, iova, MAX_PIECES);
+}
+
+/*
+ * Are all pages of an area pinned for areas of an IOAS that has an HWPT? 1, 0,
+ * or -EFBIG (not noted).
+ */
+static int pinned_elsewhere(struct gather *g, struct iopt_area *area)
 {
 	unsigned long index = iopt_area_index(area);
 	struct interval_tree_node *node;
@@ -492,10 +509,13 @@ static bool pinned_elsewhere(struct iopt_area *area)
 	while ((node = interval_tree_iter_first(&area->pages->domains_itree,
 						index, index))) {
 		if (node->last >= iopt_area_last_index(area))
-			return true;
+			return 1;
 		index = node->last + 1;
+		if (++g->pieces > MAX_PIECES)
+			return -EFBIG;
+		cond_resched();
 	}
-	return false;
+	return 0;
 }
 
 /*
@@ -518,7 +538,10 @@ static int source_of_user(struct gather *g, struct iho_out_ctx *ctx,
 	u64 off;
 	int rc;
 
-	if (xa_empty(&area->iopt->domains) && !pinned_elsewhere(area))
+	rc = xa_empty(&area->iopt->domains) ? pinned_elsewhere(g, area) : 1;
+	if (rc < 0)
+		return refuse_pieces(ctx, ioas_id, iova);
+	if (!rc)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "IOAS %u IOVA %#lx: user memory is mapped in an IOAS without HWPT, where nothing is pinned; attach a device or use IOMMU_IOAS_MAP_FILE",
 			      ioas_id, iova);
@@ -1553,6 +1576,7 @@ int iho_live_take(struct list_head *contexts, u64 generation,
 		if (rc)
 			goto out;
 	}
+	g.pieces = 0;
 	rc = put_in_order(&g);
 	if (rc)
 		goto out;
@@ -1768,68 +1792,144 @@ static int verify_hwpt(struct iho_out_ctx *ctx, const struct iho_live *live,
 	return 0;
 }
 
-/*
- * User memory in an IOAS without HWPT is pinned for another IOAS that has one
- * (pinned_elsewhere): the pages are those of its page table.
+/**
+ * struct user_maps - comparing user memory in IOASes without HWPT
+ * @ctx: the context
+ * @live: its live state
+ * @plan: its stream, the cursor at the start
+ * @at: where the maps of each IOAS begin in it
+ * @nr: how many of these
+ * @group: share group of each area of user memory in an IOAS with HWPT, by the
+ *	area's address
+ * @known: whether @group has been filled
+ * @pieces: how many areas were looked up in it
+ *
+ * Records of areas in IOASes with HWPT are compared with the hardware, so that
+ * a record of the same pages and of the same place in the same memfd is right.
  */
-static int verify_pinned(struct iho_out_ctx *ctx, struct iopt_area *area,
-			 const struct iho_pl_map_file *map,
-			 const struct liveupdate_found *mem)
-{
-	unsigned long first = iopt_area_index(area), index;
-	u64 off = map->start - area->page_offset, pa, len;
-	struct interval_tree_node *node;
-	struct iopt_area *by;
-	phys_addr_t at;
+struct user_maps {
+	struct iho_out_ctx *ctx;
+	const struct iho_live *live;
+	const struct iho_plan *plan;
+	const struct maps_at *at;
+	u32 nr;
+	struct xarray group;
+	bool known;
+	u64 pieces;
+};
 
-	guard(mutex)(&area->pages->mutex);
-	for (index = first; index <= iopt_area_last_index(area); index++) {
-		at = 0;
-		node = interval_tree_iter_first(&area->pages->domains_itree,
-						index, index);
-		if (node) {
-			by = container_of(node, struct iopt_area, pages_node);
-			at = iommu_iova_to_phys(by->storage_domain,
-						iopt_area_iova(by) +
-						((index - iopt_area_index(by)) <<
-						 PAGE_SHIFT));
-		}
-		if (!at || !memfd_pa(mem, off + ((u64)(index - first) << PAGE_SHIFT),
-				     &pa, &len) || pa != at)
-			return refuse(ctx, -EINVAL,
-				      "IOAS %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
-				      map->ioas_id,
-				      max(map->iova, map->iova - area->page_offset +
-					  ((u64)(index - first) << PAGE_SHIFT)),
-				      mem->token,
-				      off + ((u64)(index - first) << PAGE_SHIFT));
-		cond_resched();
-	}
-	return 0;
-}
-
-static int verify_ioas(struct iho_out_ctx *ctx, const struct iho_live *live,
-		       struct iommufd_ioas *ioas, struct maps *maps)
+static int note_pinned(struct user_maps *u, struct iommufd_ioas *ioas)
 {
 	const struct iho_pl_map_file *map;
 	struct iopt_area *area;
+	struct maps m;
 	int rc;
 
 	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
 	if (ACQUIRE_ERR(rwsem_read_try, &lock))
-		return refuse_busy(ctx, ioas);
-	if (!xa_empty(&ioas->iopt.domains))
+		return refuse_busy(u->ctx, ioas);
+	if (xa_empty(&ioas->iopt.domains))
 		return 0;
-	while ((map = maps_next(maps))) {
+	maps_of(&m, u->plan, u->at, u->nr, ioas->obj.id);
+	while ((map = maps_next(&m))) {
 		area = iopt_area_iter_first(&ioas->iopt, map->iova, map->iova);
 		if (area->pages->type != IOPT_ADDRESS_USER)
 			continue;
-		rc = verify_pinned(ctx, area, map,
-				   &live->mem[maps->step.map.ref.memory]);
+		rc = xa_err(xa_store(&u->group, (unsigned long)area,
+				     xa_mk_value(m.step.map.ref.group),
+				     GFP_KERNEL));
+		if (rc)
+			return iho_refuse(rc,
+					  "out of memory to check the page tables; free memory and load again");
+	}
+	return 0;
+}
+
+static int note_all_pinned(struct user_maps *u)
+{
+	struct iommufd_object *obj;
+	unsigned long index;
+	int rc = 0;
+
+	for (index = 0; !rc && (obj = object_from(u->ctx->ictx, &index)); index++)
+		if (obj->type == IOMMUFD_OBJ_IOAS)
+			rc = note_pinned(u, to_ioas(obj));
+	u->known = true;
+	return rc;
+}
+
+static int verify_pinned(struct user_maps *u, struct iopt_area *area,
+			 const struct iho_step *step)
+{
+	const struct liveupdate_found *mem = &u->live->mem[step->map.ref.memory];
+	const struct iho_pl_map_file *map = &step->map.cmd;
+	void *group = xa_mk_value(step->map.ref.group);
+	unsigned long first = iopt_area_index(area), index = first;
+	struct interval_tree_node *node;
+	struct iopt_area *by;
+	u64 ahead;
+
+	guard(mutex)(&area->pages->mutex);
+	for (;;) {
+		node = interval_tree_iter_first(&area->pages->domains_itree,
+						index, index);
+		by = node ? container_of(node, struct iopt_area, pages_node) :
+			    NULL;
+		if (!by || xa_load(&u->group, (unsigned long)by) != group) {
+			ahead = (u64)(index - first) << PAGE_SHIFT;
+			ahead -= ahead ? area->page_offset : 0;
+			return refuse(u->ctx, -EINVAL,
+				      "IOAS %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
+				      map->ioas_id, map->iova + ahead,
+				      mem->token, map->start + ahead);
+		}
+		if (node->last >= iopt_area_last_index(area))
+			return 0;
+		index = node->last + 1;
+		if (++u->pieces > MAX_PIECES)
+			return refuse_pieces(u->ctx, map->ioas_id, map->iova);
+		cond_resched();
+	}
+}
+
+static int verify_user(struct user_maps *u, struct iommufd_ioas *ioas)
+{
+	const struct iho_pl_map_file *map;
+	struct iopt_area *area;
+	struct maps m;
+	int rc;
+
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return refuse_busy(u->ctx, ioas);
+	if (!xa_empty(&ioas->iopt.domains))
+		return 0;
+	maps_of(&m, u->plan, u->at, u->nr, ioas->obj.id);
+	while ((map = maps_next(&m))) {
+		area = iopt_area_iter_first(&ioas->iopt, map->iova, map->iova);
+		if (area->pages->type != IOPT_ADDRESS_USER)
+			continue;
+		rc = u->known ? 0 : note_all_pinned(u);
+		if (!rc)
+			rc = verify_pinned(u, area, &m.step);
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+static int verify_all_user(struct user_maps *u)
+{
+	struct iommufd_object *obj;
+	unsigned long index;
+	int rc = 0;
+
+	xa_init(&u->group);
+	for (index = 0; !rc && (obj = object_from(u->ctx->ictx, &index)); index++)
+		if (obj->type == IOMMUFD_OBJ_IOAS)
+			rc = verify_user(u, to_ioas(obj));
+	xa_destroy(&u->group);
+	return rc;
 }
 
 int iho_live_verify(struct iho_out_ctx *ctx, u32 ci,
@@ -1838,7 +1938,7 @@ int iho_live_verify(struct iho_out_ctx *ctx, u32 ci,
 	struct maps_at *at __free(kvfree) = NULL;
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_object *obj;
-	unsigned long index;
+	struct user_maps u = { .ctx = ctx, .live = live, .plan = plan };
 	struct maps m = { .plan = *plan };
 	u32 nr = 0;
 	int rc;
@@ -1873,13 +1973,7 @@ int iho_live_verify(struct iho_out_ctx *ctx, u32 ci,
 		if (rc)
 			return rc;
 	}
-	for (index = 0; (obj = object_from(ctx->ictx, &index)); index++) {
-		if (obj->type != IOMMUFD_OBJ_IOAS)
-			continue;
-		maps_of(&m, plan, at, nr, obj->id);
-		rc = verify_ioas(ctx, live, to_ioas(obj), &m);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	u.at = at;
+	u.nr = nr;
+	return verify_all_user(&u);
 }

@@ -150,7 +150,10 @@ class Machine:
     def arrived(self, port, data):
         now = time.monotonic()
         if port == "data":
+            usable = self.received.usable
             self.received.feed(data)
+            if not usable:
+                self.answer("broken\n")
         elif port == "mark":
             for stage, event, rest in self.lines(port, data):
                 self.on_mark(stage, event, rest, now)

@@ -13,6 +13,10 @@
 #define IOMMUFDS	1024
 #define MEMFDS		4096
 #define HWPTS		4096
+#define PIECES_MAX	4194304
+/* A look at the last piece of a copy is not counted. */
+#define PIECES		2049
+#define COPIES		2049
 
 /* "side" is one of them. */
 static void iommufds(void)
@@ -86,11 +90,57 @@ static void hwpts(void)
 	side_close(&s);
 }
 
+/*
+ * A map by address, copied page by page to an IOAS with HWPT, which pins it, and
+ * as a whole to one without, again and again: each of these copies is held
+ * against all of the pages.
+ */
+static void pieces(void)
+{
+	uint32_t pinned, plain, hwpt;
+	struct memory much;
+	uint64_t i, iova;
+	struct side s;
+
+	side_open(&s);
+	side_bind(&s);
+	must(memory_create(&much, "much", PIECES * GUEST_PAGE));
+	must(luo_preserve(s.session, much.fd, TOKEN_OTHER));
+	must(ioas_alloc(s.fd, &pinned));
+	must(ioas_alloc(s.fd, &plain));
+	must(hwpt_alloc(s.fd, s.dev_id, pinned, 0, &hwpt));
+	must(map_user(s.fd, s.ioas, much.va, much.len, CASE_IOVA));
+	for (i = 0; i < PIECES; i++) {
+		iova = CASE_IOVA + 2 * i * GUEST_PAGE;
+		must(ioas_copy(s.fd, pinned, &iova, s.ioas,
+			       CASE_IOVA + i * GUEST_PAGE, GUEST_PAGE,
+			       IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	}
+	for (i = 0; i < COPIES; i++) {
+		iova = CASE_IOVA + i * much.len;
+		must(ioas_copy(s.fd, plain, &iova, s.ioas, CASE_IOVA, much.len,
+			       IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	}
+	must(ioas_unmap(s.fd, s.ioas, CASE_IOVA, much.len, NULL));
+	want_refused("memory pinned in too many pieces", EFBIG, IOAS(plain),
+		     text_of("pinned in more than %llu pieces", PIECES_MAX),
+		     NULL);
+	/* One copy less is taken, by SEAL as well. */
+	must(ioas_unmap(s.fd, plain, CASE_IOVA, much.len, NULL));
+	want_fine("the last copy");
+	seal();
+	unload_kernel();
+	munmap(much.va, much.len);
+	close(much.fd);
+	side_close(&s);
+}
+
 static void cases(void)
 {
 	iommufds();
 	memfds();
 	hwpts();
+	pieces();
 }
 
 int main(int argc, char **argv)

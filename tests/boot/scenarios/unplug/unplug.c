@@ -31,15 +31,17 @@ static void ask(const char *text)
 static void answered(const char *want)
 {
 	struct pollfd pfd = { .fd = host, .events = POLLIN };
+	unsigned int n = 0;
 	char text[64];
-	ssize_t n;
 
-	check(poll(&pfd, 1, PATIENCE_MS) == 1, "the host does not say %s",
-	      want);
-	n = read(host, text, sizeof(text) - 1);
-	check(n > 0, "host: %s", strerror(errno));
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
+	/* A line may come in pieces. */
+	do {
+		check(poll(&pfd, 1, PATIENCE_MS) == 1,
+		      "the host does not say %s", want);
+		check(n < sizeof(text) && read(host, text + n, 1) == 1,
+		      "host: %s", strerror(errno));
+	} while (text[n++] != '\n');
+	text[n - 1] = '\0';
 	check(!strcmp(text, want), "the host says %s, not %s", text, want);
 }
 
