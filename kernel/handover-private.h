@@ -116,8 +116,8 @@ void iho_live_free(struct iho_live *live);
  * Every leaf must be the page that LUO preserves for the memory and offset of
  * its map, with the map's permissions, and nothing else may be mapped.
  *
- * Return: 0; -EINVAL (noted, names HWPT or IOAS, and IOVA), -EAGAIN, -ENOMEM
- * (noted).
+ * Return: 0; -EINVAL (names HWPT or IOAS, and IOVA), -EFBIG for user memory in
+ * too many pieces, -EAGAIN, -ENOMEM; each noted.
  */
 int iho_live_verify(struct iho_out_ctx *ctx, u32 ci,
 		    const struct iho_live *live, const struct iho_plan *plan);

@@ -39,7 +39,8 @@ int iommu_handover_reboot_gate(struct kimage *image);
  * iommu_handover_serialize() - is what the gate let through still there
  *
  * Context: with all LUO sessions held still until the jump or its failure.
- * Return: 0; -EBUSY when the seal that the gate saw was undone meanwhile.
+ * Return: 0; -EBUSY when the seal that the gate saw was undone meanwhile, or
+ * another was made.
  */
 int iommu_handover_serialize(void);
 
