@@ -178,14 +178,14 @@ class Scenario:
             kinds.append(f"{self.name}-{name} ({words})")
         return kinds
 
-    def default_kexecs(self):
-        lines = self.text("kexecs")
-        if not lines:
-            return 3
-        if not lines[0].isdigit():
-            raise SetupTrouble(f"{self.dir}/kexecs: {lines[0]!r} is not a "
-                               "number")
-        return int(lines[0])
+    def default_kexecs(self, debug):
+        """The file's first number, or its second for the debug kernel."""
+        words = " ".join(self.text("kexecs")).split() or ["3"]
+        for word in words:
+            if not word.isdigit():
+                raise SetupTrouble(f"{self.dir}/kexecs: {word!r} is not a "
+                                   "number")
+        return int(words[min(len(words) - 1, 1 if debug else 0)])
 
     def arguments(self, name, variables):
         """The words of qemu-args or kernel-args, with ${NAME} replaced."""

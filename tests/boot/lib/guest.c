@@ -91,6 +91,11 @@ void report(const char *key, const char *fmt, ...)
 	close(fd);
 }
 
+bool debug_kernel(void)
+{
+	return !access("/sys/kernel/debug/kmemleak", F_OK);
+}
+
 uint64_t now_ms(void)
 {
 	struct timespec ts;

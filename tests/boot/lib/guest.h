@@ -76,6 +76,9 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void report(const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/** debug_kernel() - whether this kernel has kmemleak, and so KASAN and lockdep */
+bool debug_kernel(void);
+
 /** now_ms() - milliseconds of the monotonic clock */
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);

@@ -649,7 +649,7 @@ int main(int argc, char **argv)
 	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
 
 	background();
-	slow = !access("/sys/kernel/debug/kmemleak", F_OK);
+	slow = debug_kernel();
 	if (nr)
 		verify(nr);
 	else

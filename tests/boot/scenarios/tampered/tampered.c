@@ -1085,7 +1085,7 @@ int main(int argc, char **argv)
 		step = 7;
 		phase = nr;
 	}
-	if (!access("/sys/kernel/debug/kmemleak", F_OK)) {
+	if (debug_kernel()) {
 		step = 61;
 		phase = (boot_seed("handover.seed=") + nr) % step;
 	}
