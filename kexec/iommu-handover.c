@@ -209,6 +209,26 @@ static bool pause_again(struct handover *h)
 
 /* ---- before SEAL ----------------------------------------------------- */
 
+static bool reads(const char *path, const char *value)
+{
+	FILE *file = fopen(path, "re");
+	char line[16] = "";
+
+	if (!file)
+		return false;
+	if (fgets(line, sizeof(line), file))
+		line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+	return !strcmp(line, value);
+}
+
+/* Then the kernel that was loaded under the seal is the last one. */
+static bool loading_disabled(void)
+{
+	return reads("/proc/sys/kernel/kexec_load_disabled", "1") ||
+	       reads("/proc/sys/kernel/kexec_load_limit_reboot", "0");
+}
+
 /* What stands is of an earlier load, or of one that was killed. */
 static int release_earlier(struct handover *h)
 {
@@ -238,6 +258,10 @@ static int release_earlier(struct handover *h)
 		return 0;
 	if (stopped())
 		return -1;
+	if (loading_disabled() && reads("/sys/kernel/kexec_loaded", "1")) {
+		handover_complain("loading is disabled (kernel.kexec_load_disabled, or kernel.kexec_load_limit_reboot used up): nothing was loaded, and the seal of the earlier load stands; jump to its kernel, or release the seal with kexec -u");
+		return -1;
+	}
 
 	err = unseal(h, &was_sealed);
 	if (err) {
