@@ -571,6 +571,24 @@ int iommu_handover_unseal(int result, int err)
 	return result;
 }
 
+bool iommu_handover_at_stake(void)
+{
+	struct iommu_handover_query state;
+	struct handover h = { .message = "" };
+	bool yes;
+
+	h.fd = device_open();
+	if (h.fd < 0)
+		return !device_absent(errno);
+	/* A kernel whose seal was undone is refused with nothing preserved. */
+	yes = query(&h, &state) || state.state != IOMMU_HANDOVER_IDLE ||
+	      state.contexts || state.incoming_contexts || state.refusal_errno;
+	close(h.fd);
+	if (yes)
+		dbgprintf("iommu-handover: network interfaces stay up, the kernel may refuse the jump\n");
+	return yes;
+}
+
 void iommu_handover_explain(int err)
 {
 	struct iommu_handover_query state = { .size = sizeof(state) };

@@ -8,6 +8,8 @@
 #ifndef KEXEC_IOMMU_HANDOVER_H
 #define KEXEC_IOMMU_HANDOVER_H
 
+#include <stdbool.h>
+
 struct kexec_info;
 
 /**
@@ -57,9 +59,10 @@ void iommu_handover_check_args(const struct iommu_handover_args *args);
  * @kernel_fd: the kernel
  * @save: where to keep a copy of the image, or NULL
  *
- * A seal that stands is released first. After a failure nothing is sealed and
- * the kernel loaded before, if any, is still loaded, except when the seal went
- * away while the new one was loaded: then none is. SEAL and kexec_file_load
+ * A seal that stands is released first; when loading was disabled since, it
+ * and its kernel stay and nothing is done. After any other failure nothing is
+ * sealed and the kernel loaded before, if any, is still loaded, except when the
+ * seal went away while the new one was loaded: then none is. SEAL and kexec_file_load
  * are called by this process. Signals wait until the end; one that would end
  * the process stops the load at its next step, and is not delivered before
  * what was undone has been undone and told.
@@ -82,6 +85,20 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
  * Return: @result when that is not 0; else 0, or -1 after a message.
  */
 int iommu_handover_unseal(int result, int err);
+
+/**
+ * iommu_handover_at_stake() - before a jump: may the kernel refuse it because
+ * of iommufds?
+ *
+ * kexec takes the network interfaces down before it asks the kernel to jump,
+ * and nothing takes them up again when that says no: the host and its guests
+ * would run on without network. The jump itself shuts every device down.
+ *
+ * Return: true when an iommufd is preserved, not finished since the last
+ * handover, or was in the way before, and when that cannot be told; false else
+ * and on a kernel without handover.
+ */
+bool iommu_handover_at_stake(void);
 
 /**
  * iommu_handover_explain() - after a jump that came back: say what stood in
@@ -114,6 +131,11 @@ static inline int iommu_handover_unseal(int result, int err)
 {
 	(void)err;
 	return result;
+}
+
+static inline bool iommu_handover_at_stake(void)
+{
+	return false;
 }
 
 static inline void iommu_handover_explain(int err)

@@ -23,6 +23,8 @@
  *                 loose    load: done, but not under the seal that stands
  *                 major    query: of another format
  *                 idle     query: no iommufd is preserved
+ *                 refused  query: likewise, and something was refused
+ *                 incoming query: likewise, and one is not finished
  *                 locked   reboot: EBUSY, but the gate has not been asked
  *   SHIM_MESSAGE  the sentence of refusals
  *
@@ -65,6 +67,7 @@ int __wrap_mkostemp(char *name, int flags);
 int __wrap_rename(const char *from, const char *to);
 long __wrap_syscall(long nr, ...);
 int __wrap_reboot(int cmd);
+int __wrap_ifdown(void);
 int __wrap_nanosleep(const struct timespec *nap, struct timespec *left);
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 
@@ -369,10 +372,15 @@ static int do_query(struct iommu_handover_query *arg)
 		arg->sealed_generation = s.sealed_generation;
 		arg->loaded = (u32)s.tied;
 		arg->contexts = 1;
-		if (!strcmp(what, "idle")) {
+		if (!strcmp(what, "idle") || !strcmp(what, "refused") ||
+		    !strcmp(what, "incoming")) {
 			arg->state = IOMMU_HANDOVER_IDLE;
 			arg->contexts = 0;
 		}
+		if (!strcmp(what, "incoming"))
+			arg->incoming_contexts = 1;
+		if (!strcmp(what, "refused"))
+			s.refused = EBUSY;
 		arg->refusal_errno = (u32)s.refused;
 		if (s.refused)
 			say(arg->message_uptr, arg->message_len);
@@ -639,6 +647,12 @@ int __wrap_reboot(int cmd)
 		note_refusal(err);
 	note("jump %s", result(err));
 	return outcome(err);
+}
+
+int __wrap_ifdown(void)
+{
+	note("ifdown");
+	return 0;
 }
 
 int __wrap_nanosleep(const struct timespec *nap, struct timespec *left)
