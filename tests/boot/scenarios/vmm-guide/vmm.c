@@ -95,7 +95,7 @@ static void preserve(int fd, uint64_t token)
 	call(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg, "preserve");
 }
 
-/* What failed for want of memory or by a signal left nothing: try again. */
+/* Without memory, with too many files or by a signal: nothing is left. Again. */
 static int retrieve(uint64_t token)
 {
 	struct liveupdate_session_retrieve_fd arg = {
@@ -105,8 +105,8 @@ static int retrieve(uint64_t token)
 	int tries = 50;
 
 	while (ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) < 0) {
-		if ((errno != ENOMEM && errno != EAGAIN && errno != EINTR) ||
-		    !tries--)
+		if ((errno != ENOMEM && errno != ENFILE && errno != EMFILE &&
+		     errno != EAGAIN && errno != EINTR) || !tries--)
 			fail("retrieve; see last_refusal in sysfs", errno);
 		usleep(100000);
 	}
