@@ -190,8 +190,7 @@ void want_errno(const char *what, int err, int got)
 		  got < 0 ? strerror(-got) : "success");
 }
 
-/* So that a sentence found later is of what comes now. */
-static void forget_refusal(void)
+void forget_refusal(void)
 {
 	char sentence[SENTENCE_LEN];
 

@@ -128,6 +128,9 @@ void want_fine(const char *what);
 /** want_errno() - a call that returned @got has failed with @err */
 void want_errno(const char *what, int err, int got);
 
+/** forget_refusal() - so that a sentence found later is of what comes now */
+void forget_refusal(void);
+
 /**
  * want_no_jump() - the jump is refused, with @words in the sentence
  *

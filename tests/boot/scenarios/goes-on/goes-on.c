@@ -7,6 +7,7 @@
  * the answer that it gave before.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <linux/vfio.h>
 
 #include "carry.h"
+#include "edu.h"
 #include "igb.h"
 
 #define SESSION		"goes-on"
@@ -191,6 +193,47 @@ static const struct {
 	{ "registers", registers, true },
 };
 
+/*
+ * An iommufd in no session, with a device, its process and another one: it
+ * lives and dies as if nothing were sealed.
+ */
+static void outsider(bool killed)
+{
+	struct memory mem;
+	char bdf[PCI_BDF_LEN];
+	uint32_t ioas, dev_id, pt;
+	uint64_t iova = MAP_IOVA;
+	int fd, dev, status;
+	pid_t pid;
+
+	must(pci_find(EDU_VENDOR, EDU_DEVICE, 0, bdf));
+	must(vfio_claim(bdf));
+	fflush(NULL);
+	pid = must(fork());
+	if (pid) {
+		must(waitpid(pid, &status, 0));
+		check(killed ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL :
+			       !status, "the outsider ended with 0x%x", status);
+		return;
+	}
+	must(memory_create(&mem, "outsider", MAP_LEN));
+	fd = must(iommufd_open());
+	must(ioas_alloc(fd, &ioas));
+	must(ioas_map_file(fd, ioas, mem.fd, 0, MAP_LEN, &iova,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	dev = must(vfio_open(bdf));
+	must(vfio_bind(dev, fd, &dev_id));
+	pt = ioas;
+	must(vfio_attach(dev, &pt));
+	if (killed)
+		raise(SIGKILL);
+	must(ioas_unmap(fd, ioas, MAP_IOVA, MAP_LEN, NULL));
+	close(dev);
+	must(iommufd_destroy(fd, ioas));
+	close(fd);
+	_exit(0);
+}
+
 static void load(void)
 {
 	check(!system("kexec -s -l \"$HANDOVER_KERNEL\" --initrd=\"$HANDOVER_INITRD\" --command-line=\"$HANDOVER_CMDLINE\" --iommu-handover"),
@@ -218,6 +261,9 @@ static void compare_calls(void)
 		say("%s: %s, under the seal too", calls[i].name,
 		    now ? strerror(-now) : "success");
 	}
+	must_fail(EBUSY, new_ioas());
+	outsider(false);
+	outsider(true);
 	must_fail(EBUSY, new_ioas());
 	/* The charge is with nobody now; what is sealed is still the state */
 	must(change_to_child());

@@ -45,6 +45,18 @@ static unsigned int fact(const char *name)
 	return atoi(text);
 }
 
+/* What the kernel refused last, of the iommufd of @token in any session. */
+static void refusal_says(uint64_t token, const char *words)
+{
+	char have[512], begin[64];
+
+	read_fact("last_refusal", have, sizeof(have));
+	snprintf(begin, sizeof(begin), " token %llu: ",
+		 (unsigned long long)token);
+	check(strstr(have, begin) && strstr(have, words),
+	      "not \"%s\": the sentence is \"%s\"", words, have);
+}
+
 /* Take a capability out of the effective set, or put it back. */
 static void capability(unsigned int cap, bool on)
 {
@@ -393,6 +405,7 @@ static void case_caps(void)
 	open_session(PART_CAPS);
 	capability(CAP_SYS_RESOURCE, false);
 	must_fail(EPERM, luo_restore(p->session, TOKEN_IOMMUFD));
+	refusal_says(TOKEN_IOMMUFD, " cannot be replayed: error -1");
 	must_fail(EPERM, luo_restore(p->session, TOKEN_IOMMUFD));
 	must_fail(EBUSY, luo_finish(p->session));
 	capability(CAP_SYS_RESOURCE, true);
@@ -411,12 +424,18 @@ static void case_caps(void)
 static void case_limit(void)
 {
 	struct part *p = &parts[PART_LIMIT];
+	char said[512];
 
 	capability(CAP_IPC_LOCK, false);
 	take(PART_LIMIT);
 	memlock_limit(GUEST_PAGE);
 	must_fail(ENOMEM, -ctx_rebind_refused(&p->ctx, 0));
 	must_fail(ENOMEM, -ctx_rebind_refused(&p->ctx, 0));
+	read_fact("last_refusal", said, sizeof(said));
+	check(strstr(said, p->ctx.want->dev[0].bdf) &&
+	      strstr(said, " cannot be ") && strstr(said, ": error -12"),
+	      "the sentence is \"%s\"", said);
+	say("%s", said);
 	must_fail(EBUSY, luo_finish(p->session));
 	verify(PART_LIMIT, false);
 	memlock_limit(RLIM_INFINITY);

@@ -8,6 +8,7 @@
  * reason: from SNAPSHOT or SEAL, in sysfs, from QUERY and from kexec(8). Then
  * the reason is taken away and a snapshot has to succeed.
  */
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@
 #define SESSION		"main"
 #define IMAGE		"/run/refusals.iho"
 #define ALLOWED_MOST	4000	/* ranges in one IOAS; docs/operators-guide.md */
+#define PATIENCE_MS	60000
 
 /* Which of its IOASes is the VFIO IOAS. */
 #define VFIO_IOAS	1
@@ -357,6 +359,16 @@ static void *two_pieces(struct side *s)
 	return va;
 }
 
+/* What a sentence of SEAL says has been done. */
+static void want_cured(const char *what)
+{
+	char output[OUTPUT_LEN];
+
+	check(!load_kernel(output, true, NULL) && handover_state_is("sealed"),
+	      "%s, mapped again: %s", what, output);
+	unload_kernel();
+}
+
 /* By user address, in an IOAS with an HWPT: it depends on what is there. */
 static void user_maps(struct side *s)
 {
@@ -434,6 +446,9 @@ static void user_maps(struct side *s)
 			  "not the preserved page", "Unmap and map it again",
 			  NULL);
 	side_unmap(s, "other pages");
+	must(map_user(s->fd, s->ioas, va, 2 * GUEST_PAGE, CASE_IOVA));
+	want_cured("other pages");
+	side_unmap(s, "those pages");
 	munmap(va, 2 * GUEST_PAGE);
 
 	/* The control: all is as it should be, and it is a map of the file. */
@@ -465,6 +480,14 @@ static void punched_hole(struct side *s)
 			  IOVA(CASE_IOVA + 2 * GUEST_PAGE), TOKEN(20),
 			  "hole punched? Unmap and map it again", NULL);
 	side_unmap(s, "a punched hole");
+	must(map_fixed(s->fd, s->ioas, other.fd, 0, 4 * GUEST_PAGE,
+		       CASE_IOVA));
+	want_cured("a punched hole");
+	/* Preserved, it can have no more. */
+	must_fail(EPERM, fallocate(other.fd, FALLOC_FL_PUNCH_HOLE |
+				   FALLOC_FL_KEEP_SIZE, 2 * GUEST_PAGE,
+				   GUEST_PAGE) ? -errno : 0);
+	side_unmap(s, "a hole filled");
 	munmap(other.va, other.len);
 	close(other.fd);
 }
@@ -1244,11 +1267,13 @@ static void two_loaders(void)
 static void device_taken(struct side *s, const char *file, const char *text)
 {
 	char path[128], now[SENTENCE_LEN], words[SENTENCE_LEN];
+	struct pollfd asked = { .events = POLLIN };
 	int status, fd;
 	pid_t pid;
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", s->bdf,
 		 file);
+	must(vfio_irq_connect(s->dev, VFIO_PCI_REQ_IRQ_INDEX, &asked.fd, 1));
 	seal();
 	fflush(NULL);
 	pid = must(fork());
@@ -1259,7 +1284,8 @@ static void device_taken(struct side *s, const char *file, const char *text)
 		text = text ? text : s->bdf;
 		_exit(write(fd, text, strlen(text)) < 0);
 	}
-	sleep_ms(300);
+	check(poll(&asked, 1, PATIENCE_MS) == 1, "vfio does not ask for it");
+	close(asked.fd);
 	check(!waitpid(pid, &status, WNOHANG), "%s does not wait", file);
 	/* Nothing is lost yet; whether the seal stands is the kernel's. */
 	handover_attr("state", now);
@@ -1339,12 +1365,14 @@ static void killed(const char *what, struct side *s, const char *why)
 /* The same before anything is sealed. */
 static void unbind_waits(struct side *s)
 {
+	struct pollfd asked = { .events = POLLIN };
 	char path[128];
 	int status, fd;
 	pid_t pid;
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind",
 		 s->bdf);
+	must(vfio_irq_connect(s->dev, VFIO_PCI_REQ_IRQ_INDEX, &asked.fd, 1));
 	fflush(NULL);
 	pid = must(fork());
 	if (!pid) {
@@ -1352,7 +1380,8 @@ static void unbind_waits(struct side *s)
 		fd = must(open(path, O_WRONLY));
 		_exit(write(fd, s->bdf, strlen(s->bdf)) < 0);
 	}
-	sleep_ms(300);
+	check(poll(&asked, 1, PATIENCE_MS) == 1, "vfio does not ask for it");
+	close(asked.fd);
 	want_refused("an unbind that waits", EAGAIN, DEVICE(s->dev_id), s->bdf,
 		     "is being unbound or reset", "try again", NULL);
 	close(s->dev);

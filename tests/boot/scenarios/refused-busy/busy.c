@@ -126,6 +126,7 @@ struct stuck {
 	pid_t behind_tid;
 	struct trap trap;
 	struct side *side;
+	const char *words;
 	int err, behind_err;
 };
 
@@ -194,11 +195,18 @@ static void wait_asleep(pid_t *tid)
 	}
 }
 
+/* Once kexec(8) has been told that it is busy. */
 static void *open_later(void *arg)
 {
+	uint64_t end = now_ms() + PATIENCE_MS;
 	struct stuck *st = arg;
+	char sentence[SENTENCE_LEN];
 
-	sleep_ms(1500);
+	do {
+		check(now_ms() < end, "kexec is not told: %s", sentence);
+		sleep_ms(20);
+		handover_attr("last_refusal", sentence);
+	} while (!strstr(sentence, st->words));
 	trap_open(&st->trap);
 	return NULL;
 }
@@ -234,6 +242,8 @@ static void held(const char *what, struct side *s, uint64_t mode,
 	want_seal_busy(what, words);
 	want_loader_tries(what, words);
 	/* And once it ends in time. */
+	st.words = words;
+	forget_refusal();
 	check(!pthread_create(&later, NULL, open_later, &st), "no thread");
 	check(!load_kernel(output, true, NULL), "kexec -l: %s", output);
 	check(handover_state_is("sealed"), "nothing is sealed");

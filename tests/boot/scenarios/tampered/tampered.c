@@ -202,6 +202,15 @@ static void make_bad(void)
 	memcpy(bad.b, good.b, good.len + 4096);
 }
 
+/* What only informs would take longer to print than to find out. */
+static void kernel_log(const char *level)
+{
+	int fd = must(open("/proc/sys/kernel/printk", O_WRONLY | O_CLOEXEC));
+
+	check(write(fd, level, 1) == 1, "/proc/sys/kernel/printk");
+	close(fd);
+}
+
 /* ---- the good image ------------------------------------------------------ */
 
 static void stamp_generation(void)
@@ -961,16 +970,108 @@ static void try_memory(void)
 					  steps[i].then ? steps[i].then : "");
 }
 
-/* ---- all of it ----------------------------------------------------------- */
+/* ---- what stays behind --------------------------------------------------- */
 
-/* What only informs would take longer to print than to find out. */
-static void kernel_log(const char *level)
+/* Enough of them that a page lost in each is more than what comes and goes. */
+#define ROUNDS		3000
+#define ROUNDS_KIB	(ROUNDS * (int64_t)(GUEST_PAGE >> 10))
+
+static int64_t sum_of(const char *path, const char *format)
 {
-	int fd = must(open("/proc/sys/kernel/printk", O_WRONLY | O_CLOEXEC));
+	FILE *f = fopen(path, "re");
+	long long value, sum = 0;
+	char line[256];
 
-	check(write(fd, level, 1) == 1, "/proc/sys/kernel/printk");
-	close(fd);
+	check(f, "%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, format, &value) == 1)
+			sum += value;
+	fclose(f);
+	return sum;
 }
+
+/* Free, or on the lists of CPUs, once what waits to be freed is. */
+static int64_t settled_kib(void)
+{
+	sleep_ms(300);
+	check(!write_text("/proc/sys/vm/drop_caches", "3"), "drop_caches");
+	sleep_ms(300);
+	return sum_of("/proc/meminfo", "MemFree: %lld kB") +
+	       sum_of("/proc/zoneinfo", " count: %lld") *
+	       (int64_t)(GUEST_PAGE >> 10);
+}
+
+/* A SEAL that fails at the @nth allocation, 0 for one that succeeds. */
+static int seal_starved(unsigned int nth)
+{
+	char sentence[SENTENCE_LEN];
+	int err;
+
+	if (nth)
+		starve_begin(&starve, nth, true);
+	err = handover_seal(handover, generation, good.b, good.len, sentence);
+	if (nth)
+		starve_end(&starve);
+	if (!err) {
+		must(handover_unseal(handover));
+		stamp_generation();
+	}
+	return err;
+}
+
+static void want_nothing_lost(const char *what, unsigned int nth)
+{
+	unsigned int i, failed = 0;
+	int64_t lost;
+
+	for (i = 0; i < ROUNDS / 10; i++)
+		seal_starved(nth);
+	lost = settled_kib();
+	for (i = 0; i < ROUNDS; i++)
+		failed += seal_starved(nth) == -ENOMEM;
+	lost -= settled_kib();
+	say("%s: %u of %u failed, %lld KiB fewer are free", what, failed,
+	    ROUNDS, (long long)lost);
+	/* What is at hand decides which allocation is the n-th. */
+	check(nth ? failed > ROUNDS / 5 : !failed, "%s: %u have failed", what,
+	      failed);
+	check(lost < (nth ? failed : ROUNDS) * (int64_t)(GUEST_PAGE >> 10) / 2,
+	      "%s: %lld KiB are lost", what, (long long)lost);
+}
+
+/* Pages are in nobody's list: a leak shows only in what is free. */
+static void try_leaks(void)
+{
+	unsigned int nth, last = 0;
+	int64_t lost;
+	char *kept;
+
+	kernel_log("4");
+	want_nothing_lost("SEAL and UNSEAL", 0);
+
+	starve_open(&starve);
+	/* The latest step that can fail has most to undo. */
+	for (nth = 1; nth < 1000; nth++)
+		if (seal_starved(nth))
+			last = nth;
+		else if (nth > last + 20)
+			break;
+	check(last, "no SEAL fails");
+	want_nothing_lost("the last step of SEAL", last);
+	want_nothing_lost("one half way", last / 2 + 1);
+	starve_close(&starve);
+
+	lost = settled_kib();
+	kept = mmap(NULL, ROUNDS * GUEST_PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	check(kept != MAP_FAILED, "mmap: %s", strerror(errno));
+	lost -= settled_kib();
+	munmap(kept, ROUNDS * GUEST_PAGE);
+	check(lost >= ROUNDS_KIB / 2, "the control: %lld KiB are lost",
+	      (long long)lost);
+}
+
+/* ---- all of it ----------------------------------------------------------- */
 
 /* Were all sentences given? Later stages try too little for that. */
 static void try_sentences(void)
@@ -1004,6 +1105,8 @@ static void tries(void)
 	      handover_state_is("open"), "a refusal has changed something");
 	want_sealed();
 	try_memory();
+	if (step == 1)
+		try_leaks();
 	kernel_log("7");
 	want_sealed();
 	say("%u tried, %u behaved, %u by comparison with live state, %llu ms",
