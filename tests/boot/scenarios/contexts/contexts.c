@@ -551,6 +551,38 @@ static int take_memory(const char *name, struct memory *mem)
 
 static int kinds_session, big_session, group_session[GROUPS];
 
+/*
+ * Killed while the kernel makes its 20,000 maps: the session can be had again,
+ * and the iommufd whole.
+ */
+static void retriever_killed(void)
+{
+	int pipefd[2], status;
+	char byte;
+	pid_t pid;
+
+	must(pipe2(pipefd, O_CLOEXEC) ? -errno : 0);
+	fflush(NULL);
+	pid = must(fork());
+	if (!pid) {
+		int session = must(luo_retrieve("ctx-big"));
+
+		must(write(pipefd[1], "s", 1));
+		must(luo_restore(session, TOKEN_IOMMUFD));
+		must(write(pipefd[1], "r", 1));
+		pause();
+	}
+	close(pipefd[1]);
+	check(read(pipefd[0], &byte, 1) == 1, "the child has failed");
+	sleep_ms(rng_below(&state->rng, 30));
+	kill(pid, SIGKILL);
+	must(waitpid(pid, &status, 0));
+	check(WIFSIGNALED(status), "the child ended with 0x%x", status);
+	report("killed_in_retrieve[]", "%d",
+	       read(pipefd[0], &byte, 1) != 1);
+	close(pipefd[0]);
+}
+
 static void take_back(void)
 {
 	unsigned int group, i, end;
@@ -586,11 +618,10 @@ static void take_back(void)
 		ctx_memory(&kind[i], &kinds_mem);
 	}
 
+	retriever_killed();
 	big_session = take_memory("ctx-big", &big_mem);
 	check_filled(&big_mem, "ctx-big");
-	start = now_ms();
 	big = must(luo_restore(big_session, TOKEN_IOMMUFD));
-	report("big_retrieve_ms", "%llu", LL(now_ms() - start));
 }
 
 static void bind_back(void)
