@@ -62,10 +62,10 @@ void iommu_handover_check_args(const struct iommu_handover_args *args);
  * A seal that stands is released first; when loading was disabled since, it
  * and its kernel stay and nothing is done. After any other failure nothing is
  * sealed and the kernel loaded before, if any, is still loaded, except when the
- * seal went away while the new one was loaded: then none is. SEAL and kexec_file_load
- * are called by this process. Signals wait until the end; one that would end
- * the process stops the load at its next step, and is not delivered before
- * what was undone has been undone and told.
+ * seal went away while the new one was loaded: then none is. SEAL and
+ * kexec_file_load are called by this process. Signals wait until the end; one
+ * that would end the process stops the load at its next step, and is not
+ * delivered before what was undone has been undone and told.
  *
  * Return: 0, or -1 after a message.
  */
