@@ -59,39 +59,6 @@ static inline uint64_t now(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* Sum of the numbers on all lines of a file that are of this format. */
-static inline int64_t sum_of(const char *path, const char *format)
-{
-	FILE *file = fopen(path, "r");
-	long long sum = 0, number;
-	bool found = false;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, format, &number) == 1) {
-			sum += number;
-			found = true;
-		}
-	}
-	check(found, "%s has no '%s'", path, format);
-	fclose(file);
-	return sum;
-}
-
-/*
- * What is free once all is freed that only waits to be: caches and RCU. Pages
- * on the lists of CPUs are free as well and not in MemFree, tens of MiB of them.
- */
-static inline int64_t free_kib(void)
-{
-	sleep_ms(200);
-	must(write_text("/proc/sys/vm/drop_caches", "3"));
-	sleep_ms(200);
-	return sum_of("/proc/meminfo", "MemFree: %lld kB") +
-		sum_of("/proc/zoneinfo", " count: %lld") *
-		(int64_t)(GUEST_PAGE >> 10);
-}
-
 static inline void report_number(const char *key, int64_t value)
 {
 	report(key, "%lld", (long long)value);

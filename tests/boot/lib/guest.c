@@ -218,3 +218,32 @@ int write_text(const char *path, const char *text)
 	close(fd);
 	return err;
 }
+
+/* Sum of the numbers on all lines of a file that are of this format. */
+static int64_t sum_of(const char *path, const char *format)
+{
+	FILE *file = fopen(path, "re");
+	long long sum = 0, number;
+	bool found = false;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, format, &number) == 1) {
+			sum += number;
+			found = true;
+		}
+	}
+	check(found, "%s has no '%s'", path, format);
+	fclose(file);
+	return sum;
+}
+
+int64_t free_kib(void)
+{
+	sleep_ms(300);
+	must(write_text("/proc/sys/vm/drop_caches", "3"));
+	sleep_ms(300);
+	return sum_of("/proc/meminfo", "MemFree: %lld kB") +
+	       sum_of("/proc/zoneinfo", " count: %lld") *
+	       (int64_t)(GUEST_PAGE >> 10);
+}

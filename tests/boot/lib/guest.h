@@ -108,6 +108,15 @@ uint64_t boot_seed(const char *key);
 /** write_text() - write to a file that exists; 0 or a negative errno */
 int write_text(const char *path, const char *text);
 
+/**
+ * free_kib() - memory that is free, in KiB
+ *
+ * Once all is freed that only waits to be, caches and RCU, for which it takes
+ * some tenths of a second. Pages on the lists of CPUs are free as well and not
+ * in MemFree, tens of MiB of them.
+ */
+int64_t free_kib(void);
+
 /** digest64() - FNV-1a over 64-bit words; @len is a multiple of 8, in bytes */
 uint64_t digest64(const void *data, size_t len);
 

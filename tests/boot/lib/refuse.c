@@ -5,6 +5,9 @@
 
 struct tally tally;
 
+/* The first that did not behave, for the end of a long log. */
+static char misses[8][256];
+
 bool tally_one(bool good, bool quiet, const char *fmt, ...)
 {
 	char text[1024];
@@ -13,6 +16,9 @@ bool tally_one(bool good, bool quiet, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (!good && tally.tried - tally.behaved < 8)
+		snprintf(misses[tally.tried - tally.behaved], sizeof(*misses),
+			 "%u: %.200s", tally.tried + 1, text);
 	tally.tried++;
 	tally.behaved += good;
 	if (!good || !quiet)
@@ -23,6 +29,10 @@ bool tally_one(bool good, bool quiet, const char *fmt, ...)
 
 void tally_end(struct tally *sum)
 {
+	unsigned int i;
+
+	for (i = 0; i < 8 && i < tally.tried - tally.behaved; i++)
+		say("did not behave: %s", misses[i]);
 	sum->tried += tally.tried;
 	sum->behaved += tally.behaved;
 	report("refusals_tried", "%u", sum->tried);

@@ -66,7 +66,8 @@ bool tally_one(bool good, bool quiet, const char *fmt, ...)
  * tally_end() - report this stage's refusals and those of the stages before
  * @sum: those before, in memory that crosses the kexec; this stage's are added
  *
- * Exits with 1 when nothing was tried in this stage, or did not behave.
+ * Exits with 1 when nothing was tried in this stage, or did not behave; the
+ * first of those that did not are printed once more.
  */
 void tally_end(struct tally *sum);
 

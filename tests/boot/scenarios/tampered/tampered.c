@@ -632,7 +632,10 @@ static void try_unsigned(void)
 #define KHO_NODE_SHIFT	27
 
 /* Passes over the allocations of a call until each step has failed. */
-#define PASSES		10
+#define PASSES		50
+
+/* Times that each allocation fails where a table lies as the first. */
+#define REPEATS		8
 
 enum call { SNAPSHOT, SEAL };
 
@@ -768,49 +771,74 @@ static void seal_again(void)
 	stamp_generation();
 }
 
+/* What came of calls that were starved. */
+struct starved {
+	unsigned int failed;
+	unsigned int without;	/* did without what they did not get */
+};
+
 /*
- * Let each allocation of a call fail, from the first to the last. How many
- * small ones take a page changes from call to call, so a step may be missed.
- * @seal_after: demand that SEAL succeeds after each failure
+ * Let the @nth allocation of a call fail. Return: whether there is one.
+ * @seal_after: demand that SEAL succeeds after a failure
  */
-static void starve_call(enum call call, enum mode mode, bool seal_after)
+static bool starve_one(enum call call, enum mode mode, unsigned int nth,
+		       bool seal_after, struct starved *count)
 {
-	unsigned int nth, missed = 0, without = 0;
 	char sentence[SENTENCE_LEN];
-	bool reached = true;
+	bool reached;
 	int64_t len;
 	int err;
 
-	starve_set("failslab/ignore-gfp-wait", mode == ALL_PAGES ? "Y" : "N");
-	for (nth = 1; reached; nth++) {
-		len = take_snapshot(reference, sizeof(reference), sentence);
-		check(len > 0, "SNAPSHOT with memory: %s: %s", strerror(-len),
-		      sentence);
-		starve_begin(&starve, nth, mode != ONE);
-		err = -do_call(call, sentence);
-		reached = !starve_end(&starve);
-		check(reached || !err, "%s with memory: %s: %s",
-		      call_names[call], strerror(err), sentence);
-		if (!err) {
-			without += reached;
-			if (call == SEAL) {
-				must(handover_unseal(handover));
-				stamp_generation();
-			}
-			continue;
+	len = take_snapshot(reference, sizeof(reference), sentence);
+	check(len > 0, "SNAPSHOT with memory: %s: %s", strerror(-len),
+	      sentence);
+	starve_begin(&starve, nth, mode != ONE);
+	err = -do_call(call, sentence);
+	reached = !starve_end(&starve);
+	check(reached || !err, "%s with memory: %s: %s", call_names[call],
+	      strerror(err), sentence);
+	if (!err) {
+		count->without += reached;
+		if (call == SEAL) {
+			must(handover_unseal(handover));
+			stamp_generation();
 		}
-		missed++;
-		tally_one(err == ENOMEM && is_step(call, sentence) &&
-			  noted(err, sentence) && nothing_left(len), true,
-			  "%s without %s, number %u: %s: %s", call_names[call],
-			  mode_names[mode], nth, strerror(err), sentence);
-		if (seal_after)
-			seal_again();
+		return reached;
 	}
-	say("%s without %s: %u allocations, %u missed, %u not needed",
-	    call_names[call], mode_names[mode], nth - 2, missed, without);
+	count->failed++;
+	tally_one(err == ENOMEM && is_step(call, sentence) &&
+		  noted(err, sentence) && nothing_left(len), true,
+		  "%s without %s, number %u: %s: %s", call_names[call],
+		  mode_names[mode], nth, strerror(err), sentence);
+	if (seal_after)
+		seal_again();
+	return true;
+}
+
+/*
+ * Let each allocation of a call fail, from the first to the last. How many
+ * small ones take a page changes from call to call, so a step may be missed.
+ * @repeats: how often each; with more than one, a step that fails but the first
+ *	time it is done, because what it gets it keeps, is hardly ever missed
+ * @seal_after: demand that SEAL succeeds after each failure
+ */
+static void starve_call(enum call call, enum mode mode, unsigned int repeats,
+			bool seal_after)
+{
+	struct starved count = { 0 };
+	bool reached = true;
+	unsigned int nth, i;
+
+	starve_set("failslab/ignore-gfp-wait", mode == ALL_PAGES ? "Y" : "N");
+	for (nth = 1; reached; nth++)
+		for (i = 0, reached = false; i < repeats; i++)
+			reached |= starve_one(call, mode, nth, seal_after,
+					      &count);
+	say("%s without %s: %u allocations, %u failed, %u not needed",
+	    call_names[call], mode_names[mode], nth - 2, count.failed,
+	    count.without);
 	/* One that fails alone may always have another to take its place. */
-	check(missed || mode == ONE, "%s does not mind what fails",
+	check(count.failed || mode == ONE, "%s does not mind what fails",
 	      call_names[call]);
 }
 
@@ -894,7 +922,7 @@ static uint64_t move_table(int pipes[PIPES_MAX][2], uint32_t *nr)
 }
 
 /* What is free for pages that the kernel does not move. */
-static uint64_t free_kib(void)
+static uint64_t unmovable_kib(void)
 {
 	unsigned long long all = 0, cma = 0;
 	char line[128];
@@ -923,16 +951,18 @@ static void starve_tables(void)
 
 	must(setrlimit(RLIMIT_NOFILE, &files) ? -errno : 0);
 	while (!steps[STEP_TABLES].seen[SEAL] && nr + PIPES <= PIPES_MAX &&
-	       free_kib() > LEAVE_KIB) {
+	       unmovable_kib() > LEAVE_KIB) {
 		node = move_table(pipes, &nr) >> KHO_NODE_SHIFT;
 		if (been & 1ULL << node % 64)
 			continue;
 		been |= 1ULL << node % 64;
 		/* A SEAL with memory would be the first there. */
-		starve_call(SEAL, ALL_PAGES, false);
+		starve_call(SEAL, ALL_PAGES, REPEATS, false);
 		seal_again();
 	}
-	say("%u MiB were eaten to move a table", nr);
+	say("%u MiB were eaten to move a table to %d places, %llu MiB are left",
+	    nr, __builtin_popcountll(been),
+	    (unsigned long long)unmovable_kib() >> 10);
 	while (nr--) {
 		close(pipes[nr][0]);
 		close(pipes[nr][1]);
@@ -942,25 +972,18 @@ static void starve_tables(void)
 static void try_memory(void)
 {
 	unsigned int i, call, pass;
-	cpu_set_t before, one;
 
 	check(!strcmp(steps[STEP_TABLES].words,
 		      "page tables cannot be preserved: error -12"), "a step");
-	/* What a CPU has at hand decides what has to be allocated. */
-	must(sched_getaffinity(0, sizeof(before), &before) ? -errno : 0);
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	must(sched_setaffinity(0, sizeof(one), &one) ? -errno : 0);
 	starve_open(&starve);
 	for (call = SNAPSHOT; call <= SEAL; call++) {
-		starve_call(call, ONE, true);
+		starve_call(call, ONE, 1, true);
 		for (pass = 0; !pass || (pass < PASSES && !all_seen(call));
 		     pass++)
-			starve_call(call, ALL, true);
+			starve_call(call, ALL, 1, true);
 	}
 	starve_tables();
 	starve_close(&starve);
-	must(sched_setaffinity(0, sizeof(before), &before) ? -errno : 0);
 	for (call = SNAPSHOT; call <= SEAL; call++)
 		for (i = 0; i < ARRAY_SIZE(steps); i++)
 			if (call == SEAL || !steps[i].seal_only)
@@ -973,33 +996,8 @@ static void try_memory(void)
 /* ---- what stays behind --------------------------------------------------- */
 
 /* Enough of them that a page lost in each is more than what comes and goes. */
-#define ROUNDS		3000
+#define ROUNDS		1500
 #define ROUNDS_KIB	(ROUNDS * (int64_t)(GUEST_PAGE >> 10))
-
-static int64_t sum_of(const char *path, const char *format)
-{
-	FILE *f = fopen(path, "re");
-	long long value, sum = 0;
-	char line[256];
-
-	check(f, "%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, format, &value) == 1)
-			sum += value;
-	fclose(f);
-	return sum;
-}
-
-/* Free, or on the lists of CPUs, once what waits to be freed is. */
-static int64_t settled_kib(void)
-{
-	sleep_ms(300);
-	check(!write_text("/proc/sys/vm/drop_caches", "3"), "drop_caches");
-	sleep_ms(300);
-	return sum_of("/proc/meminfo", "MemFree: %lld kB") +
-	       sum_of("/proc/zoneinfo", " count: %lld") *
-	       (int64_t)(GUEST_PAGE >> 10);
-}
 
 /* A SEAL that fails at the @nth allocation, 0 for one that succeeds. */
 static int seal_starved(unsigned int nth)
@@ -1019,53 +1017,90 @@ static int seal_starved(unsigned int nth)
 	return err;
 }
 
-static void want_nothing_lost(const char *what, unsigned int nth)
+static void want_kept(const char *what, int64_t lost)
 {
-	unsigned int i, failed = 0;
+	say("%s: %lld KiB fewer are free", what, (long long)lost);
+	check(lost < ROUNDS_KIB / 2, "%s: %lld KiB are lost", what,
+	      (long long)lost);
+}
+
+static void want_seals_kept(void)
+{
+	unsigned int i;
+	int64_t lost;
+
+	for (i = 0; i < ROUNDS / 10; i++)
+		must(seal_starved(0));
+	lost = free_kib();
+	for (i = 0; i < ROUNDS; i++)
+		must(seal_starved(0));
+	want_kept("SEAL and UNSEAL", lost - free_kib());
+}
+
+/*
+ * Nothing is lost in as many SEALs that fail, at the @nth allocation or as near
+ * before it as one does: what is at hand decides which it is, and some can be
+ * done without.
+ */
+static void want_failed_kept(const char *what, unsigned int nth)
+{
+	unsigned int i, in_row = 0, failed = 0, at = nth;
 	int64_t lost;
 
 	for (i = 0; i < ROUNDS / 10; i++)
 		seal_starved(nth);
-	lost = settled_kib();
-	for (i = 0; i < ROUNDS; i++)
-		failed += seal_starved(nth) == -ENOMEM;
-	lost -= settled_kib();
-	say("%s: %u of %u failed, %lld KiB fewer are free", what, failed,
-	    ROUNDS, (long long)lost);
-	/* What is at hand decides which allocation is the n-th. */
-	check(nth ? failed > ROUNDS / 5 : !failed, "%s: %u have failed", what,
-	      failed);
-	check(lost < (nth ? failed : ROUNDS) * (int64_t)(GUEST_PAGE >> 10) / 2,
-	      "%s: %lld KiB are lost", what, (long long)lost);
+	lost = free_kib();
+	for (i = 0; i < 2 * ROUNDS && failed < ROUNDS; i++) {
+		if (seal_starved(at) == -ENOMEM) {
+			failed++;
+			if (++in_row < 10)
+				continue;
+			at += at < nth;
+		} else {
+			at -= at > 1;
+		}
+		in_row = 0;
+	}
+	lost -= free_kib();
+	say("%s: %u of %u failed, allocation %u of %u", what, failed, i, at,
+	    nth);
+	check(failed == ROUNDS, "%s: only %u have failed", what, failed);
+	want_kept(what, lost);
+}
+
+static unsigned int last_to_fail(void)
+{
+	unsigned int nth, last = 0;
+
+	for (nth = 1; nth < last + 20; nth++)
+		if (seal_starved(nth) == -ENOMEM)
+			last = nth;
+	check(last, "no SEAL fails");
+	return last;
 }
 
 /* Pages are in nobody's list: a leak shows only in what is free. */
 static void try_leaks(void)
 {
-	unsigned int nth, last = 0;
+	unsigned int last;
 	int64_t lost;
 	char *kept;
 
 	kernel_log("4");
-	want_nothing_lost("SEAL and UNSEAL", 0);
+	want_seals_kept();
 
 	starve_open(&starve);
 	/* The latest step that can fail has most to undo. */
-	for (nth = 1; nth < 1000; nth++)
-		if (seal_starved(nth))
-			last = nth;
-		else if (nth > last + 20)
-			break;
-	check(last, "no SEAL fails");
-	want_nothing_lost("the last step of SEAL", last);
-	want_nothing_lost("one half way", last / 2 + 1);
+	last = last_to_fail();
+	want_failed_kept("the last step of SEAL", last);
+	want_failed_kept("one half way", last / 2 + 1);
 	starve_close(&starve);
 
-	lost = settled_kib();
+	lost = free_kib();
 	kept = mmap(NULL, ROUNDS * GUEST_PAGE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	check(kept != MAP_FAILED, "mmap: %s", strerror(errno));
-	lost -= settled_kib();
+	lost -= free_kib();
 	munmap(kept, ROUNDS * GUEST_PAGE);
 	check(lost >= ROUNDS_KIB / 2, "the control: %lld KiB are lost",
 	      (long long)lost);
@@ -1086,6 +1121,7 @@ static void try_sentences(void)
 static void tries(void)
 {
 	uint64_t start = now_ms();
+	cpu_set_t before, one;
 
 	get_image();
 	want_sealed();
@@ -1104,9 +1140,15 @@ static void tries(void)
 	check(generation == handover_number("generation") &&
 	      handover_state_is("open"), "a refusal has changed something");
 	want_sealed();
+	/* What a CPU has at hand decides what has to be allocated. */
+	must(sched_getaffinity(0, sizeof(before), &before) ? -errno : 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	must(sched_setaffinity(0, sizeof(one), &one) ? -errno : 0);
 	try_memory();
 	if (step == 1)
 		try_leaks();
+	must(sched_setaffinity(0, sizeof(before), &before) ? -errno : 0);
 	kernel_log("7");
 	want_sealed();
 	say("%u tried, %u behaved, %u by comparison with live state, %llu ms",
