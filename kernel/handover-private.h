@@ -289,7 +289,10 @@ static inline void iho_test_init(void) { }
 
 /* ---- VT-d: drivers/iommu/intel/handover.c ---------------------------- */
 
-/* Each: 0, or -EOPNOTSUPP when this driver or domain cannot be handed over. */
+/*
+ * Each: 0, or -EOPNOTSUPP when this driver or domain cannot be handed over;
+ * iho_vtd_table(): -ENODEV when the domain is another driver's.
+ */
 int iho_vtd_unit(struct device *dev, struct iho_unit *unit);
 int iho_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
 		      u32 *domain_id);

@@ -10,10 +10,16 @@
  * table of HWPT, of the iommufd that is preserved as TOKEN, the entry of IOVA
  * is XORed with MASK; an entry of the lowest level may be zero. Reading gives
  * what the entry was before the last such write. SNAPSHOT and SEAL must notice.
+ *
+ * debugfs iommu_handover/break takes "leak", "read-freed" or "lock-order" and
+ * does that, for kmemleak, KASAN and lockdep to find.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
+#include <linux/mutex.h>
 #include <linux/rwsem.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "../iommufd/iommufd_private.h"
@@ -158,10 +164,75 @@ static const struct file_operations alter_live_fops = {
 	.read = alter_live_read,
 };
 
+static DEFINE_MUTEX(one_lock);
+static DEFINE_MUTEX(other_lock);
+
+static int break_lock_order(void)
+{
+	mutex_lock(&one_lock);
+	mutex_lock(&other_lock);
+	mutex_unlock(&one_lock);
+	mutex_lock(&one_lock);
+	mutex_unlock(&one_lock);
+	mutex_unlock(&other_lock);
+	return 0;
+}
+
+static int break_leak(void)
+{
+	/* Several, since a register or a stack may keep the last */
+	for (unsigned int i = 0; i < 16; i++) {
+		void *lost = kmalloc(64, GFP_KERNEL);
+
+		if (!lost)
+			return -ENOMEM;
+		OPTIMIZER_HIDE_VAR(lost);
+	}
+	return 0;
+}
+
+static int break_read_freed(void)
+{
+	u8 *gone = kmalloc(64, GFP_KERNEL);
+
+	if (!gone)
+		return -ENOMEM;
+	kfree(gone);
+	OPTIMIZER_HIDE_VAR(gone);
+	READ_ONCE(*gone);
+	return 0;
+}
+
+static ssize_t break_write(struct file *file, const char __user *ubuf,
+			   size_t len, loff_t *pos)
+{
+	char buf[32];
+	int rc;
+
+	rc = get_words(ubuf, len, buf, sizeof(buf));
+	if (rc)
+		return rc;
+	if (sysfs_streq(buf, "leak"))
+		rc = break_leak();
+	else if (sysfs_streq(buf, "read-freed"))
+		rc = break_read_freed();
+	else if (sysfs_streq(buf, "lock-order"))
+		rc = break_lock_order();
+	else
+		rc = -EINVAL;
+	return rc ?: len;
+}
+
+static const struct file_operations break_fops = {
+	.owner = THIS_MODULE,
+	.write = break_write,
+};
+
 void iho_test_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("iommu_handover", NULL);
 
 	debugfs_create_file("alter_leaf", 0200, dir, NULL, &alter_leaf_fops);
 	debugfs_create_file("alter_live", 0600, dir, NULL, &alter_live_fops);
+	debugfs_create_file("break", 0200, dir, NULL, &break_fops);
 }

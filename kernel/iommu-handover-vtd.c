@@ -57,6 +57,8 @@ int iho_vtd_table(struct iommu_domain *domain, struct iho_table *table)
 	struct pt_iommu_vtdss_hw_info info;
 
 	KUNIT_STATIC_STUB_REDIRECT(iho_vtd_table, domain, table);
+	if (domain->owner != &intel_iommu_ops)
+		return -ENODEV;
 	/* First stage tables have another format, for which there is no walker */
 	if (domain->ops != &intel_ss_paging_domain_ops)
 		return -EOPNOTSUPP;

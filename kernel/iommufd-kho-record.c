@@ -669,8 +669,14 @@ static int gather_hwpt(struct gather *g, struct iho_out_ctx *ctx, u32 ci,
 		.hwpt_id = hwpt->common.obj.id,
 	};
 	struct iho_table *table;
+	int rc;
 
-	if (iho_vtd_table(hwpt->common.domain, &fact))
+	rc = iho_vtd_table(hwpt->common.domain, &fact);
+	if (rc == -ENODEV)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "HWPT %u: its IOMMU driver cannot hand over; destroy it and unbind its devices",
+			      fact.hwpt_id);
+	if (rc)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "HWPT %u: its page table is not VT-d second stage, the only format that can be handed over; allocate it as a nesting parent",
 			      fact.hwpt_id);

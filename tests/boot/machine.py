@@ -262,6 +262,12 @@ class Machine:
                 pass
 
 
+def brings_iommu(words):
+    """Whether a scenario's words have an IOMMU of their own."""
+    return any(re.match(r"(amd|intel|virtio)-iommu", word)
+               for before, word in zip(words, words[1:]) if before == "-device")
+
+
 def qemu_command(qemu, kernel, initrd, cmdline, serial, debug, extra):
     """QEMU's command line, without the ports."""
     accel = os.environ.get("ACCEL", "tcg")
@@ -276,7 +282,7 @@ def qemu_command(qemu, kernel, initrd, cmdline, serial, debug, extra):
             "-cpu", cpu, "-smp", "2", "-m", "3G" if debug else "1G",
             "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-monitor", "none",
-            "-device", IOMMU,
+            *([] if brings_iommu(extra) else ["-device", IOMMU]),
             "-chardev", f"file,id=serial,path={serial}",
             "-serial", "chardev:serial",
             "-kernel", kernel, "-initrd", initrd, "-append", cmdline,

@@ -660,9 +660,9 @@ static void mock_objects(void)
 	alloc.pt_id = parent;
 	must(call(s.fd, IOMMU_HWPT_ALLOC, &alloc));
 	check(alloc.out_hwpt_id == low.id, "ID %u", alloc.out_hwpt_id);
-	want_refused("a page table of another format", EOPNOTSUPP,
-		     HWPT(low.id), "not VT-d second stage",
-		     "allocate it as a nesting parent", NULL);
+	want_refused("a page table of another driver", EOPNOTSUPP,
+		     HWPT(low.id), "its IOMMU driver cannot hand over",
+		     "destroy it", NULL);
 	must(iommufd_destroy(s.fd, low.id));
 
 	alloc.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
