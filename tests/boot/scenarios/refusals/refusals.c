@@ -675,7 +675,7 @@ static void mock_objects(void)
 	dirty.flags = 0;
 	must(call(s.fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &dirty));
 	want_refused("dirty tracking that was ended", EOPNOTSUPP, HWPT(low.id),
-		     "not VT-d second stage", NULL);
+		     "its IOMMU driver cannot hand over", NULL);
 	must(iommufd_destroy(s.fd, low.id));
 	low_take(&low);
 
