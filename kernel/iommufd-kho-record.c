@@ -621,6 +621,12 @@ static int gather_memory(struct gather *g, struct iho_out_ctx *ctx,
 		return rc;
 	if (find_mem(g, ctx->session, src.inode) != IHO_NONE)
 		return 0;
+	/* LUO makes the file anew, executable: there this seal implies all others */
+	if (src.seals & F_SEAL_EXEC)
+		return refuse(ctx, -EOPNOTSUPP,
+			      "IOAS %u IOVA %#lx: memfd token %llu has the exec seal and would come back sealed against writing; make it with MFD_EXEC",
+			      ioas->obj.id, iopt_area_iova(area),
+			      src.found.token);
 	if ((src.seals & need) != need)
 		return refuse(ctx, -EOPNOTSUPP,
 			      "IOAS %u IOVA %#lx: memfd token %llu lacks the grow, shrink and seal seals; add them before preserving it",
@@ -1286,6 +1292,7 @@ static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
 			.flags = pages->writable ? IHO_MAP_PAGES_WRITABLE : 0,
 		};
 		struct source src;
+		u64 size;
 
 		rc = find_source(g, ctx, area, ioas->obj.id, &src);
 		if (rc)
@@ -1296,7 +1303,9 @@ static int emit_maps(struct gather *g, struct iho_out_ctx *ctx,
 				      "IOAS %u IOVA %#lx: its process is changing its memory; try again",
 				      ioas->obj.id, iopt_area_iova(area));
 		cmd.start = src.start;
-		if (cmd.start + cmd.length > MEM(g, ref.memory)->fact.size)
+		/* Of an IOAS without HWPT: a sum may wrap */
+		size = MEM(g, ref.memory)->fact.size;
+		if (cmd.length > size || cmd.start > size - cmd.length)
 			return refuse(ctx, -EOPNOTSUPP,
 				      "IOAS %u IOVA %#llx maps more than memfd token %llu holds; unmap it",
 				      ioas->obj.id, cmd.iova,
@@ -1334,28 +1343,28 @@ static int emit_bind(struct gather *g, u32 ci, struct iommufd_device *idev)
 }
 
 /*
- * The device an HWPT can be allocated with again: the attached one of lowest
- * ID, so that equal state gives equal records however it came about; else the
- * one it was allocated with while that is still bound.
+ * The device an HWPT can be allocated with again: the one it was allocated with
+ * while that is bound, else the attached one of lowest ID. An automatic one is
+ * gone when no device is attached, so its device is always the latter.
  */
 static u32 hwpt_device(struct iommufd_ctx *ictx,
 		       struct iommufd_hwpt_paging *hwpt)
 {
 	struct iommufd_device *idev;
 	struct iommufd_object *obj;
+	u32 made_with = 0, attached = 0;
 	unsigned long index;
-	u32 made_with = 0;
 
 	for (index = 0; (obj = object_from(ictx, &index)); index++) {
 		if (obj->type != IOMMUFD_OBJ_DEVICE)
 			continue;
 		idev = container_of(obj, struct iommufd_device, obj);
-		if (attached_hwpt(idev) == &hwpt->common)
-			return obj->id;
+		if (!attached && attached_hwpt(idev) == &hwpt->common)
+			attached = obj->id;
 		if (idev->handover.serial == hwpt->handover.dev_serial)
 			made_with = obj->id;
 	}
-	return made_with;
+	return made_with && !hwpt->auto_domain ? made_with : attached;
 }
 
 static int emit_hwpt(struct gather *g, struct iho_out_ctx *ctx, u32 ci,

@@ -40,7 +40,7 @@ struct replay_device {
  * struct replay_hwpt - an HWPT_ALLOC record
  * @id: its object ID
  * @ioas_id: IOAS that it is of
- * @dev_id: device it is allocated with when no attached one comes first
+ * @dev_id: device it was allocated with, and is when no attached one comes first
  * @made_by: device whose replay made it last; it may be gone again
  * @flags: of HWPT_ALLOC
  * @is_auto: iommufd allocated it by itself
@@ -308,6 +308,21 @@ out:
 	return rc;
 }
 
+/* It was allocated with this device, whichever has brought it back. */
+static void note_maker(struct iommufd_ctx *ictx, const struct replay_hwpt *h,
+		       struct iommufd_device *idev)
+{
+	struct iommufd_object *obj;
+
+	obj = iommufd_get_object(ictx, h->id, IOMMUFD_OBJ_HWPT_PAGING);
+	if (IS_ERR(obj))
+		return;
+	iommufd_handover_record_hwpt(container_of(obj, struct iommufd_hwpt_paging,
+						  common.obj),
+				     idev, h->flags);
+	iommufd_put_object(ictx, obj);
+}
+
 /* Take away again what the replay of this device made, unless it is in use. */
 static void unmake_hwpts(struct iommufd_ctx *ictx, u32 dev_id)
 {
@@ -372,6 +387,9 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 		    !xa_load(&ictx->objects, r->hwpt[i].id))
 			rc = make_hwpt(ictx, &r->hwpt[i], idev, why,
 				       sizeof(why));
+	for (i = 0; !rc && r->pending && i < r->hwpts; i++)
+		if (r->hwpt[i].dev_id == id)
+			note_maker(ictx, &r->hwpt[i], idev);
 	if (rc)
 		unmake_hwpts(ictx, id);
 	mutex_unlock(&r->lock);

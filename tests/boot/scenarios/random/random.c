@@ -250,6 +250,7 @@ static void hand_over(void)
 			if (!h->id)
 				continue;
 			h->live = 0;
+			h->maker = maker_of(c, h)->serial;
 			h->wait = 1U << index_of(maker_of(c, h));
 			for (d = 0; d < DEV_MAX; d++)
 				if (book->dev[d].id && book->dev[d].ctx == c &&
@@ -541,6 +542,7 @@ static bool session_waits(uint32_t s)
 static void bind_again(struct m_dev *d)
 {
 	uint32_t c = d->ctx, id, i, bit = 1U << index_of(d);
+	uint32_t before = d->serial;
 	int fd;
 
 	must(vfio_claim(d->bdf));
@@ -556,10 +558,10 @@ static void bind_again(struct m_dev *d)
 	for (i = 0; i < HWPT_MAX; i++) {
 		struct m_hwpt *h = &book->ctx[c].hwpt[i];
 
-		if (!h->id || h->live || !(h->wait & bit))
-			continue;
-		h->live = 1;
-		h->maker = d->serial;
+		if (h->id && h->maker == before)
+			h->maker = d->serial;
+		if (h->id && h->wait & bit)
+			h->live = 1;
 	}
 }
 

@@ -161,6 +161,10 @@ static struct m_dev *maker_of(uint32_t c, const struct m_hwpt *h)
 	struct m_dev *found = NULL;
 	uint32_t i;
 
+	for (i = 0; !h->automatic && i < DEV_MAX; i++)
+		if (book->dev[i].id && book->dev[i].ctx == c &&
+		    book->dev[i].serial == h->maker)
+			return &book->dev[i];
 	for (i = 0; i < DEV_MAX; i++) {
 		struct m_dev *d = &book->dev[i];
 
@@ -168,10 +172,6 @@ static struct m_dev *maker_of(uint32_t c, const struct m_hwpt *h)
 		    (!found || d->id < found->id))
 			found = d;
 	}
-	for (i = 0; !found && i < DEV_MAX; i++)
-		if (book->dev[i].id && book->dev[i].ctx == c &&
-		    book->dev[i].serial == h->maker)
-			found = &book->dev[i];
 	return found;
 }
 

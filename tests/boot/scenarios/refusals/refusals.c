@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include <linux/kexec.h>
+#include <linux/memfd.h>
 #include <linux/vfio.h>
 
 #include "mock.h"
@@ -321,6 +322,16 @@ static void file_maps(struct side *s)
 	side_unmap(s, "a memfd with two seals");
 	close(fd);
 
+	fd = plain_memfd(MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL, 4 * GUEST_PAGE);
+	must(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL));
+	must(map_fixed(s->fd, s->ioas, fd, 0, GUEST_PAGE, CASE_IOVA));
+	must(luo_preserve(s->session, fd, 13));
+	want_refused("a memfd with the exec seal", EOPNOTSUPP, IOAS(s->ioas),
+		     IOVA(CASE_IOVA), TOKEN(13), "has the exec seal",
+		     "make it with MFD_EXEC", NULL);
+	side_unmap(s, "a memfd with the exec seal");
+	close(fd);
+
 	/* Preserved, and still no memory. */
 	must(map_fixed(s->fd, s->ioas, s->fd, 0, GUEST_PAGE, CASE_IOVA));
 	want_refused("the iommufd mapped into itself", EOPNOTSUPP,
@@ -334,6 +345,12 @@ static void file_maps(struct side *s)
 		     IOAS(s->ioas), IOVA(CASE_IOVA), "maps more than",
 		     TOKEN(TOKEN_MEMORY), "unmap it", NULL);
 	side_unmap(s, "a map past the end");
+	must(map_fixed(s->fd, s->ioas, s->mem.fd, -GUEST_PAGE, GUEST_PAGE,
+		       CASE_IOVA));
+	want_refused("a map to the end of all offsets", EOPNOTSUPP,
+		     IOAS(s->ioas), IOVA(CASE_IOVA), "maps more than",
+		     TOKEN(TOKEN_MEMORY), "unmap it", NULL);
+	side_unmap(s, "a map to the end of all offsets");
 
 	/* Memory of huge pages is not preserved by LUO at all. */
 	fd = huge_memfd();

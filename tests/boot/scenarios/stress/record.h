@@ -242,10 +242,17 @@ static void take_thread(unsigned int p, unsigned int t, struct ctx ctx[CTXS])
 			state->proc[p].ctx[c].open = false;
 			continue;
 		}
-		/* An HWPT was made again with the first device attached to it. */
+		/* The maker stays; when it is gone it is the first attached. */
 		for (h = 0; h < model->hwpt_nr[c]; h++) {
 			uint32_t lowest = UINT32_MAX;
 
+			for (d = 0; d < DEVS_OF(t); d++)
+				if (model->dev[d].ctx == (int)c &&
+				    model->dev[d].serial ==
+				    model->hwpt[c][h].maker)
+					break;
+			if (d < DEVS_OF(t) && !model->hwpt[c][h].automatic)
+				continue;
 			for (d = 0; d < DEVS_OF(t); d++) {
 				struct a_dev *dev = &model->dev[d];
 

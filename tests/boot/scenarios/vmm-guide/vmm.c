@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include <linux/iommufd.h>
 #include <linux/liveupdate.h>
+#include <linux/memfd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
@@ -117,7 +118,9 @@ static int retrieve(uint64_t token)
 
 static void memory_create(void)
 {
-	memfd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* MFD_EXEC: the exec seal of vm.memfd_noexec=1 does not cross */
+	memfd = memfd_create("guest",
+			     MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 	if (memfd < 0 || ftruncate(memfd, MEMORY_LEN))
 		fail("guest memory", errno);
 	/* Without these three the load refuses: the file must not change */
