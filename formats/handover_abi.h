@@ -363,7 +363,8 @@ struct iho_bind_ref {
 
 /*
  * HWPT_ALLOC. dev_id names a device of this stream: the one the HWPT was
- * allocated with or, when that is gone, one that is attached to it.
+ * allocated with or, when that is gone or with IHO_HWPT_AUTO, the attached one
+ * of lowest ID.
  */
 #define IHO_HWPT_AUTO		1u	/* made by attach to an IOAS */
 struct iho_hwpt_ref {
