@@ -86,7 +86,7 @@ check check-fast check-full: packages
 	@scripts/check $@
 
 selftests: packages
-	@tests/selftests/run && tests/selftests/liveupdate
+	@tests/upstream/run && tests/upstream/liveupdate
 
 bench: packages
 	@tests/bench/run

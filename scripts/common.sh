@@ -8,7 +8,7 @@
 #                         $XDG_CACHE_HOME/iommu-handover or
 #                         ~/.cache/iommu-handover
 #   O                     results; default is build/ in the checkout
-#   UPSTREAM              Linux series to build, a file in kernel/upstream
+#   UPSTREAM              Linux series to build, a file in linux/upstream
 #   JOBS                  parallel compiler runs; default is all processors
 
 set -euo pipefail

@@ -17,7 +17,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(TOP, "tests", "selftests"))
+sys.path.insert(0, os.path.join(TOP, "tests", "upstream"))
 
 from twokernels import Broken, SetupTrouble  # noqa: E402
 

@@ -12,8 +12,8 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(TOP, "tests", "boot"))
-sys.path.insert(0, os.path.join(TOP, "tests", "selftests"))
+sys.path.insert(0, os.path.join(TOP, "tests", "boot", "harness"))
+sys.path.insert(0, os.path.join(TOP, "tests", "upstream"))
 
 from scenario import Compiler  # noqa: E402
 from twokernels import OUT, Broken, boot, write_initramfs  # noqa: E402
@@ -159,8 +159,8 @@ def measure(qemu, where, limit):
     # One program for both: it makes no call that the stock kernel lacks, but the
     # library that it is linked with knows /dev/iommu-handover.
     compiler = Compiler(
-        os.path.join(TOP, "tests", "boot", "lib"), os.path.join(where, "lib"),
-        ["-I" + os.path.join(TOP, "tests", "boot", "lib"),
+        os.path.join(TOP, "tests", "boot", "guest"), os.path.join(where, "library"),
+        ["-I" + os.path.join(TOP, "tests", "boot", "guest"),
          "-I" + os.path.join(TOP, "kernel", "include"),
          "-isystem", os.path.join(OUT, "kernel", "patched", "usr", "include")])
     program = os.path.join(where, "cost")

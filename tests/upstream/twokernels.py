@@ -14,7 +14,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(TOP, "tests", "boot"))
+sys.path.insert(0, os.path.join(TOP, "tests", "boot", "harness"))
 
 from initramfs import Archive, find_busybox  # noqa: E402
 from machine import IOMMU, die_with_parent, find_qemu  # noqa: E402,F401
