@@ -9,10 +9,14 @@
 
 #include <linux/types.h>
 
+struct device;
 struct file;
+struct iommufd_ctx;
 struct iommufd_device;
-struct kimage;
 struct vfio_device;
+struct vfio_device_file;
+
+int vfio_df_open(struct vfio_device_file *df);
 
 #ifdef CONFIG_IOMMU_HANDOVER
 
@@ -25,17 +29,6 @@ struct vfio_device;
 void iommu_handover_early_parse(void);
 
 /**
- * iommu_handover_reboot_gate() - may this image be jumped to
- * @image: the loaded kimage
- *
- * Context: kernel_kexec(), under the kexec lock, before anything is torn down.
- * Return: 0; -EBUSY when an iommufd is preserved and no seal stands, when the
- * image was not loaded under it, or while an iommufd of the last handover is
- * not finished. Nothing is changed by a refusal.
- */
-int iommu_handover_reboot_gate(struct kimage *image);
-
-/**
  * iommu_handover_serialize() - is what the gate let through still there
  *
  * Context: with all LUO sessions held still until the jump or its failure.
@@ -43,20 +36,6 @@ int iommu_handover_reboot_gate(struct kimage *image);
  * another was made.
  */
 int iommu_handover_serialize(void);
-
-/**
- * iommu_handover_commit() - no way back from here to the old kernel
- *
- * Context: kernel_kexec(), after LUO has serialised. Closing a sealed iommufd
- * or its devices leaves everything in place from now on.
- */
-void iommu_handover_commit(void);
-
-/* A kimage of kexec_file_load() is complete; it belongs to the seal of current. */
-void iommu_handover_kimage_loaded(struct kimage *image);
-
-/* A kimage is about to be freed; a seal it was loaded under is undone. */
-void iommu_handover_kimage_freed(struct kimage *image);
 
 /**
  * iommu_handover_file_retrieved() - LUO has given back a file
@@ -92,26 +71,36 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 /* -EBUSY while the device's context is sealed, else 0. */
 int iommufd_handover_device_sealed(struct iommufd_device *idev);
 
-/* vfio's callers of the two above, under the dev_set lock. */
+/**
+ * iommufd_handover_device_close() - the driver is about to close a device
+ * @idev: the device
+ *
+ * A seal on its context is undone first. Until the device is unbound, SNAPSHOT
+ * and SEAL refuse it with -EAGAIN.
+ *
+ * Return: true when the jump has been committed to and the caller must leave
+ * everything in place.
+ */
+bool iommufd_handover_device_close(struct iommufd_device *idev);
+
+/* A device that is waited for takes its recorded ID only while it is expected. */
+void iommufd_handover_expect(struct iommufd_ctx *ictx, struct device *dev,
+			     bool expected);
+
+/* vfio's callers of the above, under the dev_set lock. */
+int vfio_handover_open(struct vfio_device_file *df);
 int vfio_handover_replay(struct vfio_device *device);
 int vfio_handover_sealed(struct vfio_device *device);
+bool vfio_handover_close(struct vfio_device *device);
 
 #else
 
 static inline void iommu_handover_early_parse(void) { }
-static inline int iommu_handover_reboot_gate(struct kimage *image)
-{
-	return 0;
-}
-
 static inline int iommu_handover_serialize(void)
 {
 	return 0;
 }
 
-static inline void iommu_handover_commit(void) { }
-static inline void iommu_handover_kimage_loaded(struct kimage *image) { }
-static inline void iommu_handover_kimage_freed(struct kimage *image) { }
 static inline void iommu_handover_file_retrieved(const char *session, u64 token,
 						 struct file *file) { }
 static inline int
@@ -125,6 +114,16 @@ iommufd_handover_replay_device(struct iommufd_device *idev,
 static inline int iommufd_handover_device_sealed(struct iommufd_device *idev)
 {
 	return 0;
+}
+
+static inline int vfio_handover_open(struct vfio_device_file *df)
+{
+	return vfio_df_open(df);
+}
+
+static inline bool vfio_handover_close(struct vfio_device *device)
+{
+	return false;
 }
 
 static inline int vfio_handover_replay(struct vfio_device *device)

@@ -37,6 +37,7 @@ extern const struct file_operations iommufd_fops;
  * @preserved: in a LUO session; changes move the generation
  * @sealed: changes give -EBUSY
  * @compat: used through VFIO's type1 interface
+ * @pending: devices of the last handover that it waits for
  * @replay: what was retrieved with the context; NULL for one that was opened
  */
 struct iommufd_ctx_handover {
@@ -44,12 +45,18 @@ struct iommufd_ctx_handover {
 	bool preserved;
 	bool sealed;
 	bool compat;
+	u32 pending;
 	struct iommufd_replay *replay;
 };
 
-/* Part of struct iommufd_device. IDs are reused, serials are not. */
+/**
+ * struct iommufd_device_handover - part of struct iommufd_device
+ * @serial: IDs are reused, serials are not
+ * @closing: its driver is closing and perhaps resetting it
+ */
 struct iommufd_device_handover {
 	u64 serial;
+	bool closing;
 };
 
 /* Part of struct iommufd_hwpt_paging: the record of its HWPT_ALLOC. */
@@ -65,7 +72,7 @@ void iommufd_handover_ctx_init(struct iommufd_ctx *ictx);
 /* True: leave everything in place, the jump has been committed to. */
 bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx);
 
-void iho_generation_move(void);
+void handover_generation_move(void);
 
 /**
  * iommufd_handover_change_begin() - a call will change the context
@@ -79,7 +86,7 @@ void iho_generation_move(void);
 static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
 {
 	down_read(&h->lock);
-	if (unlikely(h->sealed)) {
+	if (unlikely(READ_ONCE(h->sealed))) {
 		up_read(&h->lock);
 		return -EBUSY;
 	}
@@ -89,13 +96,13 @@ static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
 static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h)
 {
 	/* Before the lock goes: a snapshot sees the change and the move */
-	if (unlikely(h->preserved))
-		iho_generation_move();
+	if (unlikely(READ_ONCE(h->preserved)))
+		handover_generation_move();
 	up_read(&h->lock);
 }
 
 /*
- * Round the end of an object that no ioctl ends, an access: a snapshot must not
+ * Bracket the end of an object that no ioctl ends, an access: a snapshot must not
  * find it half gone. The context itself stays until let_go().
  */
 void iommufd_handover_hold(struct iommufd_ctx *ictx);
@@ -134,7 +141,7 @@ static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx_handover *h,
 	return rc;
 }
 
-/* The vfio compatibility ioctls, wrapped likewise. */
+/* The vfio compatibility ioctls, wrapped in the same way. */
 long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 				 unsigned long arg);
 
@@ -154,8 +161,10 @@ bool iommufd_handover_close_begin(struct iommufd_ctx *ictx,
 
 /* Wrap binding: force the recorded ID of a device that is waited for. */
 int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev);
-void iommufd_handover_bind_end(struct iommufd_ctx *ictx,
-			       struct iommufd_device *idev);
+void iommufd_handover_bind_end(struct iommufd_ctx *ictx);
+
+/* A device object was allocated; nobody else sees it yet. */
+void iommufd_handover_device_init(struct iommufd_device *idev);
 
 /* The ID that a replay forces on the object being allocated, or 0. */
 u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx);
@@ -164,7 +173,10 @@ u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx);
 bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id);
 
 /* True while a record still waits for its device. */
-bool iommufd_handover_pending(struct iommufd_ctx *ictx);
+static inline bool iommufd_handover_pending(struct iommufd_ctx_handover *h)
+{
+	return READ_ONCE(h->pending);
+}
 
 void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
 				  struct iommufd_device *idev, u32 flags);
@@ -223,8 +235,8 @@ static inline int iommufd_handover_bind_begin(struct iommufd_ctx *ictx,
 	return 0;
 }
 
-static inline void iommufd_handover_bind_end(struct iommufd_ctx *ictx,
-					     struct iommufd_device *idev) { }
+static inline void iommufd_handover_bind_end(struct iommufd_ctx *ictx) { }
+static inline void iommufd_handover_device_init(struct iommufd_device *idev) { }
 static inline u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx)
 {
 	return 0;

@@ -37,7 +37,7 @@ enum {
  * enum iommu_handover_state - state of the outgoing handover
  * @IOMMU_HANDOVER_IDLE: no iommufd is preserved in any session
  * @IOMMU_HANDOVER_OPEN: at least one is, and nothing is sealed
- * @IOMMU_HANDOVER_SEALED: an image is sealed and stands unmoved
+ * @IOMMU_HANDOVER_SEALED: an image is sealed and valid
  */
 enum iommu_handover_state {
 	IOMMU_HANDOVER_IDLE = 0,
@@ -77,6 +77,7 @@ enum iommu_handover_incoming {
  * @message_uptr: buffer for the sentence of the last refusal
  * @message_len: its size in bytes
  * @__reserved: must be 0
+ * @cookie: out, names the seal, 0 when not sealed
  */
 struct iommu_handover_query {
 	__u32 size;
@@ -95,6 +96,7 @@ struct iommu_handover_query {
 	__aligned_u64 message_uptr;
 	__u32 message_len;
 	__u32 __reserved;
+	__aligned_u64 cookie;
 };
 
 #define IOMMU_HANDOVER_QUERY \
@@ -115,7 +117,7 @@ struct iommu_handover_query {
  *
  * Return: 0, or EMSGSIZE when the buffer is too small (@data_len then tells
  * the length that would have done), ENOENT when no iommufd is preserved,
- * EBUSY while a seal stands, EAGAIN when an iommufd is in the middle of a call
+ * EBUSY while sealed, EAGAIN when an iommufd is in the middle of a call
  * (try again), EOPNOTSUPP when an object cannot be handed over (the sentence
  * names it), ENOMEM, EFAULT.
  */
@@ -143,14 +145,18 @@ struct iommu_handover_snapshot {
  * @message_uptr: buffer for the sentence of a refusal
  * @message_len: its size in bytes
  * @__reserved: must be 0
+ * @cookie: out, names the seal; never 0 and never given twice
  *
  * Check the image, compare every value in it with live state, preserve what
  * it names and freeze the iommufds. From then on a call that would change one
- * of them gives EBUSY. The seal outlives the caller; a kexec kernel that the
- * same process loads afterwards is loaded under it.
+ * of them gives EBUSY. The seal outlives the caller. Every kernel that
+ * kexec_file_load() loads while it is in place, whoever does, is loaded under
+ * it, and a kexec jumps only to such a kernel: an agent may seal and leave the
+ * load to kexec. QUERY tells by @cookie whether the seal is still that one, and
+ * by @loaded whether the loaded kernel is one of it.
  *
- * Return: 0, or ESTALE when the generation has moved, EBUSY when a seal
- * stands already, EAGAIN when an iommufd is in the middle of a call, EBADMSG
+ * Return: 0, or ESTALE when the generation has moved, EBUSY when
+ * already sealed, EAGAIN when an iommufd is in the middle of a call, EBADMSG
  * when the image is corrupt, EOPNOTSUPP when it is of an unsupported version
  * or an object cannot be handed over, EFBIG when it is over a limit, EINVAL
  * when a value differs from live state, ENOENT when no iommufd is preserved,
@@ -165,6 +171,7 @@ struct iommu_handover_seal {
 	__aligned_u64 message_uptr;
 	__u32 message_len;
 	__u32 __reserved;
+	__aligned_u64 cookie;
 };
 
 #define IOMMU_HANDOVER_SEAL \

@@ -33,7 +33,10 @@
 #include "../iommu-pages.h"
 #include "../iommufd/io_pagetable.h"
 #include "../iommufd/iommufd_private.h"
-#include "handover-kunit.h"
+#include "fixture.h"
+#include "drivers.h"
+#include "outgoing.h"
+#include "replay.h"
 
 #define MEMFDS		2
 #define MEMFD_PAGES	((WORLD_MEMORY0_LEN + WORLD_MEMORY1_LEN) / PAGE_SIZE)
@@ -109,9 +112,9 @@ static int apply_or_fail(struct apply *a, const struct iho_step *step)
 	int rc = 0;
 
 	if (step->record != r->fail_record || r->fail_applied) {
-		kunit_deactivate_static_stub(test, iho_apply_step);
-		rc = iho_apply_step(a, step);
-		kunit_activate_static_stub(test, iho_apply_step, apply_or_fail);
+		kunit_deactivate_static_stub(test, handover_apply_step);
+		rc = handover_apply_step(a, step);
+		kunit_activate_static_stub(test, handover_apply_step, apply_or_fail);
 	}
 	return rc ?: step->record == r->fail_record ? r->fail_err : 0;
 }
@@ -153,7 +156,7 @@ static void measure(struct kunit *test, const struct replay *r,
 		now->files += file_count(r->memfd[i]);
 		for (u64 off = 0; off < r->w->memory[i].size; off += PAGE_SIZE)
 			now->folios += folio_ref_count(memfd_folio(test, r, i,
-						       off >> PAGE_SHIFT));
+								   off >> PAGE_SHIFT));
 	}
 	now->user = atomic_long_read(&current_user()->locked_vm);
 	now->locked = current->mm->locked_vm;
@@ -193,8 +196,8 @@ static void take_image_away(void *priv)
 {
 	struct replay *r = priv;
 
-	iho_in_forget();
-	memset(&iho_in, 0, sizeof(iho_in));
+	handover_in_forget();
+	memset(&handover_in, 0, sizeof(handover_in));
 	for (int i = 0; i < 2; i++)
 		if (r->extent[i])
 			free_pages_exact(r->extent[i], r->extent_len[i]);
@@ -207,8 +210,8 @@ static void put_extent(struct kunit *test, struct replay *r, int i,
 	r->extent[i] = alloc_pages_exact(len, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, r->extent[i]);
 	memcpy(r->extent[i], from, len);
-	iho_in.pa[i] = virt_to_phys(r->extent[i]);
-	iho_in.len[i] = len;
+	handover_in.pa[i] = virt_to_phys(r->extent[i]);
+	handover_in.len[i] = len;
 }
 
 /* Make the world, as it is now, what the last kernel left. */
@@ -230,19 +233,19 @@ static void put_image(struct kunit *test, struct replay *r)
 	put_extent(test, r, 0, r->w->image, c.stream_off);
 	put_extent(test, r, 1, r->w->image + c.stream_off,
 		   r->w->image_len - c.stream_off);
-	iho_in.extents = 2;
+	handover_in.extents = 2;
 	for (int i = 0; i < 2; i++)
 		seg[i] = (struct iho_seg){ r->extent[i], r->extent_len[i] };
-	KUNIT_ASSERT_EQ(test, 0, iho_image_open(seg, 2, &iho_in.image, &where));
-	iho_in.state = IHO_IN_ACCEPTED;
+	KUNIT_ASSERT_EQ(test, 0, iho_image_open(seg, 2, &handover_in.image, &where));
+	handover_in.state = HANDOVER_IN_ACCEPTED;
 }
 
 /* LUO gives a memfd back; it is pinned from then on. */
 static void luo_gives(struct kunit *test, struct replay *r, int i)
 {
-	KUNIT_ASSERT_EQ(test, 0, iho_in_pin(WORLD_SESSION,
-					    r->w->memory[i].token,
-					    r->memfd[i]));
+	KUNIT_ASSERT_EQ(test, 0, handover_in_pin(WORLD_SESSION,
+						 r->w->memory[i].token,
+						 r->memfd[i]));
 }
 
 /* All of it, up to the iommufd. */
@@ -264,7 +267,7 @@ static int retrieve(struct replay *r)
 	};
 	r->ictx = NULL;
 	r->asked = 0;
-	rc = iho_luo_retrieve(&r->args);
+	rc = handover_retrieve(&r->args);
 	if (!rc)
 		r->ictx = r->args.file->private_data;
 	return rc;
@@ -298,7 +301,7 @@ static int replay_init(struct kunit *test)
 {
 	struct replay *r;
 
-	if (iho_in.state != IHO_IN_NONE) {
+	if (handover_in.state != HANDOVER_IN_NONE) {
 		kunit_skip(test, "the last kernel left an image");
 		return 0;
 	}
@@ -312,7 +315,7 @@ static int replay_init(struct kunit *test)
 	r->w = world_new(test);
 	for (int i = 0; i < MEMFDS; i++)
 		r->memfd[i] = new_memfd(test, r->w->memory[i].size);
-	kunit_activate_static_stub(test, iho_get_incoming, get_memfd);
+	kunit_activate_static_stub(test, handover_get_incoming, get_memfd);
 	return 0;
 }
 
@@ -499,26 +502,38 @@ static struct fake_device *new_device(struct kunit *test, u32 index)
 	return d;
 }
 
+static int begin(struct replay *r, struct fake_device *d)
+{
+	int rc;
+
+	/* As vfio does when the device's own file is used */
+	iommufd_handover_expect(r->ictx, &d->pdev.dev, true);
+	rc = iommufd_handover_bind_begin(r->ictx, &d->pdev.dev);
+	iommufd_handover_expect(r->ictx, &d->pdev.dev, false);
+	return rc;
+}
+
 /*
  * Bind as iommufd does, but that the object is never published: nothing of
- * iommufd then looks for an IOMMU group behind it.
+ * iommufd then looks for an IOMMU group after it.
  */
 static struct iommufd_device *bind(struct replay *r, struct fake_device *d)
 {
 	struct iommufd_device *idev;
 	int rc;
 
-	rc = iommufd_handover_bind_begin(r->ictx, &d->pdev.dev);
+	rc = begin(r, d);
 	if (rc)
 		return ERR_PTR(rc);
 	idev = iommufd_object_alloc(r->ictx, idev, IOMMUFD_OBJ_DEVICE);
 	if (IS_ERR(idev)) {
-		iommufd_handover_bind_end(r->ictx, NULL);
+		iommufd_handover_bind_end(r->ictx);
 		return idev;
 	}
 	idev->ictx = r->ictx;
 	idev->dev = &d->pdev.dev;
-	iommufd_handover_bind_end(r->ictx, idev);
+	iommufd_handover_device_init(idev);
+	iommufd_handover_bind_end(r->ictx);
 	return idev;
 }
 
@@ -568,7 +583,7 @@ static void ids_of_records_that_wait_are_reserved(struct kunit *test)
 
 	must_retrieve(test, r);
 	expect_all_reserved(test, r->ictx);
-	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(r->ictx));
+	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(&r->ictx->handover));
 	/* To user space there is no such object, to use or to destroy */
 	KUNIT_EXPECT_FALSE(test, is_there(r->ictx, WORLD_DEV1_ID,
 					  IOMMUFD_OBJ_ANY));
@@ -641,9 +656,8 @@ static void id_stays_reserved_when_a_bind_fails(struct kunit *test)
 		expect_all_reserved(test, r->ictx);
 	}
 	/* One that fails before it has an object */
-	KUNIT_ASSERT_EQ(test, 0, iommufd_handover_bind_begin(r->ictx,
-							     &d->pdev.dev));
-	iommufd_handover_bind_end(r->ictx, NULL);
+	KUNIT_ASSERT_EQ(test, 0, begin(r, d));
+	iommufd_handover_bind_end(r->ictx);
 	expect_all_reserved(test, r->ictx);
 	KUNIT_EXPECT_EQ(test, iommufd_handover_forced_id(r->ictx), 0);
 }
@@ -659,15 +673,13 @@ static void id_stays_reserved_when_its_object_goes_too_soon(struct kunit *test)
 	d = new_device(test, 0);
 	for (int i = 0; i < 2; i++) {
 		KUNIT_ASSERT_EQ(test, 0,
-				iommufd_handover_bind_begin(r->ictx,
-							    &d->pdev.dev));
+				begin(r, d));
 		id = new_ioas(r->ictx);
-		iommufd_handover_bind_end(r->ictx, NULL);
+		iommufd_handover_bind_end(r->ictx);
 		KUNIT_ASSERT_EQ(test, id, WORLD_DEV1_ID);
 		/* While it lives nothing else can get the ID */
 		KUNIT_EXPECT_EQ(test,
-				iommufd_handover_bind_begin(r->ictx,
-							    &d->pdev.dev),
+				begin(r, d),
 				-EBUSY);
 		KUNIT_EXPECT_EQ(test, 0, iommufd_object_remove(r->ictx, NULL,
 							       id, 0));
@@ -780,13 +792,12 @@ static void forced_id_goes_to_the_task_that_binds(struct kunit *test)
 	d = new_device(test, 0);
 	t.ictx = r->ictx;
 	init_completion(&t.done);
-	KUNIT_ASSERT_EQ(test, 0, iommufd_handover_bind_begin(r->ictx,
-							     &d->pdev.dev));
+	KUNIT_ASSERT_EQ(test, 0, begin(r, d));
 	task = kthread_run(allocate, &t, "iho-kunit");
 	if (!IS_ERR(task))
 		wait_for_completion(&t.done);
 	id = new_ioas(r->ictx);
-	iommufd_handover_bind_end(r->ictx, NULL);
+	iommufd_handover_bind_end(r->ictx);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	KUNIT_EXPECT_EQ(test, t.id, 2);
 	KUNIT_EXPECT_EQ(test, id, WORLD_DEV1_ID);
@@ -799,18 +810,17 @@ static void abandoned_ids_are_free(struct kunit *test)
 	struct fake_device *d;
 	int id;
 
-	kunit_activate_static_stub(test, iho_in_free_tree, give_back);
+	kunit_activate_static_stub(test, handover_in_free_tree, give_back);
 	must_retrieve(test, r);
 	d = new_device(test, 0);
 	/* In use when it is abandoned: it stays what it is */
-	KUNIT_ASSERT_EQ(test, 0, iommufd_handover_bind_begin(r->ictx,
-							     &d->pdev.dev));
+	KUNIT_ASSERT_EQ(test, 0, begin(r, d));
 	id = new_ioas(r->ictx);
-	iommufd_handover_bind_end(r->ictx, NULL);
+	iommufd_handover_bind_end(r->ictx);
 	KUNIT_ASSERT_EQ(test, id, WORLD_DEV1_ID);
 
-	iho_replay_abandon(r->ictx->handover.replay);
-	KUNIT_EXPECT_FALSE(test, iommufd_handover_pending(r->ictx));
+	handover_replay_abandon(r->ictx->handover.replay);
+	KUNIT_EXPECT_FALSE(test, iommufd_handover_pending(&r->ictx->handover));
 	KUNIT_EXPECT_EQ(test, r->given_back, 2);
 	KUNIT_EXPECT_FALSE(test, is_taken(r->ictx, WORLD_DEV2_ID));
 	KUNIT_EXPECT_FALSE(test, is_taken(r->ictx, WORLD_HWPT1_ID));
@@ -825,10 +835,10 @@ static void abandoned_ids_are_free(struct kunit *test)
 	unbind(idev);
 }
 
-/* A task that may have to wait for the replay's lock. */
+/* A bind that has to wait for another one. */
 struct waiter {
 	struct replay *r;
-	struct fake_device *d;		/* bound; NULL: give all up */
+	struct fake_device *d;
 	u32 forced;
 	int rc;
 	struct completion done;
@@ -838,15 +848,10 @@ static int wait_for_lock(void *data)
 {
 	struct waiter *w = data;
 
-	if (w->d) {
-		w->rc = iommufd_handover_bind_begin(w->r->ictx,
-						    &w->d->pdev.dev);
-		w->forced = iommufd_handover_forced_id(w->r->ictx);
-		if (!w->rc)
-			iommufd_handover_bind_end(w->r->ictx, NULL);
-	} else {
-		iho_replay_abandon(w->r->ictx->handover.replay);
-	}
+	w->rc = begin(w->r, w->d);
+	w->forced = iommufd_handover_forced_id(w->r->ictx);
+	if (!w->rc)
+		iommufd_handover_bind_end(w->r->ictx);
 	complete(&w->done);
 	return 0;
 }
@@ -857,7 +862,7 @@ static bool start_and_see_it_wait(struct waiter *w)
 	bool waits = false;
 
 	init_completion(&w->done);
-	task = kthread_create(wait_for_lock, w, "iho-kunit");
+	task = kthread_create(wait_for_lock, w, "handover-kunit");
 	if (IS_ERR(task)) {
 		complete(&w->done);
 		return false;
@@ -872,32 +877,64 @@ static bool start_and_see_it_wait(struct waiter *w)
 	return waits;
 }
 
-/* Who waits for the lock gets it in turn: the one that gives up comes first. */
+/* What abandon does can come between the lock's two owners. */
 static void bind_that_waited_forces_no_id_that_was_given_up(struct kunit *test)
 {
 	struct replay *r = test->priv;
-	struct waiter gives_up = { .r = r }, binds = { .r = r };
+	struct waiter binds = { .r = r };
 	struct fake_device *first;
-	bool waited[2];
+	bool waited;
 
-	kunit_activate_static_stub(test, iho_in_free_tree, give_back);
+	kunit_activate_static_stub(test, handover_in_free_tree, give_back);
 	must_retrieve(test, r);
 	first = new_device(test, 0);
 	binds.d = new_device(test, 1);
-	KUNIT_ASSERT_EQ(test, 0, iommufd_handover_bind_begin(r->ictx,
-							     &first->pdev.dev));
+	KUNIT_ASSERT_EQ(test, 0, begin(r, first));
 	KUNIT_EXPECT_EQ(test, iommufd_handover_forced_id(r->ictx),
 			WORLD_DEV1_ID);
-	waited[0] = start_and_see_it_wait(&gives_up);
-	waited[1] = start_and_see_it_wait(&binds);
-	iommufd_handover_bind_end(r->ictx, NULL);
-	wait_for_completion(&gives_up.done);
+	waited = start_and_see_it_wait(&binds);
+	WRITE_ONCE(r->ictx->handover.pending, 0);
+	iommufd_handover_bind_end(r->ictx);
 	wait_for_completion(&binds.done);
-	KUNIT_ASSERT_TRUE(test, waited[0] && waited[1]);
-	KUNIT_EXPECT_FALSE(test, iommufd_handover_pending(r->ictx));
+	KUNIT_ASSERT_TRUE(test, waited);
 	KUNIT_EXPECT_EQ(test, binds.rc, 0);
 	KUNIT_EXPECT_EQ(test, binds.forced, 0);
+}
+
+/* A bind may wait for user space while it fills a page table. */
+static void abandon_waits_for_no_bind(struct kunit *test)
+{
+	struct replay *r = test->priv;
+	struct fake_device *d;
+
+	kunit_activate_static_stub(test, handover_in_free_tree, give_back);
+	must_retrieve(test, r);
+	d = new_device(test, 0);
+	KUNIT_ASSERT_EQ(test, 0, begin(r, d));
+	KUNIT_EXPECT_EQ(test, handover_in_abandon(), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(&r->ictx->handover));
+	KUNIT_EXPECT_TRUE(test, is_taken(r->ictx, WORLD_DEV2_ID));
+	KUNIT_EXPECT_EQ(test, r->given_back, 0);
+	iommufd_handover_bind_end(r->ictx);
+	KUNIT_EXPECT_TRUE(test,
+			  handover_replay_abandon(r->ictx->handover.replay));
+	KUNIT_EXPECT_FALSE(test, iommufd_handover_pending(&r->ictx->handover));
 	KUNIT_EXPECT_FALSE(test, is_taken(r->ictx, WORLD_DEV2_ID));
+}
+
+static void device_of_a_group_takes_no_id_that_is_waited_for(struct kunit *test)
+{
+	struct replay *r = test->priv;
+	struct fake_device *d;
+
+	must_retrieve(test, r);
+	d = new_device(test, 0);
+	/* A VFIO group: nobody announced that its own file is used */
+	KUNIT_ASSERT_EQ(test, 0, iommufd_handover_bind_begin(r->ictx,
+							     &d->pdev.dev));
+	KUNIT_EXPECT_EQ(test, iommufd_handover_forced_id(r->ictx), 0);
+	iommufd_handover_bind_end(r->ictx);
+	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(&r->ictx->handover));
 }
 
 static struct kunit_case ids_cases[] = {
@@ -912,6 +949,8 @@ static struct kunit_case ids_cases[] = {
 	KUNIT_CASE(forced_id_goes_to_the_task_that_binds),
 	KUNIT_CASE(abandoned_ids_are_free),
 	KUNIT_CASE(bind_that_waited_forces_no_id_that_was_given_up),
+	KUNIT_CASE(abandon_waits_for_no_bind),
+	KUNIT_CASE(device_of_a_group_takes_no_id_that_is_waited_for),
 	{}
 };
 
@@ -1211,11 +1250,11 @@ static struct kunit_suite share_suite = {
 /* The attempt failed, and nothing is left of it. */
 static void expect_unwound(struct kunit *test, const struct replay *r)
 {
-	struct iho_in_stats stats;
+	struct handover_in_stats stats;
 
 	KUNIT_EXPECT_NULL(test, r->args.file);
 	expect_nothing_left(test, r);
-	iho_in_stats(&stats);
+	handover_in_stats(&stats);
 	KUNIT_EXPECT_EQ(test, stats.retrieved, 0);
 	/* What LUO gave back stays pinned until the handover is finished */
 	KUNIT_EXPECT_EQ(test, stats.pages_pinned, MEMFD_PAGES);
@@ -1253,7 +1292,7 @@ static void replay_fails_at(struct kunit *test, bool applied)
 {
 	struct replay *r = test->priv;
 
-	kunit_activate_static_stub(test, iho_apply_step, apply_or_fail);
+	kunit_activate_static_stub(test, handover_apply_step, apply_or_fail);
 	hand_over(test, r);
 	r->fail_record = (uintptr_t)test->param_value - 1;
 	r->fail_applied = applied;
@@ -1300,7 +1339,7 @@ static void replay_without_a_memfd_leaves_nothing(struct kunit *test)
 	r->fail_err = c->err;
 	KUNIT_EXPECT_EQ(test, retrieve_flush(r), c->err);
 	KUNIT_EXPECT_EQ(test, r->asked, c->ask);
-	KUNIT_EXPECT_EQ(test, iho_luo_may_retry(c->err), c->may_retry);
+	KUNIT_EXPECT_EQ(test, handover_may_retry(c->err), c->may_retry);
 	expect_unwound(test, r);
 	expect_retry_succeeds(test, r);
 }
@@ -1323,7 +1362,7 @@ static void replay_without_capability_leaves_nothing(struct kunit *test)
 	hand_over(test, r);
 	KUNIT_EXPECT_EQ(test, retrieve_as(r, cred), -EPERM);
 	flush_delayed_fput();
-	KUNIT_EXPECT_TRUE(test, iho_luo_may_retry(-EPERM));
+	KUNIT_EXPECT_TRUE(test, handover_may_retry(-EPERM));
 	expect_unwound(test, r);
 	expect_retry_succeeds(test, r);
 }
@@ -1357,22 +1396,22 @@ static void memfd_of_another_size_is_not_replayed(struct kunit *test)
 
 struct answer {
 	const char *desc;
-	enum iho_in_state state;
+	enum handover_in_state state;
 	const char *session;
 	u64 token;
 	int rc;
 };
 
 static const struct answer answers[] = {
-	{ "no image", IHO_IN_NONE, WORLD_SESSION, WORLD_TOKEN, -ENODATA },
-	{ "refused image", IHO_IN_REFUSED, WORLD_SESSION, WORLD_TOKEN,
+	{ "no image", HANDOVER_IN_NONE, WORLD_SESSION, WORLD_TOKEN, -ENODATA },
+	{ "refused image", HANDOVER_IN_REFUSED, WORLD_SESSION, WORLD_TOKEN,
 	  -EBADMSG },
-	{ "ignored image", IHO_IN_OFF, WORLD_SESSION, WORLD_TOKEN,
+	{ "ignored image", HANDOVER_IN_OFF, WORLD_SESSION, WORLD_TOKEN,
 	  -EOPNOTSUPP },
-	{ "another token", IHO_IN_ACCEPTED, WORLD_SESSION, WORLD_TOKEN + 1,
+	{ "another token", HANDOVER_IN_ACCEPTED, WORLD_SESSION, WORLD_TOKEN + 1,
 	  -ENODATA },
-	{ "another session", IHO_IN_ACCEPTED, "kuni", WORLD_TOKEN, -ENODATA },
-	{ "nothing wrong", IHO_IN_ACCEPTED, WORLD_SESSION, WORLD_TOKEN, 0 },
+	{ "another session", HANDOVER_IN_ACCEPTED, "kuni", WORLD_TOKEN, -ENODATA },
+	{ "nothing wrong", HANDOVER_IN_ACCEPTED, WORLD_SESSION, WORLD_TOKEN, 0 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(answer, answers, desc);
@@ -1383,12 +1422,13 @@ static void retrieve_says_why_nothing_comes_back(struct kunit *test)
 	struct replay *r = test->priv;
 
 	hand_over(test, r);
-	iho_in.state = c->state;
+	handover_in.state = c->state;
 	strscpy(r->session.name, c->session);
 	r->args.session = &r->session;
 	r->args.token = c->token;
-	KUNIT_EXPECT_EQ(test, iho_luo_retrieve(&r->args), c->rc);
-	iho_in.state = IHO_IN_ACCEPTED;
+	KUNIT_EXPECT_EQ(test, handover_retrieve(&r->args), c->rc);
+	handover_in.state = HANDOVER_IN_ACCEPTED;
+	atomic_set(&handover_in.unfinished, handover_in.image.contexts);
 	close_iommufd(r);
 	expect_nothing_left(test, r);
 }
@@ -1597,9 +1637,9 @@ static struct behind *new_behind(struct kunit *test)
 	struct replay *r = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, b);
-	kunit_activate_static_stub(test, iho_in_table, read_inherited);
-	kunit_activate_static_stub(test, iho_in_free_tree, give_back);
-	kunit_activate_static_stub(test, iho_vtd_table, fake_table);
+	kunit_activate_static_stub(test, handover_in_table, read_inherited);
+	kunit_activate_static_stub(test, handover_in_free_tree, give_back);
+	kunit_activate_static_stub(test, handover_vtd_table, fake_table);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_old, b));
 	for (int i = 0; i < 2; i++) {
 		struct iho_table *table = &r->w->table[i];
@@ -1678,7 +1718,7 @@ static void expect_hwpt(struct kunit *test, struct replay *r, u32 id, u32 ioas,
 /* Nothing of this device came back, everything of it is still waited for. */
 static void expect_still_pending(struct kunit *test, struct replay *r)
 {
-	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(r->ictx));
+	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(&r->ictx->handover));
 	KUNIT_EXPECT_EQ(test, r->given_back, 0);
 	KUNIT_EXPECT_EQ(test, count_objects(r->ictx), 2);
 	expect_all_reserved(test, r->ictx);
@@ -1690,7 +1730,7 @@ static void devices_come_back_with_their_hwpts(struct kunit *test)
 	const struct charge_case *c = test->param_value;
 	struct replay *r = test->priv;
 	struct behind *b = new_behind(test);
-	struct iho_in_stats stats;
+	struct handover_in_stats stats;
 
 	KUNIT_ASSERT_EQ(test, 0, retrieve_charged(test, r, c->charge));
 	expect_pinned(test, r, c->charge, 0);
@@ -1701,7 +1741,7 @@ static void devices_come_back_with_their_hwpts(struct kunit *test)
 	expect_hwpt(test, r, WORLD_HWPT1_ID, WORLD_IOAS1_ID, true);
 	expect_pinned(test, r, c->charge, IOAS1_PAGES);
 	KUNIT_EXPECT_EQ(test, r->given_back, 1);
-	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(r->ictx));
+	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(&r->ictx->handover));
 	KUNIT_EXPECT_TRUE(test, is_reserved(r->ictx, WORLD_HWPT2_ID));
 
 	must_replay(test, r, b, 1);
@@ -1710,10 +1750,10 @@ static void devices_come_back_with_their_hwpts(struct kunit *test)
 	expect_hwpt(test, r, WORLD_HWPT2_ID, WORLD_IOAS2_ID, false);
 	expect_pinned(test, r, c->charge, BOTH_PAGES);
 	KUNIT_EXPECT_EQ(test, r->given_back, 2);
-	KUNIT_EXPECT_FALSE(test, iommufd_handover_pending(r->ictx));
+	KUNIT_EXPECT_FALSE(test, iommufd_handover_pending(&r->ictx->handover));
 	KUNIT_EXPECT_FALSE(test, is_taken(r->ictx, WORLD_DEV1_ID));
 
-	iho_in_stats(&stats);
+	handover_in_stats(&stats);
 	KUNIT_EXPECT_EQ(test, stats.tables_compared, 2);
 	KUNIT_EXPECT_EQ(test, stats.tables_equal, 2);
 	KUNIT_EXPECT_GE(test, stats.runs_compared, 4);
@@ -1758,7 +1798,7 @@ static void device_stays_away_when_its_tree_differs(struct kunit *test)
 	struct replay *r = test->priv;
 	struct behind *b = new_behind(test);
 	struct iommufd_device *idev;
-	struct iho_in_stats stats;
+	struct handover_in_stats stats;
 	phys_addr_t pa;
 	int prot;
 
@@ -1771,7 +1811,7 @@ static void device_stays_away_when_its_tree_differs(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, b->attached, 0);
 		expect_still_pending(test, r);
 	}
-	iho_in_stats(&stats);
+	handover_in_stats(&stats);
 	KUNIT_EXPECT_EQ(test, stats.tables_compared, 2);
 	KUNIT_EXPECT_EQ(test, stats.tables_equal, 0);
 
@@ -1971,16 +2011,16 @@ KUNIT_ARRAY_PARAM_DESC(kind, kinds, desc);
 static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
 {
 	const struct kind *k = test->param_value;
-	struct iho_out_ctx ctx = { .token = 7 };
+	struct handover_ctx ctx = { .token = 7 };
 	struct replay *r = test->priv;
 	char said[512] = "";
-	struct iho_live live;
+	struct handover_live live;
 	LIST_HEAD(contexts);
 	int made, rc;
 
-	kunit_activate_static_stub(test, iho_in_free_tree, give_back);
+	kunit_activate_static_stub(test, handover_in_free_tree, give_back);
 	must_retrieve(test, r);
-	iho_replay_abandon(r->ictx->handover.replay);
+	handover_replay_abandon(r->ictx->handover.replay);
 	INIT_LIST_HEAD(&r->session.file_set.files_list);
 	ctx.ictx = r->ictx;
 	ctx.session = &r->session;
@@ -1989,13 +2029,13 @@ static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
 	made = k->make(r->ictx);
 	while (!liveupdate_trylock())
 		msleep(20);
-	mutex_lock(&iho_mutex);
-	rc = iho_contexts_lock(&contexts);
+	mutex_lock(&handover_out.lock);
+	rc = handover_contexts_lock(&contexts);
 	if (!rc)
-		rc = iho_live_take(&contexts, 1, &live);
-	strscpy(said, iho_last_refusal());
-	iho_contexts_unlock(&contexts);
-	mutex_unlock(&iho_mutex);
+		rc = handover_live_take(&contexts, 1, &live);
+	handover_last_refusal(said, sizeof(said));
+	handover_contexts_unlock(&contexts);
+	mutex_unlock(&handover_out.lock);
 	liveupdate_unlock();
 	INIT_LIST_HEAD(&r->ictx->sw_msi_list);
 

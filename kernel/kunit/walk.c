@@ -10,7 +10,7 @@
 #include <linux/prandom.h>
 #include <linux/sizes.h>
 
-#include "handover-private.h"
+#include "handover.h"
 
 /* VT-d 9.8, second-stage entries */
 #define SS_R		BIT_ULL(0)
@@ -514,7 +514,7 @@ static void walk_reads_no_table_that_was_not_preserved(struct kunit *test)
 	map(test, t, 0, 0x1000, 0, SS_RW);
 	walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 1);
-	t->pt.table = iho_in_table;
+	t->pt.table = handover_in_table;
 	walk(test, t, &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, -IHO_ERR_TABLE_PA);
 	/* Nor what is no memory at all */

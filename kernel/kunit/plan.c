@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/mm.h>
 
-#include "handover-kunit.h"
+#include "fixture.h"
 
 /* ---- planning ---------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
-#include "handover-kunit.h"
+#include "fixture.h"
 
 static struct world_rec *add(struct world *w, u32 kind, u32 payload_len,
 			     u32 inline_len)

@@ -6,7 +6,7 @@
 
 #include "iommu.h"
 #include "../iommu-priv.h"
-#include "../handover/handover-private.h"
+#include "../handover/drivers.h"
 
 static struct intel_iommu *dev_to_unit(struct device *dev)
 {
@@ -18,7 +18,7 @@ static struct intel_iommu *dev_to_unit(struct device *dev)
 	return info ? info->iommu : NULL;
 }
 
-int iho_vtd_unit(struct device *dev, struct iho_unit *unit)
+int handover_vtd_unit(struct device *dev, struct iho_unit *unit)
 {
 	struct intel_iommu *iommu = dev_to_unit(dev);
 
@@ -37,8 +37,8 @@ int iho_vtd_unit(struct device *dev, struct iho_unit *unit)
 	return 0;
 }
 
-int iho_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
-		      u32 *domain_id)
+int handover_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
+			   u32 *domain_id)
 {
 	struct intel_iommu *iommu = dev_to_unit(dev);
 	struct iommu_domain_info *info;
@@ -52,11 +52,11 @@ int iho_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
 	return 0;
 }
 
-int iho_vtd_table(struct iommu_domain *domain, struct iho_table *table)
+int handover_vtd_table(struct iommu_domain *domain, struct iho_table *table)
 {
 	struct pt_iommu_vtdss_hw_info info;
 
-	KUNIT_STATIC_STUB_REDIRECT(iho_vtd_table, domain, table);
+	KUNIT_STATIC_STUB_REDIRECT(handover_vtd_table, domain, table);
 	if (domain->owner != &intel_iommu_ops)
 		return -ENODEV;
 	/* First stage tables have another format, for which there is no walker */
@@ -70,7 +70,7 @@ int iho_vtd_table(struct iommu_domain *domain, struct iho_table *table)
 	return 0;
 }
 
-bool iho_vtd_dirty_tracking(struct iommu_domain *domain)
+bool handover_vtd_dirty_tracking(struct iommu_domain *domain)
 {
 	return domain->ops == &intel_ss_paging_domain_ops &&
 	       to_dmar_domain(domain)->dirty_tracking;

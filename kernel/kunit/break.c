@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU handover: hooks that break a handover on purpose.
+ * IOMMU handover: files that break a handover on purpose.
  *
  * debugfs iommu_handover/alter_leaf takes "TABLE IOVA": in the inherited page
  * table TABLE (its index in the image), make the leaf of IOVA point to another
@@ -22,8 +22,9 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "../iommufd/iommufd_private.h"
-#include "handover-private.h"
+#include "drivers.h"
+#include "incoming.h"
+#include "outgoing.h"
 
 /* VT-d 9.8: bit 7 makes an entry above the lowest level a leaf */
 #define PAGE_SIZE_BIT	BIT_ULL(7)
@@ -68,12 +69,13 @@ static int get_words(const char __user *ubuf, size_t len, char *buf,
 static ssize_t alter_leaf_write(struct file *file, const char __user *ubuf,
 				size_t len, loff_t *pos)
 {
+	struct iho_context context;
 	struct iho_table table;
 	unsigned int shift;
+	u32 index, taken;
 	char buf[64];
 	u64 *entry;
 	u64 iova;
-	u32 index;
 	int rc;
 
 	rc = get_words(ubuf, len, buf, sizeof(buf));
@@ -81,15 +83,19 @@ static ssize_t alter_leaf_write(struct file *file, const char __user *ubuf,
 		return rc;
 	if (sscanf(buf, "%u %lli", &index, &iova) != 2)
 		return -EINVAL;
-	guard(rwsem_read)(&iho_in_rwsem);
-	if (!iho_in_unfinished() ||
-	    iho_get_table(&iho_in.image, index, &table))
+	if (!handover_in_unfinished() ||
+	    iho_get_table(&handover_in.image, index, &table) ||
+	    iho_get_context(&handover_in.image, table.context, &context) ||
+	    handover_in_take(context.session, context.token, &taken, &context))
 		return -ENOENT;
-	entry = find_entry(&table, iova, iho_in_table, &shift);
-	if (!entry || !*entry)
-		return -ENOENT;
-	*entry ^= BIT_ULL(shift);
-	return len;
+	rc = -ENOENT;
+	entry = find_entry(&table, iova, handover_in_table, &shift);
+	if (entry && *entry) {
+		*entry ^= BIT_ULL(shift);
+		rc = len;
+	}
+	handover_in_put(taken);
+	return rc;
 }
 
 static const struct file_operations alter_leaf_fops = {
@@ -97,9 +103,9 @@ static const struct file_operations alter_leaf_fops = {
 	.write = alter_leaf_write,
 };
 
-static u64 altered;		/* under iho_mutex */
+static u64 altered;		/* under handover_out.lock */
 
-static int alter_live(struct iho_out_ctx *ctx, u32 hwpt_id, u64 iova, u64 mask)
+static int alter_live(struct handover_ctx *ctx, u32 hwpt_id, u64 iova, u64 mask)
 {
 	struct iho_table table = {};
 	struct iommufd_object *obj;
@@ -110,9 +116,9 @@ static int alter_live(struct iho_out_ctx *ctx, u32 hwpt_id, u64 iova, u64 mask)
 	obj = iommufd_get_object(ctx->ictx, hwpt_id, IOMMUFD_OBJ_HWPT_PAGING);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	if (!iho_vtd_table(container_of(obj, struct iommufd_hwpt_paging,
-					common.obj)->common.domain, &table)) {
-		entry = find_entry(&table, iova, iho_live_table, &shift);
+	if (!handover_vtd_table(container_of(obj, struct iommufd_hwpt_paging,
+					     common.obj)->common.domain, &table)) {
+		entry = find_entry(&table, iova, handover_live_table, &shift);
 		if (entry) {
 			altered = *entry;
 			*entry ^= mask;
@@ -126,7 +132,7 @@ static int alter_live(struct iho_out_ctx *ctx, u32 hwpt_id, u64 iova, u64 mask)
 static ssize_t alter_live_write(struct file *file, const char __user *ubuf,
 				size_t len, loff_t *pos)
 {
-	struct iho_out_ctx *ctx;
+	struct handover_ctx *ctx;
 	u64 token, iova, mask;
 	char buf[128];
 	u32 hwpt;
@@ -137,8 +143,8 @@ static ssize_t alter_live_write(struct file *file, const char __user *ubuf,
 		return rc;
 	if (sscanf(buf, "%lli %u %lli %lli", &token, &hwpt, &iova, &mask) != 4)
 		return -EINVAL;
-	guard(mutex)(&iho_mutex);
-	list_for_each_entry(ctx, &iho_contexts, list) {
+	guard(mutex)(&handover_out.lock);
+	list_for_each_entry(ctx, &handover_out.contexts, list) {
 		if (ctx->token != token)
 			continue;
 		rc = alter_live(ctx, hwpt, iova, mask);
@@ -153,7 +159,7 @@ static ssize_t alter_live_read(struct file *file, char __user *ubuf,
 	char text[24];
 	int n;
 
-	scoped_guard(mutex, &iho_mutex)
+	scoped_guard(mutex, &handover_out.lock)
 		n = scnprintf(text, sizeof(text), "%#llx\n", altered);
 	return simple_read_from_buffer(ubuf, len, pos, text, n);
 }
@@ -228,11 +234,13 @@ static const struct file_operations break_fops = {
 	.write = break_write,
 };
 
-void iho_test_init(void)
+static int __init handover_break_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("iommu_handover", NULL);
 
 	debugfs_create_file("alter_leaf", 0200, dir, NULL, &alter_leaf_fops);
 	debugfs_create_file("alter_live", 0600, dir, NULL, &alter_live_fops);
 	debugfs_create_file("break", 0200, dir, NULL, &break_fops);
+	return 0;
 }
+device_initcall(handover_break_init);

@@ -6,7 +6,7 @@
 #ifndef __IOMMU_HANDOVER_KUNIT_H
 #define __IOMMU_HANDOVER_KUNIT_H
 
-#include "handover-private.h"
+#include "lib/iho.h"
 
 struct kunit;
 

@@ -12,9 +12,9 @@
 #include <linux/memblock.h>
 #include <linux/string.h>
 
-#include "handover-private.h"
+#include "incoming.h"
 
-struct iho_incoming iho_in;
+struct handover_incoming handover_in;
 
 static bool handover_off __initdata;
 
@@ -38,10 +38,10 @@ static __printf(1, 2) void __init refuse(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vscnprintf(iho_in.reason, sizeof(iho_in.reason), fmt, args);
+	vscnprintf(handover_in.reason, sizeof(handover_in.reason), fmt, args);
 	va_end(args);
-	iho_in.state = IHO_IN_REFUSED;
-	pr_err("image refused: %s\n", iho_in.reason);
+	handover_in.state = HANDOVER_IN_REFUSED;
+	pr_err("image refused: %s\n", handover_in.reason);
 }
 
 static void __init refuse_at(const char *what, int rc,
@@ -71,32 +71,33 @@ void __init iommu_handover_early_parse(void)
 	if (rc || size != PAGE_SIZE || !PAGE_ALIGNED(pa) ||
 	    !memblock_is_region_memory(pa, PAGE_SIZE))
 		return refuse("the KHO entry does not name an envelope");
-	iho_in.envelope_pa = pa;
+	handover_in.envelope_pa = pa;
 	if (handover_off) {
-		iho_in.state = IHO_IN_OFF;
+		handover_in.state = HANDOVER_IN_OFF;
 		pr_info("image ignored: iommu_handover=off\n");
 		return;
 	}
-	rc = iho_envelope_open(phys_to_virt(pa), iho_in.pa, iho_in.len,
-			       &iho_in.extents, digest, &where);
+	rc = iho_envelope_open(phys_to_virt(pa), handover_in.pa, handover_in.len,
+			       &handover_in.extents, digest, &where);
 	if (rc)
 		return refuse_at("envelope", rc, &where);
-	for (u32 i = 0; i < iho_in.extents; i++) {
-		if (!memblock_is_region_memory(iho_in.pa[i], iho_in.len[i]))
+	for (u32 i = 0; i < handover_in.extents; i++) {
+		if (!memblock_is_region_memory(handover_in.pa[i], handover_in.len[i]))
 			return refuse("extent %u at %#llx is not in memory", i,
-				      iho_in.pa[i]);
-		seg[i].ptr = phys_to_virt(iho_in.pa[i]);
-		seg[i].len = iho_in.len[i];
+				      handover_in.pa[i]);
+		seg[i].ptr = phys_to_virt(handover_in.pa[i]);
+		seg[i].len = handover_in.len[i];
 	}
-	rc = iho_image_open(seg, iho_in.extents, &iho_in.image, &where);
+	rc = iho_image_open(seg, handover_in.extents, &handover_in.image, &where);
 	if (rc)
 		return refuse_at("image", rc, &where);
-	if (memcmp(digest, iho_in.image.digest, sizeof(digest)))
+	if (memcmp(digest, handover_in.image.digest, sizeof(digest)))
 		return refuse("the envelope belongs to another image");
-	iho_in.state = IHO_IN_ACCEPTED;
+	handover_in.state = HANDOVER_IN_ACCEPTED;
+	atomic_set(&handover_in.unfinished, handover_in.image.contexts);
 	pr_info("image accepted: from %s, generation %llu, %llu bytes, %u contexts, %u memories, %u devices, %u page tables\n",
-		iho_in.image.release, iho_in.image.generation,
-		iho_in.image.total_len, iho_in.image.contexts,
-		iho_in.image.memories, iho_in.image.devices,
-		iho_in.image.tables);
+		handover_in.image.release, handover_in.image.generation,
+		handover_in.image.total_len, handover_in.image.contexts,
+		handover_in.image.memories, handover_in.image.devices,
+		handover_in.image.tables);
 }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover: brackets round the calls that change a context.
+ *
+ * A snapshot must see no call half done, and a seal must refuse those that
+ * would change what is sealed. A change to a preserved context moves the
+ * generation, by which SEAL knows that a snapshot is out of date.
+ */
+#include <linux/iommu-handover.h>
+#include <linux/vfio.h>
+
+#include "../iommufd/iommufd_private.h"
+#include "handover.h"
+
+static atomic64_t generation = ATOMIC64_INIT(1);
+
+u64 handover_generation(void)
+{
+	return atomic64_read(&generation);
+}
+
+void handover_generation_move(void)
+{
+	atomic64_inc(&generation);
+}
+
+int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
+{
+	int rc = iommufd_handover_change_begin(&ictx->handover);
+
+	if (!rc)
+		WRITE_ONCE(ictx->handover.compat, true);
+	return rc;
+}
+
+void iommufd_handover_hold(struct iommufd_ctx *ictx)
+{
+	iommufd_ctx_get(ictx);
+	down_read(&ictx->handover.lock);
+}
+
+void iommufd_handover_let_go(struct iommufd_ctx *ictx)
+{
+	iommufd_handover_change_end(&ictx->handover);
+	iommufd_ctx_put(ictx);
+}
+
+static bool ioctl_changes(unsigned int cmd, const void *arg)
+{
+	switch (cmd) {
+	case IOMMU_GET_HW_INFO:
+	case IOMMU_HWPT_GET_DIRTY_BITMAP:
+	case IOMMU_HWPT_INVALIDATE:
+	case IOMMU_IOAS_CHANGE_PROCESS:
+	case IOMMU_IOAS_IOVA_RANGES:
+	case IOMMU_IOAS_NOIOMMU_GET_PA:
+		return false;
+	case IOMMU_OPTION:
+		return ((const struct iommu_option *)arg)->op !=
+		       IOMMU_OPTION_OP_GET;
+	case IOMMU_VFIO_IOAS:
+		return ((const struct iommu_vfio_ioas *)arg)->op !=
+		       IOMMU_VFIO_IOAS_GET;
+	default:
+		return true;
+	}
+}
+
+/*
+ * The mock's device goes with an object of its own, and the mock takes the lock
+ * of a driver for it, which is outside of ours: it calls back in under it.
+ */
+static bool destroys_mock(struct iommufd_ctx_handover *h, unsigned int cmd,
+			  const void *arg)
+{
+	bool mock = false;
+
+#ifdef CONFIG_IOMMUFD_TEST
+	struct iommufd_ctx *ictx = container_of(h, struct iommufd_ctx, handover);
+	struct iommufd_object *obj;
+
+	if (cmd != IOMMU_DESTROY)
+		return false;
+	xa_lock(&ictx->objects);
+	obj = xa_load(&ictx->objects, ((const struct iommu_destroy *)arg)->id);
+	mock = obj && obj->type == IOMMUFD_OBJ_SELFTEST;
+	xa_unlock(&ictx->objects);
+#endif
+	return mock;
+}
+
+int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
+				 unsigned int cmd, const void *arg,
+				 bool *locked)
+{
+	int rc;
+
+	*locked = false;
+	/* The mock's call comes back in through the drivers' interface */
+	if (_IOC_NR(cmd) > IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA ||
+	    destroys_mock(h, cmd, arg))
+		return READ_ONCE(h->sealed) ? -EBUSY : 0;
+	if (!ioctl_changes(cmd, arg))
+		return 0;
+	rc = iommufd_handover_change_begin(h);
+	*locked = !rc;
+	return rc;
+}
+
+long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+				 unsigned long arg)
+{
+	long rc;
+
+	switch (cmd) {
+	case VFIO_IOMMU_MAP_DMA:
+	case VFIO_IOMMU_UNMAP_DMA:
+	case VFIO_SET_IOMMU:
+		rc = iommufd_handover_compat_begin(ictx);
+		if (rc)
+			return rc;
+		rc = iommufd_vfio_ioctl(ictx, cmd, arg);
+		iommufd_handover_change_end(&ictx->handover);
+		return rc;
+	default:
+		return iommufd_vfio_ioctl(ictx, cmd, arg);
+	}
+}
+
+void iommufd_handover_device_init(struct iommufd_device *idev)
+{
+	static atomic64_t serial;
+
+	idev->handover.serial = atomic64_inc_return(&serial);
+}
+
+int iommufd_handover_device_sealed(struct iommufd_device *idev)
+{
+	return READ_ONCE(idev->ictx->handover.sealed) ? -EBUSY : 0;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_sealed, "IOMMUFD");
+
+void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
+				  struct iommufd_device *idev, u32 flags)
+{
+	hwpt->handover.flags = flags;
+	hwpt->handover.dev_id = idev->obj.id;
+	hwpt->handover.dev_serial = idev->handover.serial;
+}
+
+void iommufd_handover_dirty_tracking(struct iommufd_hwpt_paging *hwpt,
+				     bool enable)
+{
+	WRITE_ONCE(hwpt->handover.dirty_tracking, enable);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IOMMU handover, incoming side: what its files and the interface share.
+ */
+#ifndef __IOMMU_HANDOVER_INCOMING_H
+#define __IOMMU_HANDOVER_INCOMING_H
+
+#include <linux/atomic.h>
+#include <linux/liveupdate.h>
+
+#include "handover.h"
+
+struct apply;
+struct file;
+struct iommufd_ctx;
+struct iommufd_replay;
+
+/**
+ * enum handover_in_state - what became of the last kernel's image
+ * @HANDOVER_IN_NONE: there was none
+ * @HANDOVER_IN_ACCEPTED: accepted
+ * @HANDOVER_IN_REFUSED: refused as a whole
+ * @HANDOVER_IN_OFF: ignored, iommu_handover=off
+ */
+enum handover_in_state {
+	HANDOVER_IN_NONE,
+	HANDOVER_IN_ACCEPTED,
+	HANDOVER_IN_REFUSED,
+	HANDOVER_IN_OFF,
+};
+
+/**
+ * struct handover_incoming - the image of the last kernel
+ * @state: set once, early
+ * @reason: why it was refused, "" otherwise
+ * @image: when accepted
+ * @unfinished: contexts of it that are not finished
+ * @pa: physical address of each extent of it
+ * @len: bytes of each
+ * @extents: how many
+ * @envelope_pa: its page
+ */
+struct handover_incoming {
+	enum handover_in_state state;
+	char reason[160];
+	struct iho_image image;
+	atomic_t unfinished;
+	u64 pa[IHO_MAX_EXTENTS];
+	u64 len[IHO_MAX_EXTENTS];
+	u32 extents;
+	u64 envelope_pa;
+};
+
+extern struct handover_incoming handover_in;
+
+/* How many contexts of the accepted image are not finished. Takes no lock. */
+static inline u32 handover_in_unfinished(void)
+{
+	return atomic_read(&handover_in.unfinished);
+}
+
+/* ---- pins.c ------------------------------------------------------------ */
+
+/**
+ * handover_in_pin() - pin what an accepted image names in a file
+ * @session: name of its session
+ * @token: its token
+ * @file: the file; not consumed
+ *
+ * Its folios stay where they are until the last context of the session is
+ * finished. Does nothing for a file that the image does not name and for one
+ * that is pinned.
+ *
+ * Context: may sleep for long; takes no lock that another session waits for.
+ * Return: 0; -EBADMSG when the file is not as long as the image says, -ENOMEM,
+ * -EINTR, or what memfd_pin_folios() gave.
+ */
+int handover_in_pin(const char *session, u64 token, struct file *file);
+
+/* The last context of a session is finished: unpin its memories. */
+void handover_in_unpin(const char *session);
+
+/* How many pages of 4 KiB are pinned. */
+u64 handover_in_pinned(void);
+
+/* ---- inherited.c -------------------------------------------------------- */
+
+/* Reads an inherited page table. For struct iho_pt::table. */
+const u64 *handover_in_table(void *priv, u64 pa);
+
+/* Give the pages of an inherited tree back to the kernel. */
+void handover_in_free_tree(const struct iho_table *table);
+
+/* Give back all inherited tables of a context that never came back. */
+void handover_in_drop_trees(u32 index);
+
+/* ---- state.c ------------------------------------------------------------ */
+
+/**
+ * handover_in_context() - find a context of the accepted image
+ * @session: name of its session
+ * @token: its token
+ * @index: set
+ * @fact: filled
+ *
+ * Return: 0, -ENODATA when the image names none such or there is no image,
+ * -EBADMSG when the image was refused, -EOPNOTSUPP when it was ignored,
+ * -ENOMEM.
+ */
+int handover_in_context(const char *session, u64 token, u32 *index,
+			struct iho_context *fact);
+
+/**
+ * handover_in_take() - the same, and keep abandon away from the context
+ * @session: as above
+ * @token: as above
+ * @index: as above
+ * @fact: as above
+ *
+ * The image and the context's inherited tables stay until handover_in_put().
+ *
+ * Return: as above, or -EBUSY when it is taken.
+ */
+int handover_in_take(const char *session, u64 token, u32 *index,
+		     struct iho_context *fact);
+void handover_in_put(u32 index);
+
+/* The whole image, contiguous; mapped on first use. NULL when out of memory. */
+const void *handover_in_map(void);
+
+/* Counted for sysfs. */
+void handover_in_device_done(void);
+void handover_in_compared(bool equal, u64 runs);
+
+/* The context is replayed; @replay is what still waits, for abandon. */
+void handover_in_retrieved(u32 index, struct iommufd_replay *replay);
+
+/* The replay is about to be freed, whether it was retrieved or not. */
+void handover_in_clear_replay(u32 index, struct iommufd_replay *replay);
+
+/* The context is finished: drop pins and, after the last, the image. */
+void handover_in_finished(u32 index);
+
+/**
+ * handover_in_abandon() - give up what has not come back
+ *
+ * Devices that are waited for are no longer, contexts that were not retrieved
+ * can no longer be, and what only they need is given back. Memfds are not
+ * touched. Waits for nobody: a context that is just being retrieved, finished
+ * or given a device is left as it is.
+ *
+ * Return: 0; -EBUSY (noted) when one was left, all others are given up;
+ * -ENOMEM with nothing given up.
+ */
+int handover_in_abandon(void);
+
+struct handover_in_stats {
+	u32 contexts;		/* in the image */
+	u32 unfinished;		/* of these */
+	u32 retrieved;
+	u32 devices;
+	u32 devices_pending;
+	u64 records;
+	u32 tables_compared;
+	u32 tables_equal;
+	u64 runs_compared;
+	u64 pages_pinned;
+};
+
+void handover_in_stats(struct handover_in_stats *stats);
+
+/*
+ * KUnit only: forget all that is known of the image in handover_in, so that a
+ * test can put one of its own there and take it away. Nothing of it may be in
+ * use.
+ */
+void handover_in_forget(void);
+void handover_in_forget_pins(void);
+
+/* ---- rebuild.c ----------------------------------------------------------- */
+
+/*
+ * Wait for no more devices; give back the inherited tables of those. Return:
+ * false, with nothing done, when a device is just being bound.
+ */
+bool handover_replay_abandon(struct iommufd_replay *replay);
+
+/* ---- iommufd-kho-restore.c ---------------------------------------------- */
+
+/* Replay one record that needs no device, or note one that waits for it. */
+int handover_apply_step(struct apply *a, const struct iho_step *step);
+
+/* A memfd of the session that the iommufd belongs to. */
+int handover_get_incoming(struct luo_session *session, u64 token,
+			  struct file **filep);
+
+/**
+ * handover_retrieve() - a new iommufd from the records of an old one
+ * @args: LUO's; its file is set
+ *
+ * All or nothing. Runs in the process that retrieves, under its mm, limits and
+ * credentials.
+ *
+ * Return: 0; what handover_in_take() gives; -EBADMSG for records that do not
+ * add up; the errno of the record that cannot be replayed (noted).
+ */
+int handover_retrieve(struct liveupdate_file_op_args *args);
+
+/* Whether handover_retrieve(), having failed so, may be called again. */
+bool handover_may_retry(int err);
+
+#endif

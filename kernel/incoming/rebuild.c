@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, incoming side: records that need a device.
+ *
+ * They wait until it is bound and then run in the order: HWPTs (filled,
+ * compared with the inherited page table), attach. All or nothing. IDs of what
+ * waits are reserved in the context.
+ */
+#include <kunit/static_stub.h>
+#include <linux/iommu-handover.h>
+#include <linux/pci.h>
+
+#include "../iommufd/io_pagetable.h"
+#include "drivers.h"
+#include "replay.h"
+
+void handover_replay_free(struct iommufd_replay *r)
+{
+	if (!r)
+		return;
+	kvfree(r->device);
+	kvfree(r->hwpt);
+	mutex_destroy(&r->lock);
+	kfree(r);
+}
+
+u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx)
+{
+	struct iommufd_replay *r = ictx->handover.replay;
+
+	return r && READ_ONCE(r->task) == current ? r->forced : 0;
+}
+
+bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_replay *r = ictx->handover.replay;
+	u32 i;
+
+	if (!r || !iommufd_handover_pending(&ictx->handover))
+		return false;
+	for (i = 0; i < r->devices; i++)
+		if (r->device[i].id == id)
+			return !r->device[i].done;
+	for (i = 0; i < r->hwpts; i++)
+		if (r->hwpt[i].id == id)
+			return !r->hwpt[i].done;
+	return false;
+}
+
+static bool same_place(const struct iho_device *fact, struct pci_dev *pdev)
+{
+	return fact->segment == pci_domain_nr(pdev->bus) &&
+	       fact->source_id[0] == pci_dev_id(pdev);
+}
+
+static bool same_identity(const struct iho_device *fact, struct pci_dev *pdev)
+{
+	return fact->vendor_device ==
+		       ((u32)pdev->vendor << 16 | pdev->device) &&
+	       fact->subsystem == ((u32)pdev->subsystem_vendor << 16 |
+				   pdev->subsystem_device) &&
+	       fact->class_revision == (pdev->class << 8 | pdev->revision);
+}
+
+/* The record that waits for @dev, or NULL. */
+static struct replay_device *waited_for(struct iommufd_ctx *ictx,
+					struct device *dev)
+{
+	struct iommufd_replay *r = ictx->handover.replay;
+	struct replay_device *d;
+
+	if (!r || !iommufd_handover_pending(&ictx->handover) ||
+	    !dev_is_pci(dev))
+		return NULL;
+	for (d = r->device; d < r->device + r->devices; d++)
+		if (!d->done && same_place(&d->fact, to_pci_dev(dev)))
+			return d;
+	return NULL;
+}
+
+void iommufd_handover_expect(struct iommufd_ctx *ictx, struct device *dev,
+			     bool expected)
+{
+	struct replay_device *d = waited_for(ictx, dev);
+
+	if (d)
+		WRITE_ONCE(d->expected, expected);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_expect, "IOMMUFD");
+
+int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev)
+{
+	struct iommufd_replay *r;
+	struct replay_device *d;
+	int rc;
+
+	rc = iommufd_handover_change_begin(&ictx->handover);
+	if (rc)
+		return rc;
+	r = ictx->handover.replay;
+	d = waited_for(ictx, dev);
+	/* Opened through a VFIO group it is not replayed: a new ID */
+	if (!d || !READ_ONCE(d->expected))
+		return 0;
+	if (!same_identity(&d->fact, to_pci_dev(dev))) {
+		dev_err(dev, "iommu-handover: another device than the one handed over as device %u of the iommufd sits here; not bound\n",
+			d->id);
+		iommufd_handover_change_end(&ictx->handover);
+		return -ENODEV;
+	}
+	mutex_lock(&r->lock);
+	/* Abandoned while waiting for r->lock */
+	if (d->done || !ictx->handover.pending) {
+		mutex_unlock(&r->lock);
+		return 0;
+	}
+	if (xa_load(&ictx->objects, d->id)) {
+		mutex_unlock(&r->lock);
+		iommufd_handover_change_end(&ictx->handover);
+		return -EBUSY;
+	}
+	r->forced = d->id;
+	WRITE_ONCE(r->task, current);
+	return 0;
+}
+
+void iommufd_handover_bind_end(struct iommufd_ctx *ictx)
+{
+	struct iommufd_replay *r = ictx->handover.replay;
+
+	if (r && r->task == current) {
+		WRITE_ONCE(r->task, NULL);
+		mutex_unlock(&r->lock);
+	}
+	iommufd_handover_change_end(&ictx->handover);
+}
+
+static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt,
+			 char *why, size_t why_len)
+{
+	struct iho_table now = {};
+	struct iho_pt then = {
+		.format = h->table.format,
+		.levels = h->table.levels,
+		.root_pa = h->table.root_pa,
+		.table = handover_in_table,
+		.max_tables = IHO_MAX_TABLE_PAGES,
+	};
+	struct iho_pt rebuilt = {
+		.table = handover_live_table,
+		.max_tables = IHO_MAX_TABLE_PAGES,
+	};
+	struct iho_diff diff;
+	u64 runs = 0;
+	int which = 0;
+	int rc;
+
+	if (handover_vtd_table(hwpt->common.domain, &now)) {
+		snprintf(why, why_len,
+			 "HWPT %u: its rebuilt page table is not of a format that can be compared",
+			 h->id);
+		return -EOPNOTSUPP;
+	}
+	rebuilt.format = now.format;
+	rebuilt.levels = now.levels;
+	rebuilt.root_pa = now.root_pa;
+	rc = iho_tree_compare(&then, &rebuilt, &diff, &runs, &which);
+	handover_in_compared(!rc, runs);
+	if (!rc)
+		return 0;
+	if (rc < 0)
+		snprintf(why, why_len, "HWPT %u: %s page table: %s", h->id,
+			 which ? "rebuilt" : "inherited", iho_strerror(rc));
+	else if (!diff.has_a || !diff.has_b)
+		snprintf(why, why_len,
+			 "HWPT %u: IOVA %#llx is only in the %s page table",
+			 h->id, diff.iova, diff.has_a ? "inherited" : "rebuilt");
+	else
+		snprintf(why, why_len,
+			 "HWPT %u: IOVA %#llx is %#llx with permissions %#x in the inherited page table, %#llx with %#x in the rebuilt one",
+			 h->id, diff.iova,
+			 diff.a.pa + (diff.iova - diff.a.first_iova),
+			 diff.a.perm,
+			 diff.b.pa + (diff.iova - diff.b.first_iova),
+			 diff.b.perm);
+	return -EBADMSG;
+}
+
+static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
+		     struct iommufd_device *idev, char *why, size_t why_len)
+{
+	struct iommufd_replay *r = ictx->handover.replay;
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	ioas = iommufd_get_ioas(ictx, h->ioas_id);
+	if (IS_ERR(ioas)) {
+		snprintf(why, why_len, "HWPT %u: its IOAS %u was destroyed",
+			 h->id, h->ioas_id);
+		return PTR_ERR(ioas);
+	}
+	mutex_lock(&ioas->mutex);
+	r->forced = h->id;
+	WRITE_ONCE(r->task, current);
+	/* Filled first, attached later: what is compared must be complete */
+	hwpt = iommufd_hwpt_paging_alloc(ictx, ioas, idev, IOMMU_NO_PASID,
+					 h->flags, false, NULL);
+	WRITE_ONCE(r->task, NULL);
+	if (IS_ERR(hwpt)) {
+		rc = PTR_ERR(hwpt);
+		snprintf(why, why_len,
+			 "HWPT %u cannot be allocated for device %u: error %d",
+			 h->id, idev->obj.id, rc);
+		goto out;
+	}
+	hwpt->auto_domain = h->is_auto;
+	/* No map may change while the table is compared */
+	rc = down_write_killable(&ioas->iopt.domains_rwsem);
+	if (!rc) {
+		rc = compare_trees(h, hwpt, why, why_len);
+		up_write(&ioas->iopt.domains_rwsem);
+	}
+	if (rc) {
+		iommufd_object_abort_and_destroy(ictx, &hwpt->common.obj);
+		goto out;
+	}
+	iommufd_object_finalize(ictx, &hwpt->common.obj);
+	h->made_by = idev->obj.id;
+out:
+	mutex_unlock(&ioas->mutex);
+	iommufd_put_object(ictx, &ioas->obj);
+	return rc;
+}
+
+/* It was allocated with this device, whichever has brought it back. */
+static void note_maker(struct iommufd_ctx *ictx, const struct replay_hwpt *h,
+		       struct iommufd_device *idev)
+{
+	struct iommufd_object *obj;
+
+	obj = iommufd_get_object(ictx, h->id, IOMMUFD_OBJ_HWPT_PAGING);
+	if (IS_ERR(obj))
+		return;
+	iommufd_handover_record_hwpt(container_of(obj, struct iommufd_hwpt_paging,
+						  common.obj),
+				     idev, h->flags);
+	iommufd_put_object(ictx, obj);
+}
+
+/* Take away again what the replay of this device made, unless it is in use. */
+static void unmake_hwpts(struct iommufd_ctx *ictx, u32 dev_id)
+{
+	struct iommufd_replay *r = ictx->handover.replay;
+
+	for (u32 i = r->hwpts; i-- > 0; ) {
+		struct replay_hwpt *h = &r->hwpt[i];
+
+		if (h->done || h->made_by != dev_id)
+			continue;
+		if (!iommufd_object_remove(ictx, NULL, h->id, 0))
+			h->made_by = 0;
+	}
+}
+
+static bool uses_hwpt(const struct replay_device *d,
+		      const struct replay_hwpt *h)
+{
+	return h->dev_id == d->id || h->id == d->pt_id;
+}
+
+/*
+ * An HWPT may go again with the first of its devices before the second is
+ * bound: until all are back its ID stays reserved and its tree inherited.
+ */
+static bool still_waited_for(struct iommufd_replay *r,
+			     const struct replay_hwpt *h)
+{
+	for (u32 i = 0; i < r->devices; i++)
+		if (!r->device[i].done && uses_hwpt(&r->device[i], h))
+			return true;
+	return false;
+}
+
+int iommufd_handover_replay_device(struct iommufd_device *idev,
+				   int (*attach)(void *data, u32 *pt_id),
+				   void *data)
+{
+	struct iommufd_ctx *ictx = idev->ictx;
+	struct iommufd_replay *r = ictx->handover.replay;
+	u32 id = idev->obj.id, pt_id, i;
+	struct replay_device *d;
+	char why[200] = "";
+	int rc;
+
+	if (!r || !iommufd_handover_pending(&ictx->handover) ||
+	    !dev_is_pci(idev->dev))
+		return 0;
+	for (d = r->device; d < r->device + r->devices; d++)
+		if (d->id == id && !d->done &&
+		    same_place(&d->fact, to_pci_dev(idev->dev)))
+			break;
+	if (d == r->device + r->devices)
+		return 0;
+
+	/*
+	 * For reading: filling a table may wait for user space, and a writer
+	 * that is queued would hold up every later call, exit included.
+	 */
+	rc = iommufd_handover_change_begin(&ictx->handover);
+	if (rc)
+		return rc;
+	mutex_lock(&r->lock);
+	for (i = 0; !rc && ictx->handover.pending && i < r->hwpts; i++)
+		if (uses_hwpt(d, &r->hwpt[i]) &&
+		    !xa_load(&ictx->objects, r->hwpt[i].id))
+			rc = make_hwpt(ictx, &r->hwpt[i], idev, why,
+				       sizeof(why));
+	for (i = 0; !rc && ictx->handover.pending && i < r->hwpts; i++)
+		if (r->hwpt[i].dev_id == id)
+			note_maker(ictx, &r->hwpt[i], idev);
+	if (rc)
+		unmake_hwpts(ictx, id);
+	mutex_unlock(&r->lock);
+	iommufd_handover_change_end(&ictx->handover);
+
+	if (!rc && d->pt_id && iommufd_handover_pending(&ictx->handover)) {
+		pt_id = d->pt_id;
+		rc = attach(data, &pt_id);
+		if (rc) {
+			snprintf(why, sizeof(why),
+				 "device %u cannot be attached to HWPT %u: error %d",
+				 id, d->pt_id, rc);
+			down_read(&ictx->handover.lock);
+			mutex_lock(&r->lock);
+			unmake_hwpts(ictx, id);
+			mutex_unlock(&r->lock);
+			up_read(&ictx->handover.lock);
+		}
+	}
+	if (rc)
+		return handover_refuse(rc, "%s is not handed over: %s",
+				       dev_name(idev->dev), why);
+
+	mutex_lock(&r->lock);
+	d->done = true;
+	for (i = 0; i < r->hwpts; i++) {
+		struct replay_hwpt *h = &r->hwpt[i];
+
+		if (h->done || !uses_hwpt(d, h) || still_waited_for(r, h))
+			continue;
+		h->done = true;
+		handover_in_free_tree(&h->table);
+	}
+	/* 0 when it was abandoned in the meantime */
+	if (ictx->handover.pending)
+		WRITE_ONCE(ictx->handover.pending, ictx->handover.pending - 1);
+	mutex_unlock(&r->lock);
+	handover_in_device_done();
+	dev_info(idev->dev, "iommu-handover: device %u is back, attached to HWPT %u\n",
+		 id, d->pt_id);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_replay_device, "IOMMUFD");
+
+bool handover_replay_abandon(struct iommufd_replay *r)
+{
+	if (!mutex_trylock(&r->lock))
+		return false;
+	WRITE_ONCE(r->ictx->handover.pending, 0);
+	/* xa_release() takes back only what is reserved and not in use */
+	for (u32 i = 0; i < r->hwpts; i++) {
+		if (r->hwpt[i].done)
+			continue;
+		r->hwpt[i].done = true;
+		handover_in_free_tree(&r->hwpt[i].table);
+		xa_release(&r->ictx->objects, r->hwpt[i].id);
+	}
+	for (u32 i = 0; i < r->devices; i++) {
+		if (r->device[i].done)
+			continue;
+		r->device[i].done = true;
+		xa_release(&r->ictx->objects, r->device[i].id);
+	}
+	mutex_unlock(&r->lock);
+	return true;
+}

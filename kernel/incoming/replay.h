@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IOMMU handover, incoming side: what a replayed context still waits for.
+ *
+ * iommufd-kho-restore.c fills it from the records, rebuild.c works it off.
+ */
+#ifndef __IOMMU_HANDOVER_REPLAY_H
+#define __IOMMU_HANDOVER_REPLAY_H
+
+#include <linux/mutex.h>
+
+#include "../iommufd/iommufd_private.h"
+#include "incoming.h"
+
+/**
+ * struct replay_device - a VFIO_BIND record, and the ATTACH of that device
+ * @id: its object ID
+ * @pt_id: HWPT it was attached to, 0 for none
+ * @done: bound and attached again
+ * @expected: a bind through its own character device is under way
+ * @fact: which device
+ */
+struct replay_device {
+	u32 id;
+	u32 pt_id;
+	bool done;
+	bool expected;
+	struct iho_device fact;
+};
+
+/**
+ * struct replay_hwpt - an HWPT_ALLOC record
+ * @id: its object ID
+ * @ioas_id: IOAS that it is of
+ * @dev_id: device it was allocated with, and is when no attached one comes first
+ * @made_by: device whose replay made it last; it may be gone again
+ * @flags: of HWPT_ALLOC
+ * @is_auto: iommufd allocated it by itself
+ * @done: every device that uses it is back, the inherited table given back
+ * @table: the inherited table
+ */
+struct replay_hwpt {
+	u32 id;
+	u32 ioas_id;
+	u32 dev_id;
+	u32 made_by;
+	u32 flags;
+	bool is_auto;
+	bool done;
+	struct iho_table table;
+};
+
+/**
+ * struct iommufd_replay - what of a context is still to be replayed
+ * @ictx: the context
+ * @index: its index in the image
+ * @lock: of all below and of iommufd_ctx_handover::pending; inside of
+ *	iommufd_ctx_handover::lock. Held while a page table is filled, which may
+ *	wait for user space: abandon only tries it.
+ * @task: allocates an object now that gets @forced as its ID
+ * @forced: 0 for the next free one
+ * @devices: length of @device
+ * @hwpts: length of @hwpt
+ * @device: in the order of the records
+ * @hwpt: in the order of the records
+ *
+ * Lives as long as the context.
+ */
+struct iommufd_replay {
+	struct iommufd_ctx *ictx;
+	u32 index;
+	struct mutex lock;	/* all that follows */
+	struct task_struct *task;
+	u32 forced;
+	u32 devices, hwpts;
+	struct replay_device *device;
+	struct replay_hwpt *hwpt;
+};
+
+
+void handover_replay_free(struct iommufd_replay *r);
+
+#endif

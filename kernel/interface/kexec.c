@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover: the gate of a kexec.
+ *
+ * A jump is refused while it would lose an iommufd. A refusal changes nothing:
+ * it comes before anything is torn down.
+ */
+#include <linux/init.h>
+#include <linux/iommu-handover.h>
+#include <linux/kexec.h>
+
+#include "incoming.h"
+#include "outgoing.h"
+
+/* The kernel that a kexec would jump to is another one, or none. */
+static void image_exchanged(struct kimage *now, struct kimage *was)
+{
+	struct handover_seal *seal;
+
+	guard(mutex)(&handover_out.lock);
+	seal = handover_out.seal;
+	if (!seal)
+		return;
+	seal->loaded = now && now->kho.cookie == seal->cookie;
+	if (!seal->loaded && was && was->kho.cookie == seal->cookie)
+		handover_seal_break("the kernel loaded under it was unloaded");
+}
+
+static int gate(struct kimage *image)
+{
+	u32 unfinished = handover_in_unfinished();
+	struct handover_seal *seal;
+
+	guard(mutex)(&handover_out.lock);
+	seal = handover_out.seal;
+	handover_out.passed = seal ? seal->cookie : 0;
+	/* A jump drops incoming sessions, and what they hold with them */
+	if (unfinished)
+		return handover_refuse(-EBUSY,
+				       "%u iommufd of the last handover not finished, which a kexec would lose; finish their sessions or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
+				       unfinished);
+	if (!handover_out.nr && image->kho.cookie)
+		return handover_refuse(-EBUSY,
+				       "the loaded kernel was loaded under a seal that was undone since; load again");
+	if (!handover_out.nr)
+		return 0;
+	if (!seal && !*handover_out.undone)
+		return handover_refuse(-EBUSY,
+				       "a kexec would lose %u preserved iommufd: nothing is sealed; load with kexec -s -l --iommu-handover",
+				       handover_out.nr);
+	if (!seal)
+		return handover_refuse(-EBUSY,
+				       "a kexec would lose %u preserved iommufd: nothing is sealed; the last seal was undone (%s); load with kexec -s -l --iommu-handover",
+				       handover_out.nr, handover_out.undone);
+	if (image->kho.cookie != seal->cookie)
+		return handover_refuse(-EBUSY,
+				       "the loaded kernel was not loaded under the seal; load with kexec -s -l --iommu-handover");
+	return handover_devices_settled(&handover_out.contexts, -EBUSY);
+}
+
+int iommu_handover_serialize(void)
+{
+	guard(mutex)(&handover_out.lock);
+	if ((handover_out.seal ? handover_out.seal->cookie : 0) ==
+	    handover_out.passed)
+		return 0;
+	return handover_refuse(-EBUSY,
+			       "the seal was undone while the kexec began (%s); load again",
+			       *handover_out.undone ? handover_out.undone :
+			       "another was made");
+}
+
+static void commit(void)
+{
+	guard(mutex)(&handover_out.lock);
+	if (!handover_out.frozen)
+		return;
+	WRITE_ONCE(handover_out.jump, HANDOVER_JUMP_COMMITTED);
+	wake_up_all(&handover_out.jump_wait);
+}
+
+static const struct kexec_handover_ops ops = {
+	.gate = gate,
+	.commit = commit,
+	.exchanged = image_exchanged,
+};
+
+static int __init handover_kexec_init(void)
+{
+	kexec_set_handover_ops(&ops);
+	return 0;
+}
+core_initcall(handover_kexec_init);

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover: iommufd as a file of a live update session.
+ */
+#define pr_fmt(fmt) "iommu-handover: " fmt
+
+#include <linux/iommu-handover.h>
+#include <linux/list_sort.h>
+
+#include "incoming.h"
+#include "outgoing.h"
+
+static bool luo_can_preserve(struct liveupdate_file_handler *handler,
+			     struct file *file)
+{
+	return file->f_op == &iommufd_fops;
+}
+
+static int cmp_contexts(void *priv, const struct list_head *a,
+			const struct list_head *b)
+{
+	const struct handover_ctx *x, *y;
+	int c;
+
+	x = list_entry(a, struct handover_ctx, list);
+	y = list_entry(b, struct handover_ctx, list);
+	c = strcmp(liveupdate_session_name(x->session),
+		   liveupdate_session_name(y->session));
+	return c ?: x->token < y->token ? -1 : x->token > y->token;
+}
+
+static int luo_preserve(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ctx *ictx = args->file->private_data;
+	struct handover_ctx *ctx;
+
+	ctx = kzalloc_obj(*ctx);
+	if (!ctx)
+		return -ENOMEM;
+	ctx->ictx = ictx;
+	ctx->session = args->session;
+	ctx->token = args->token;
+	mutex_lock(&handover_out.lock);
+	if (handover_out.jump != HANDOVER_JUMP_NONE) {
+		mutex_unlock(&handover_out.lock);
+		kfree(ctx);
+		return -EBUSY;
+	}
+	/* The sealed image lacks this iommufd */
+	handover_seal_break("session \"%s\" token %llu: another iommufd was preserved",
+			    liveupdate_session_name(args->session), args->token);
+	/* The first iommufd: forget why an earlier seal was undone */
+	if (!handover_out.nr)
+		*handover_out.undone = '\0';
+	list_add(&ctx->list, &handover_out.contexts);
+	list_sort(NULL, &handover_out.contexts, cmp_contexts);
+	handover_out.nr++;
+	/* No lock: a call under way ends by moving the generation */
+	WRITE_ONCE(ictx->handover.preserved, true);
+	handover_generation_move();
+	mutex_unlock(&handover_out.lock);
+	args->private_data = ctx;
+	args->serialized_data = 0;
+	return 0;
+}
+
+static void luo_unpreserve(struct liveupdate_file_op_args *args)
+{
+	struct handover_ctx *ctx = args->private_data;
+
+	mutex_lock(&handover_out.lock);
+	handover_seal_break("session \"%s\" token %llu: the iommufd is no longer preserved",
+			    liveupdate_session_name(ctx->session), ctx->token);
+	list_del(&ctx->list);
+	handover_out.nr--;
+	WRITE_ONCE(ctx->ictx->handover.preserved, false);
+	handover_generation_move();
+	mutex_unlock(&handover_out.lock);
+	kfree(ctx);
+}
+
+static int luo_freeze(struct liveupdate_file_op_args *args)
+{
+	struct handover_ctx *ctx = args->private_data;
+
+	guard(mutex)(&handover_out.lock);
+	if (!ctx->ictx->handover.sealed || handover_out.seal->cookie != handover_out.passed)
+		return handover_refuse(-EBUSY,
+				       "session \"%s\" token %llu: the iommufd is not sealed; load with kexec -s -l --iommu-handover",
+				       liveupdate_session_name(ctx->session),
+				       ctx->token);
+	handover_out.frozen++;
+	WRITE_ONCE(handover_out.jump, HANDOVER_JUMP_FREEZING);
+	return 0;
+}
+
+static void luo_unfreeze(struct liveupdate_file_op_args *args)
+{
+	guard(mutex)(&handover_out.lock);
+	if (--handover_out.frozen)
+		return;
+	WRITE_ONCE(handover_out.jump, HANDOVER_JUMP_NONE);
+	wake_up_all(&handover_out.jump_wait);
+}
+
+static bool luo_can_finish(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ctx *ictx;
+	struct iho_context fact;
+	u32 index;
+	int rc;
+
+	if (args->retrieve_status > 0) {
+		ictx = args->file->private_data;
+		return !iommufd_handover_pending(&ictx->handover);
+	}
+	/* Failed for good: no reason to wait */
+	if (args->retrieve_status < 0)
+		return true;
+	rc = handover_in_context(liveupdate_session_name(args->session),
+				 args->token, &index, &fact);
+	/* Nor when nothing is to come back; -ENOMEM does not say so */
+	return rc && rc != -ENOMEM;
+}
+
+static void luo_finish(struct liveupdate_file_op_args *args)
+{
+	struct iho_context fact;
+	u32 index;
+
+	if (handover_in_take(liveupdate_session_name(args->session),
+			     args->token, &index, &fact))
+		return;
+	if (args->retrieve_status <= 0)
+		handover_in_drop_trees(index);
+	handover_in_finished(index);
+	handover_in_put(index);
+}
+
+static const struct liveupdate_file_ops luo_ops = {
+	.can_preserve = luo_can_preserve,
+	.preserve = luo_preserve,
+	.unpreserve = luo_unpreserve,
+	.freeze = luo_freeze,
+	.unfreeze = luo_unfreeze,
+	.retrieve = handover_retrieve,
+	.may_retry = handover_may_retry,
+	.can_finish = luo_can_finish,
+	.finish = luo_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler luo_handler = {
+	.ops = &luo_ops,
+	.compatible = IHO_LUO_COMPATIBLE,
+};
+
+/*
+ * Always there, whatever became of an image: without the handler LUO would
+ * give back no session at all, not even the memfds.
+ */
+static int __init handover_luo_init(void)
+{
+	int rc = liveupdate_register_file_handler(&luo_handler);
+
+	return rc == -EOPNOTSUPP ? 0 : rc;
+}
+late_initcall(handover_luo_init);
+
+void iommu_handover_file_retrieved(const char *session, u64 token,
+				   struct file *file)
+{
+	int rc = handover_in_pin(session, token, file);
+
+	if (rc)
+		pr_warn("session \"%s\" token %llu: memory not pinned yet: error %d\n",
+			session, token, rc);
+}

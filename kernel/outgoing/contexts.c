@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, outgoing side: holding preserved iommufds still.
+ */
+#include <linux/iommu-handover.h>
+#include <linux/pci.h>
+
+#include "outgoing.h"
+
+struct handover_out handover_out = {
+	.lock = __MUTEX_INITIALIZER(handover_out.lock),
+	.contexts = LIST_HEAD_INIT(handover_out.contexts),
+	.jump_wait = __WAIT_QUEUE_HEAD_INITIALIZER(handover_out.jump_wait),
+};
+
+int handover_refuse_ctx(struct handover_ctx *ctx, int err,
+			const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	handover_refuse(err, "session \"%s\" token %llu: %pV",
+			liveupdate_session_name(ctx->session), ctx->token, &vaf);
+	va_end(args);
+	return err;
+}
+
+int handover_refuse_busy(struct handover_ctx *ctx, struct iommufd_ioas *ioas)
+{
+	return handover_refuse_ctx(ctx, -EAGAIN,
+				   "IOAS %u is in the middle of a call; try again",
+				   ioas->obj.id);
+}
+
+bool handover_is_selftest(const struct iommufd_object *obj)
+{
+#ifdef CONFIG_IOMMUFD_TEST
+	return obj->type == IOMMUFD_OBJ_SELFTEST;
+#else
+	return false;
+#endif
+}
+
+struct iommufd_object *handover_object_from(struct iommufd_ctx *ictx,
+					    unsigned long *index)
+{
+	struct iommufd_object *obj;
+
+	guard(spinlock)(&ictx->objects.xa_lock);
+	xa_for_each_start(&ictx->objects, *index, obj, *index)
+		if (!handover_is_selftest(obj))
+			return obj;
+	return NULL;
+}
+
+int handover_lock_settled(struct handover_ctx *ctx, struct iommufd_device *idev,
+			  int err)
+{
+	if (READ_ONCE(idev->handover.closing) || !device_trylock(idev->dev))
+		return handover_refuse_ctx(ctx, err,
+					   "device %u (%s) is being unbound or reset; close it or try again",
+					   idev->obj.id, dev_name(idev->dev));
+	return 0;
+}
+
+/* The HWPT that a device is attached to, or NULL. */
+struct iommufd_hw_pagetable *handover_attached(struct iommufd_device *idev)
+{
+	struct iommu_attach_handle *handle;
+
+	handle = iommu_attach_handle_get(idev->igroup->group, IOMMU_NO_PASID, 0);
+	if (IS_ERR_OR_NULL(handle))
+		return NULL;
+	return handle->domain->iommufd_hwpt;
+}
+
+int handover_contexts_lock(struct list_head *contexts)
+{
+	struct handover_ctx *ctx;
+
+	lockdep_assert_held(&handover_out.lock);
+	list_for_each_entry(ctx, contexts, list) {
+		struct rw_semaphore *lock = &ctx->ictx->handover.lock;
+
+		ctx->locked = down_write_trylock(lock);
+		if (ctx->locked) {
+			/* For lockdep, which counts the locks of a task */
+			rwsem_release(&lock->dep_map, _RET_IP_);
+			rwsem_acquire_nest(&lock->dep_map, 0, 1,
+					   &handover_out.lock.dep_map, _RET_IP_);
+			continue;
+		}
+		handover_refuse(-EAGAIN,
+				"session \"%s\" token %llu: the iommufd is in the middle of a call; try again",
+				liveupdate_session_name(ctx->session), ctx->token);
+		handover_contexts_unlock(contexts);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+void handover_contexts_unlock(struct list_head *contexts)
+{
+	struct handover_ctx *ctx;
+
+	list_for_each_entry(ctx, contexts, list) {
+		if (ctx->locked)
+			up_write(&ctx->ictx->handover.lock);
+		ctx->locked = false;
+	}
+}
+
+int handover_devices_settled(struct list_head *contexts, int err)
+{
+	struct iommufd_device *idev;
+	struct iommufd_object *obj;
+	struct handover_ctx *ctx;
+	unsigned long index;
+	int rc;
+
+	lockdep_assert_held(&handover_out.lock);
+	list_for_each_entry(ctx, contexts, list) {
+		for (index = 0; (obj = handover_object_from(ctx->ictx, &index)); index++) {
+			if (obj->type != IOMMUFD_OBJ_DEVICE)
+				continue;
+			idev = container_of(obj, struct iommufd_device, obj);
+			rc = handover_lock_settled(ctx, idev, err);
+			if (rc)
+				return rc;
+			device_unlock(idev->dev);
+		}
+	}
+	return 0;
+}
+

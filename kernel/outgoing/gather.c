@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, outgoing side: facts of live objects, or why one cannot cross.
+ */
+#include <linux/iommu-handover.h>
+#include <linux/pci.h>
+#include <linux/pci-ats.h>
+
+#include "../iommufd/io_pagetable.h"
+#include "drivers.h"
+#include "gather.h"
+
+void *handover_vec_add(struct vec *v)
+{
+	void *p;
+	u32 cap;
+
+	if (v->nr == v->max) {
+		handover_refuse(-EFBIG,
+				"more than %u %s; preserve less", v->max, v->what);
+		return ERR_PTR(-EFBIG);
+	}
+	if (v->nr == v->cap) {
+		cap = v->cap ? 2 * v->cap : 16;
+		p = kvrealloc(v->p, array_size(cap, v->size), GFP_KERNEL);
+		if (!p) {
+			handover_refuse(-ENOMEM,
+					"out of memory for %s; free memory and load again", v->what);
+			return ERR_PTR(-ENOMEM);
+		}
+		v->p = p;
+		v->cap = cap;
+	}
+	p = v->p + v->nr++ * v->size;
+	memset(p, 0, v->size);
+	return p;
+}
+
+static const char *object_kind(enum iommufd_object_type type)
+{
+	switch (type) {
+	case IOMMUFD_OBJ_HWPT_NESTED:
+		return "a nested HWPT";
+	case IOMMUFD_OBJ_ACCESS:
+		return "an access object";
+	case IOMMUFD_OBJ_FAULT:
+		return "a fault queue";
+	case IOMMUFD_OBJ_VIOMMU:
+		return "a vIOMMU";
+	case IOMMUFD_OBJ_VDEVICE:
+		return "a vDEVICE";
+	case IOMMUFD_OBJ_VEVENTQ:
+		return "a virtual event queue";
+	case IOMMUFD_OBJ_HW_QUEUE:
+		return "a hardware queue";
+	default:
+		return NULL;
+	}
+}
+
+static int gather_memory(struct gather *g, struct handover_ctx *ctx,
+			 struct iommufd_ioas *ioas, struct iopt_area *area)
+{
+	const u32 need = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+	struct mem_entry *e;
+	struct source src;
+	int rc;
+
+	rc = handover_find_source(g, ctx, area, ioas->obj.id, &src);
+	if (rc)
+		return rc;
+	if (handover_find_mem(g, ctx->session, src.inode) != IHO_NONE)
+		return 0;
+	/* LUO makes the file anew, executable: there this seal implies all others */
+	if (src.seals & F_SEAL_EXEC)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "IOAS %u IOVA %#lx: memfd token %llu has the exec seal and would come back sealed against writing; make it with MFD_EXEC",
+					   ioas->obj.id, iopt_area_iova(area),
+					   src.found.token);
+	if ((src.seals & need) != need)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "IOAS %u IOVA %#lx: memfd token %llu lacks the grow, shrink and seal seals; add them before preserving it",
+					   ioas->obj.id, iopt_area_iova(area),
+					   src.found.token);
+	e = handover_vec_add(&g->mem);
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	strscpy_pad(e->fact.session, liveupdate_session_name(ctx->session));
+	e->fact.token = src.found.token;
+	e->fact.size = i_size_read(src.inode);
+	e->fact.seals = src.seals;
+	e->found = src.found;
+	e->session = ctx->session;
+	e->inode = src.inode;
+	return handover_note_inode(g, g->mem.nr - 1);
+}
+
+static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
+		       struct iommufd_ioas *ioas)
+{
+	struct iopt_area *area;
+	int rc;
+
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return handover_refuse_busy(ctx, ioas);
+	for (area = iopt_area_iter_first(&ioas->iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		if (!area->pages)
+			return handover_refuse_ctx(ctx, -EAGAIN,
+						   "IOAS %u IOVA %#lx: a map is under way; try again",
+						   ioas->obj.id, iopt_area_iova(area));
+		rc = gather_memory(g, ctx, ioas, area);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int gather_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
+		       struct iommufd_hwpt_paging *hwpt)
+{
+	struct iho_table fact = {
+		.context = ci,
+		.hwpt_id = hwpt->common.obj.id,
+	};
+	struct iho_table *table;
+	int rc;
+
+	rc = handover_vtd_table(hwpt->common.domain, &fact);
+	if (rc == -ENODEV)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "HWPT %u: its IOMMU driver cannot hand over; destroy it and unbind its devices",
+					   fact.hwpt_id);
+	if (rc)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "HWPT %u: its page table is not VT-d second stage, the only format that can be handed over; allocate it as a nesting parent",
+					   fact.hwpt_id);
+	table = handover_vec_add(&g->table);
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+	*table = fact;
+	return 0;
+}
+
+static int count_device(struct device *dev, void *data)
+{
+	(*(unsigned int *)data)++;
+	return 0;
+}
+
+static int count_alias(struct pci_dev *pdev, u16 alias, void *data)
+{
+	(*(unsigned int *)data)++;
+	return 0;
+}
+
+static int check_device(struct handover_ctx *ctx, struct iommufd_device *idev)
+{
+	unsigned int devices = 0, aliases = 0;
+	struct pci_dev *pdev;
+	u32 id = idev->obj.id;
+
+	if (!dev_is_pci(idev->dev) || !idev->igroup->group)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) is not a PCI device behind an IOMMU; unbind it",
+					   id, dev_name(idev->dev));
+	pdev = to_pci_dev(idev->dev);
+	if (pdev->is_virtfn || pci_num_vf(pdev))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) uses SR-IOV, which cannot be handed over; unbind it, or disable its virtual functions",
+					   id, pci_name(pdev));
+	/* A reset may enable what is not: it attaches the device anew */
+	if (pci_ats_supported(pdev))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) has ATS, which cannot be handed over; boot with pci=noats",
+					   id, pci_name(pdev));
+	/* Aliases share the group, and another slot is what helps */
+	pci_for_each_dma_alias(pdev, count_alias, &aliases);
+	if (aliases != 1)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) has DMA aliases, which cannot be handed over; unbind it or use another slot",
+					   id, pci_name(pdev));
+	iommu_group_for_each_dev(idev->igroup->group, &devices, count_device);
+	if (devices != 1)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) shares its IOMMU group with %u others; unbind it or use a slot with ACS",
+					   id, pci_name(pdev), devices - 1);
+	return 0;
+}
+
+/*
+ * Indices are those of gathering; they are put in order, and the references
+ * with them, when all is gathered.
+ */
+static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
+			  struct iommufd_device *idev)
+{
+	struct iommufd_hw_pagetable *hwpt;
+	struct iho_unit unit, *u;
+	struct iho_domain *d;
+	struct iho_device *dev;
+	struct pci_dev *pdev;
+	u32 ui, did, ti;
+
+	pdev = to_pci_dev(idev->dev);
+	if (handover_vtd_unit(idev->dev, &unit))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s): its IOMMU driver cannot hand over; unbind it",
+					   idev->obj.id, pci_name(pdev));
+	for (ui = 0; ui < g->unit.nr; ui++)
+		if (UNIT(g, ui)->register_pa == unit.register_pa)
+			break;
+	if (ui == g->unit.nr) {
+		u = handover_vec_add(&g->unit);
+		if (IS_ERR(u))
+			return PTR_ERR(u);
+		*u = unit;
+	}
+	dev = handover_vec_add(&g->device);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	*dev = (struct iho_device) {
+		.level = IHO_LEVEL_PAUSED,
+		.segment = pci_domain_nr(pdev->bus),
+		.source_id = { pci_dev_id(pdev) },
+		.source_ids = 1,
+		.vendor_device = (u32)pdev->vendor << 16 | pdev->device,
+		.subsystem = (u32)pdev->subsystem_vendor << 16 |
+			     pdev->subsystem_device,
+		.class_revision = pdev->class << 8 | pdev->revision,
+		.unit = ui,
+		.domain = IHO_NONE,
+		.context = ci,
+		.dev_id = idev->obj.id,
+	};
+	hwpt = handover_attached(idev);
+	if (!hwpt)
+		return 0;
+	if (!hwpt_is_paging(hwpt))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) is attached to HWPT %u, which is not a paging one; attach it to a paging one",
+					   idev->obj.id, pci_name(pdev), hwpt->obj.id);
+	if (handover_vtd_domain_id(idev->dev, hwpt->domain, &did))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s): HWPT %u has no domain ID on its IOMMU; attach it again",
+					   idev->obj.id, pci_name(pdev), hwpt->obj.id);
+	/* By HWPT ID for now: the table may not be gathered yet */
+	ti = hwpt->obj.id;
+	for (u32 i = 0; i < g->domain.nr; i++) {
+		d = DOMAIN(g, i);
+		if (d->unit == ui && d->domain_id == did) {
+			dev->domain = i;
+			return 0;
+		}
+	}
+	d = handover_vec_add(&g->domain);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	d->unit = ui;
+	d->domain_id = did;
+	d->table = ti;
+	d->reserved = ci;
+	dev->domain = g->domain.nr - 1;
+	return 0;
+}
+
+static int gather_device(struct gather *g, struct handover_ctx *ctx, u32 ci,
+			 struct iommufd_device *idev)
+{
+	int rc;
+
+	rc = check_device(ctx, idev);
+	if (rc)
+		return rc;
+	rc = handover_lock_settled(ctx, idev, -EAGAIN);
+	if (rc)
+		return rc;
+	/* A reset in between would give it another domain ID */
+	rc = gather_settled(g, ctx, ci, idev);
+	device_unlock(idev->dev);
+	return rc;
+}
+
+static int check_pasids(struct handover_ctx *ctx, struct iommufd_device *idev)
+{
+	unsigned long index;
+	void *attach;
+
+	xa_for_each(&idev->igroup->pasid_attach, index, attach)
+		if (index != IOMMU_NO_PASID)
+			return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+						   "device %u (%s) has PASID %lu attached, which cannot be handed over; detach it",
+						   idev->obj.id, dev_name(idev->dev), index);
+	return 0;
+}
+
+static int check_hwpt(struct handover_ctx *ctx, struct iommufd_hwpt_paging *hwpt)
+{
+	if (hwpt->common.fault)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "HWPT %u has a fault queue, which cannot be handed over; destroy it",
+					   hwpt->common.obj.id);
+	/* VT-d knows better than the last call that ended */
+	if (hwpt->handover.dirty_tracking ||
+	    handover_vtd_dirty_tracking(hwpt->common.domain))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "HWPT %u has dirty tracking enabled, which cannot be handed over; disable it",
+					   hwpt->common.obj.id);
+	return 0;
+}
+
+/*
+ * What user space asked for and can take back is named before what the
+ * devices and page tables are, and what has no name comes last.
+ */
+static int check_asked_for(struct handover_ctx *ctx, struct iommufd_object *obj)
+{
+	switch (obj->type) {
+	case IOMMUFD_OBJ_HWPT_PAGING:
+		return check_hwpt(ctx, container_of(obj,
+						    struct iommufd_hwpt_paging,
+						    common.obj));
+	case IOMMUFD_OBJ_DEVICE:
+		return check_pasids(ctx, container_of(obj,
+						      struct iommufd_device,
+						      obj));
+	case IOMMUFD_OBJ_IOAS:
+		return 0;
+	default:
+		if (!object_kind(obj->type))
+			return 0;
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "object %u is %s, which cannot be handed over; destroy it",
+					   obj->id, object_kind(obj->type));
+	}
+}
+
+static int check_known(struct handover_ctx *ctx, struct iommufd_object *obj)
+{
+	switch (obj->type) {
+	case IOMMUFD_OBJ_IOAS:
+	case IOMMUFD_OBJ_HWPT_PAGING:
+	case IOMMUFD_OBJ_DEVICE:
+		return 0;
+	default:
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "object %u is of an unknown kind, which cannot be handed over; destroy it",
+					   obj->id);
+	}
+}
+
+/* Is there an object of iommufd's own selftest? Its ID is in @index then. */
+static bool has_selftest(struct iommufd_ctx *ictx, unsigned long *index)
+{
+	struct iommufd_object *obj;
+
+	if (!IS_ENABLED(CONFIG_IOMMUFD_TEST))
+		return false;
+	guard(spinlock)(&ictx->objects.xa_lock);
+	xa_for_each(&ictx->objects, *index, obj)
+		if (handover_is_selftest(obj))
+			return true;
+	return false;
+}
+
+int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
+{
+	struct iommufd_ctx *ictx = ctx->ictx;
+	struct iommufd_object *obj;
+	struct iho_context *c;
+	unsigned long index;
+	const char *name;
+	int rc;
+
+	c = handover_vec_add(&g->context);
+	if (IS_ERR(c))
+		return PTR_ERR(c);
+	strscpy_pad(c->session, liveupdate_session_name(ctx->session));
+	c->token = ctx->token;
+
+	for (name = c->session; *name; name++)
+		if (*name < ' ' || *name > '~')
+			return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+						   "the name of its session is not printable ASCII; choose another");
+	if (iommufd_handover_pending(&ictx->handover))
+		return handover_refuse_ctx(ctx, -EBUSY,
+					   "the iommufd still waits for devices of the last handover; bind them and finish its session");
+	/* Set through the type1 interface, and it says more */
+	if (ictx->no_iommu_mode)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "the iommufd is in no-IOMMU mode, which cannot be handed over; close its session");
+	if (ictx->handover.compat)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "the iommufd was used through VFIO's type1 interface, which cannot be handed over; use the iommufd interface");
+	if (!list_empty(&ictx->sw_msi_list))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "the iommufd has software MSI windows, which cannot be handed over; close its session");
+	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
+		rc = check_asked_for(ctx, obj);
+		if (rc)
+			return rc;
+	}
+	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
+		switch (obj->type) {
+		case IOMMUFD_OBJ_IOAS:
+			rc = gather_ioas(g, ctx,
+					 container_of(obj, struct iommufd_ioas,
+						      obj));
+			break;
+		case IOMMUFD_OBJ_HWPT_PAGING:
+			rc = gather_hwpt(g, ctx, ci,
+					 container_of(obj,
+						      struct iommufd_hwpt_paging,
+						      common.obj));
+			break;
+		case IOMMUFD_OBJ_DEVICE:
+			rc = gather_device(g, ctx, ci,
+					   container_of(obj,
+							struct iommufd_device,
+							obj));
+			break;
+		default:
+			continue;
+		}
+		if (rc)
+			return rc;
+	}
+	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
+		rc = check_known(ctx, obj);
+		if (rc)
+			return rc;
+	}
+	if (has_selftest(ictx, &index))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "object %lu is of iommufd's selftest, which cannot be handed over; destroy it",
+					   index);
+	return 0;
+}
+

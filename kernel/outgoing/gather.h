@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IOMMU handover, outgoing side: a snapshot in the making.
+ *
+ * gather.c collects facts of all contexts with the help of source.c, order.c
+ * puts them in canonical order, records.c appends the records, and snapshot.c
+ * makes one piece of all.
+ */
+#ifndef __IOMMU_HANDOVER_GATHER_H
+#define __IOMMU_HANDOVER_GATHER_H
+
+#include "outgoing.h"
+
+struct iopt_area;
+
+/**
+ * struct vec - a growing array
+ * @p: its elements
+ * @nr: how many
+ * @cap: for how many there is room
+ * @max: how many there may be
+ * @size: of one, bytes
+ * @what: they are, for a refusal
+ */
+struct vec {
+	void *p;
+	u32 nr, cap, max;
+	size_t size;
+	const char *what;
+};
+
+/* A new zeroed element, or ERR_PTR of -EFBIG or -ENOMEM (noted). */
+void *handover_vec_add(struct vec *v);
+
+/**
+ * struct mem_entry - a memory
+ * @fact: goes into the snapshot
+ * @found: how LUO has it
+ * @session: its session
+ * @inode: of its file, held by LUO
+ */
+struct mem_entry {
+	struct iho_memory fact;
+	struct liveupdate_found found;
+	struct luo_session *session;
+	struct inode *inode;
+};
+
+/**
+ * struct share_group - maps that share pinned pages
+ * @memory: the memfd
+ * @shift: byte in the file less byte in the pages
+ * @next: another group of the same pages; IHO_NONE for none
+ *
+ * One address range may cross mappings of several files, or of one file in
+ * another order, and copies of its parts be all that is left of it.
+ */
+struct share_group {
+	u32 memory;
+	u64 shift;
+	u32 next;
+};
+
+struct gather {
+	struct vec mem;		/* struct mem_entry */
+	struct vec unit;	/* struct iho_unit */
+	struct vec table;	/* struct iho_table */
+	struct vec domain;	/* struct iho_domain */
+	struct vec device;	/* struct iho_device */
+	struct vec context;	/* struct iho_context */
+	struct vec group;	/* struct share_group, of one context */
+	struct xarray inodes;	/* index in mem; a memfd is in one session only */
+	u32 last_mem;		/* maps of one memfd often come in a row */
+	u64 pieces;		/* looked at by pinned_elsewhere() */
+	/* the streams, one behind the other */
+	void *stream;
+	u64 pos, cap;
+	u32 records;
+};
+
+#define MEM(_g, _i)	(&((struct mem_entry *)(_g)->mem.p)[_i])
+#define UNIT(_g, _i)	(&((struct iho_unit *)(_g)->unit.p)[_i])
+#define TABLE(_g, _i)	(&((struct iho_table *)(_g)->table.p)[_i])
+#define DOMAIN(_g, _i)	(&((struct iho_domain *)(_g)->domain.p)[_i])
+#define DEVICE(_g, _i)	(&((struct iho_device *)(_g)->device.p)[_i])
+#define GROUP(_g, _i)	(&((struct share_group *)(_g)->group.p)[_i])
+#define CONTEXT(_g, _i)	(&((struct iho_context *)(_g)->context.p)[_i])
+
+
+static inline struct iommufd_ioas *to_ioas(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_ioas, obj);
+}
+
+/* ---- source.c --------------------------------------------------------- */
+
+/**
+ * struct source - the preserved file that an area maps
+ * @inode: its inode, held by LUO
+ * @found: how LUO has it
+ * @start: byte in the file of the area's first byte
+ * @seals: F_SEAL_* that LUO noted when the file was preserved; those come back
+ */
+struct source {
+	struct inode *inode;
+	struct liveupdate_found found;
+	u64 start;
+	u32 seals;
+};
+
+/* The index of a gathered memory, IHO_NONE when it is not gathered. */
+u32 handover_find_mem(struct gather *g, struct luo_session *session,
+		      struct inode *inode);
+
+/* Make memory @i the one that handover_find_mem() finds. 0 or -ENOMEM (noted). */
+int handover_note_inode(struct gather *g, u32 i);
+
+/**
+ * handover_find_source() - which preserved file an area maps
+ * @g: the snapshot in the making
+ * @ctx: the context
+ * @area: an area of it
+ * @ioas_id: of this IOAS
+ * @src: filled
+ *
+ * Return: 0; -EOPNOTSUPP when the area cannot be handed over, -EAGAIN when its
+ * process is changing its memory, -EFBIG; each noted.
+ */
+int handover_find_source(struct gather *g, struct handover_ctx *ctx,
+			 struct iopt_area *area, u32 ioas_id,
+			 struct source *src);
+
+/*
+ * How many areas of user memory in IOASes without HWPT, times areas that their
+ * pages are pinned for, are looked at: all other VMs wait meanwhile.
+ */
+#define HANDOVER_MAX_PIECES	IHO_MAX_RECORDS
+
+/* -EFBIG, noted. */
+int handover_refuse_pieces(struct handover_ctx *ctx, u32 ioas_id, u64 iova);
+
+/* ---- gather.c, order.c, records.c -------------------------------------- */
+
+/* Collect the facts of context @ci; its errors are handover_live_take()'s. */
+int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci);
+
+/* Index of the table of an HWPT, IHO_NONE when there is none. */
+u32 handover_find_table(struct gather *g, u32 ci, u32 hwpt_id);
+
+/* Put the facts of all contexts in canonical order. 0 or -ENOMEM (noted). */
+int handover_order(struct gather *g);
+
+/* Append the records of context @ci; errors as above. */
+int handover_emit_context(struct gather *g, struct handover_ctx *ctx, u32 ci);
+
+#endif

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, outgoing side: the image in preserved memory.
+ *
+ * User space built the image, so nothing of it is believed: the library checks it
+ * as the next kernel will, and each value is compared with live state.
+ */
+#include <linux/io.h>
+#include <linux/iommu-handover.h>
+#include <linux/kexec_handover.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "outgoing.h"
+
+#define EXTENT_ORDER	MAX_PAGE_ORDER
+static_assert((PAGE_SIZE << EXTENT_ORDER) >= IHO_MAX_HEAD);
+static_assert(sizeof(struct iho_envelope) <= PAGE_SIZE);
+static_assert(PAGE_SIZE == IHO_PAGE_SIZE);
+
+static void image_free(struct handover_image_copy *img)
+{
+	vunmap(img->map);
+	while (img->extents)
+		kho_unpreserve_free(img->ptr[--img->extents]);
+	img->map = NULL;
+}
+
+/* Copy an image from user space to where the next kernel will find it. */
+static int image_copy(struct handover_image_copy *img, const void __user *from, u64 len)
+{
+	const u64 most = PAGE_SIZE << EXTENT_ORDER;
+	struct page **pages;
+	unsigned long n = 0;
+	u64 done, chunk, i;
+	void *p;
+
+	for (done = 0; done < len; done += chunk) {
+		unsigned int order;
+
+		/* Whole powers of two, so that nothing trails an extent */
+		order = min(ilog2((len - done) >> PAGE_SHIFT), EXTENT_ORDER);
+		/* but header and FDT, at the front, in one piece */
+		if (!done && len < most)
+			order = get_order(len);
+		if (img->extents == IHO_MAX_EXTENTS)
+			return -EFBIG;
+		do {
+			p = kho_alloc_preserve(PAGE_SIZE << order);
+			chunk = min(len - done, (u64)PAGE_SIZE << order);
+		} while (p == ERR_PTR(-ENOMEM) && done && order--);
+		if (IS_ERR(p))
+			return PTR_ERR(p);
+		img->ptr[img->extents] = p;
+		img->pa[img->extents] = virt_to_phys(p);
+		img->len[img->extents++] = chunk;
+		if (copy_from_user(p, from + done, chunk))
+			return -EFAULT;
+	}
+	pages = kvmalloc_array(len >> PAGE_SHIFT, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	for (i = 0; i < img->extents; i++)
+		for (done = 0; done < img->len[i]; done += PAGE_SIZE)
+			pages[n++] = virt_to_page(img->ptr[i] + done);
+	img->map = vmap(pages, n, VM_MAP, PAGE_KERNEL_RO);
+	kvfree(pages);
+	img->total = len;
+	return img->map ? 0 : -ENOMEM;
+}
+
+/* ---- page-table pages ------------------------------------------------ */
+
+/* Counts before there is a place to note the page, preserves afterwards. */
+static int visit_table(void *priv, u64 pa, u32 level)
+{
+	struct handover_seal *s = priv;
+	int rc;
+
+	if (s->table_pa) {
+		rc = kho_preserve_pages(pfn_to_page(PHYS_PFN(pa)), 1);
+		if (rc)
+			return rc;
+		s->table_pa[s->tables] = pa;
+	}
+	s->tables++;
+	return 0;
+}
+
+static int visit_tables(struct handover_seal *s, const struct handover_live *live)
+{
+	int rc = 0;
+
+	for (u32 i = 0; !rc && i < live->facts.tables; i++) {
+		const struct iho_table *table = &live->facts.table[i];
+		struct iho_pt pt = {
+			.format = table->format,
+			.levels = table->levels,
+			.root_pa = table->root_pa,
+			.table = handover_live_table,
+			.max_tables = IHO_MAX_TABLE_PAGES,
+		};
+
+		rc = iho_walk_tables(&pt, visit_table, s);
+	}
+	return rc;
+}
+
+static int preserve_tables(struct handover_seal *s, const struct handover_live *live)
+{
+	u64 tables;
+	int rc;
+
+	rc = visit_tables(s, live);
+	tables = s->tables;
+	s->tables = 0;
+	if (rc)
+		return handover_refuse(-EINVAL, "page tables: %s", iho_strerror(rc));
+	s->table_pa = kvcalloc(tables + 1, sizeof(u64), GFP_KERNEL);
+	if (!s->table_pa)
+		return handover_refuse(-ENOMEM,
+				       "out of memory for %llu page tables; free memory and load again",
+				       tables);
+	rc = visit_tables(s, live);
+	if (rc)
+		return handover_refuse(rc,
+				       "page tables cannot be preserved: error %d; free memory and load again",
+				       rc);
+	return 0;
+}
+
+/* ---- checking an image against live state ---------------------------- */
+
+static int refuse_image(int rc, const struct iho_where *where)
+{
+	if (where->record != IHO_NONE)
+		return handover_refuse(handover_errno(rc),
+				       "image: context-%u record %u at %#llx, %s: %s",
+				       where->index, where->record, where->offset,
+				       where->prop, iho_strerror(rc));
+	if (where->index != IHO_NONE && !*where->prop)
+		return handover_refuse(handover_errno(rc), "image: %s-%u at %#llx: %s",
+				       where->node, where->index, where->offset,
+				       iho_strerror(rc));
+	if (where->index != IHO_NONE)
+		return handover_refuse(handover_errno(rc), "image: %s-%u %s at %#llx: %s",
+				       where->node, where->index, where->prop,
+				       where->offset, iho_strerror(rc));
+	/* The root node has no name */
+	if (!*where->node)
+		return handover_refuse(handover_errno(rc), "image: %s at %#llx: %s",
+				       where->prop, where->offset, iho_strerror(rc));
+	return handover_refuse(handover_errno(rc), "image: %s %s at %#llx: %s",
+			       where->node, where->prop, where->offset,
+			       iho_strerror(rc));
+}
+
+/* What a record is about, for a sentence */
+static void describe_step(const struct iho_step *step, char *text, size_t len)
+{
+	switch (step->kind) {
+	case IHO_REC_OPTION:
+		scnprintf(text, len, "an option");
+		return;
+	case IHO_REC_IOAS_ALLOC:
+		scnprintf(text, len, "IOAS %u", step->ioas.out_ioas_id);
+		return;
+	case IHO_REC_IOAS_OPTION:
+		scnprintf(text, len, "an option of IOAS %u",
+			  step->option.object_id);
+		return;
+	case IHO_REC_ALLOW_IOVAS:
+		scnprintf(text, len, "the allowed ranges of IOAS %u",
+			  step->allow.ioas_id);
+		return;
+	case IHO_REC_VFIO_IOAS:
+		scnprintf(text, len, "the VFIO IOAS %u",
+			  step->vfio_ioas.ioas_id);
+		return;
+	case IHO_REC_MAP_FILE:
+		scnprintf(text, len, "a map of IOAS %u at IOVA %#llx",
+			  step->map.cmd.ioas_id, step->map.cmd.iova);
+		return;
+	case IHO_REC_VFIO_BIND:
+		scnprintf(text, len, "device %u", step->bind.cmd.out_devid);
+		return;
+	case IHO_REC_HWPT_ALLOC:
+		scnprintf(text, len, "HWPT %u", step->hwpt.cmd.out_hwpt_id);
+		return;
+	case IHO_REC_ATTACH:
+		scnprintf(text, len, "a device attached to HWPT %u",
+			  step->attach.cmd.pt_id);
+		return;
+	}
+	scnprintf(text, len, "of kind %u", step->kind);
+}
+
+/* Say which record of live state byte @at of the stream belongs to. */
+static int refuse_record(const struct handover_live *live, u32 ci, u64 at)
+{
+	const struct iho_context *c = &live->facts.context[ci];
+	struct iho_plan_source src = { .facts = &live->facts };
+	size_t work_len = iho_plan_work(c->records);
+	struct iho_where where;
+	struct iho_step step;
+	struct iho_plan plan;
+	char what[64];
+	void *work;
+	int rc;
+
+	work = kvzalloc(work_len, GFP_KERNEL);
+	if (!work)
+		return handover_refuse(-ENOMEM,
+				       "out of memory to check the records; free memory and load again");
+	rc = iho_plan_init(&plan, &src, ci, live->buf + c->stream_off,
+			   c->stream_len, c->records, work, work_len, &where);
+	kvfree(work);
+	if (rc)
+		return refuse_image(rc, &where);
+	do {
+		rc = iho_plan_next(&plan, &step);
+	} while (rc > 0 && plan.pos <= at);
+	if (rc <= 0)
+		return handover_refuse(-EINVAL, "image: context-%u: %s", ci,
+				       iho_strerror(rc));
+	describe_step(&step, what, sizeof(what));
+	return handover_refuse(-EINVAL,
+			       "image: context-%u record %u differs from session \"%s\" token %llu, where it is %s; load again with the kexec of this kernel",
+			       ci, step.record, c->session, c->token, what);
+}
+
+static int check_stream(struct handover_seal *s, const struct iho_image *image,
+			struct handover_ctx *ctx, u32 ci,
+			const struct handover_live *live)
+{
+	const struct iho_context *want = &live->facts.context[ci];
+	struct iho_plan_source src = { .img = image };
+	struct iho_context have;
+	struct iho_where where;
+	struct iho_plan plan;
+	const u8 *a, *b;
+	size_t work_len;
+	void *work;
+	u64 i;
+	int rc;
+
+	rc = iho_get_context(image, ci, &have);
+	if (rc)
+		return handover_refuse(handover_errno(rc), "image: context-%u: %s", ci,
+				       iho_strerror(rc));
+	a = s->image.map + have.stream_off;
+	b = live->buf + want->stream_off;
+	for (i = 0; i < want->stream_len && a[i] == b[i]; i++)
+		;
+	if (i < want->stream_len)
+		return refuse_record(live, ci, i);
+	work_len = iho_plan_work(have.records);
+	work = kvzalloc(work_len, GFP_KERNEL);
+	if (!work)
+		return handover_refuse(-ENOMEM,
+				       "out of memory to check the records; free memory and load again");
+	rc = iho_plan_init(&plan, &src, ci, a, have.stream_len, have.records,
+			   work, work_len, &where);
+	kvfree(work);
+	if (rc)
+		return refuse_image(rc, &where);
+	s->records += have.records;
+	/* Against what is recorded: another look at user memory may differ */
+	return handover_live_verify(ctx, ci, live, &plan);
+}
+
+static int refuse_header(const char *field)
+{
+	return handover_refuse(-EINVAL,
+			       "image: header %s is not what this kernel writes; load again with the kexec of this kernel",
+			       field);
+}
+
+static int check_image(struct handover_seal *s, const struct handover_live *live,
+		       u64 expect)
+{
+	struct iho_seg seg = { .ptr = s->image.map, .len = s->image.total };
+	const struct iho_header *hdr = s->image.map;
+	struct handover_ctx *ctx;
+	struct iho_image image;
+	struct iho_where where;
+	u32 ci = 0;
+	int rc;
+
+	rc = iho_image_open(&seg, 1, &image, &where);
+	if (rc)
+		return refuse_image(rc, &where);
+	/* Readers are lenient here; what is sealed has no byte that is free */
+	if (image.minor != IHO_FORMAT_MINOR)
+		return refuse_header("minor");
+	if (hdr->may_ignore)
+		return refuse_header("may_ignore");
+	if (image.generation != expect)
+		return handover_refuse(-ESTALE,
+				       "image: made of generation %llu, not of %llu; take a new snapshot",
+				       image.generation, expect);
+	if (iho_image_differs(&image, &live->facts, &where)) {
+		/* Root properties have no index */
+		if (where.index == IHO_NONE)
+			return handover_refuse(-EINVAL,
+					       "image: %s differs from live state; load again with the kexec of this kernel",
+					       where.prop);
+		return handover_refuse(-EINVAL,
+				       "image: %s-%u %s differs from live state; load again with the kexec of this kernel",
+				       where.node, where.index, where.prop);
+	}
+	list_for_each_entry(ctx, &handover_out.contexts, list) {
+		rc = check_stream(s, &image, ctx, ci++, live);
+		if (rc)
+			return rc;
+	}
+	s->devices = live->facts.devices;
+	s->hwpts = live->facts.tables;
+	return 0;
+}
+
+static int make_envelope(struct handover_seal *s)
+{
+	const struct iho_header *hdr = s->image.map;
+	int rc;
+
+	s->envelope = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(s->envelope)) {
+		rc = PTR_ERR(s->envelope);
+		s->envelope = NULL;
+		return handover_refuse(rc,
+				       "the envelope cannot be preserved; free memory and load again");
+	}
+	rc = iho_envelope_build(s->envelope, s->image.pa, s->image.len,
+				s->image.extents, hdr->digest);
+	if (rc)
+		return handover_refuse(handover_errno(rc), "envelope: %s",
+				       iho_strerror(rc));
+	rc = kho_add_subtree(IHO_KHO_SUBTREE, s->envelope, PAGE_SIZE);
+	if (rc)
+		return handover_refuse(rc,
+				       "KHO does not take the envelope: error %d; boot with kho=on, free memory and load again",
+				       rc);
+	return 0;
+}
+
+void handover_seal_free(struct handover_seal *s)
+{
+	if (s->envelope) {
+		kho_remove_subtree(s->envelope);
+		kho_unpreserve_free(s->envelope);
+	}
+	while (s->tables)
+		kho_unpreserve_pages(pfn_to_page(PHYS_PFN(s->table_pa[--s->tables])),
+				     1);
+	kvfree(s->table_pa);
+	image_free(&s->image);
+	kfree(s);
+}
+
+struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
+{
+	struct handover_seal *s;
+	int rc;
+
+	if (!len || len > IHO_MAX_IMAGE || len & (PAGE_SIZE - 1)) {
+		rc = len > IHO_MAX_IMAGE ? -EFBIG : -EBADMSG;
+		handover_refuse(rc, "image: invalid image length %llu bytes",
+				len);
+		return ERR_PTR(rc);
+	}
+	s = kzalloc_obj(*s);
+	if (!s) {
+		handover_refuse(-ENOMEM,
+				"out of memory for a seal; free memory and load again");
+		return ERR_PTR(-ENOMEM);
+	}
+	rc = image_copy(&s->image, image, len);
+	if (rc) {
+		handover_refuse(rc,
+				"image: %llu bytes cannot be copied to preserved memory: error %d",
+				len, rc);
+		handover_seal_free(s);
+		return ERR_PTR(rc);
+	}
+	return s;
+}
+
+int handover_seal_fill(struct handover_seal *s, u64 generation)
+{
+	struct handover_live live;
+	int rc;
+
+	rc = handover_live_take(&handover_out.contexts, generation, &live);
+	if (rc)
+		return rc;
+	rc = check_image(s, &live, generation);
+	if (!rc)
+		rc = preserve_tables(s, &live);
+	handover_live_free(&live);
+	if (!rc)
+		rc = make_envelope(s);
+	s->generation = generation;
+	return rc;
+}

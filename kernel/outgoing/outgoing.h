@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IOMMU handover, outgoing side: what its files and the interface share.
+ */
+#ifndef __IOMMU_HANDOVER_OUTGOING_H
+#define __IOMMU_HANDOVER_OUTGOING_H
+
+#include <linux/liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+
+#include "../iommufd/iommufd_private.h"
+#include "handover.h"
+
+struct kimage;
+
+/**
+ * struct handover_ctx - a preserved iommufd
+ * @list: on handover_out.contexts, ordered by session, then token
+ * @ictx: the context; LUO holds its file
+ * @session: the session it is preserved in
+ * @token: its token there
+ * @locked: its lock is write-held by handover_contexts_lock()
+ */
+struct handover_ctx {
+	struct list_head list;
+	struct iommufd_ctx *ictx;
+	struct luo_session *session;
+	u64 token;
+	bool locked;
+};
+
+/**
+ * enum handover_jump - how far a jump has come
+ * @HANDOVER_JUMP_NONE: a close of a sealed object undoes the seal
+ * @HANDOVER_JUMP_FREEZING: it waits for the outcome
+ * @HANDOVER_JUMP_COMMITTED: it leaves everything in place
+ */
+enum handover_jump {
+	HANDOVER_JUMP_NONE,
+	HANDOVER_JUMP_FREEZING,
+	HANDOVER_JUMP_COMMITTED,
+};
+
+/**
+ * struct handover_out - the state of the outgoing handover
+ * @lock: of all below; outside of iommufd_ctx_handover::lock, inside of LUO's
+ *	locks
+ * @contexts: struct handover_ctx of every preserved iommufd
+ * @nr: how many
+ * @seal: the seal, or NULL
+ * @cookie: of the last seal that was made; 0 before the first
+ * @passed: cookie of the seal with which the gate let the last jump pass, 0
+ *	when it passed without
+ * @frozen: how many contexts LUO has frozen
+ * @jump: how far a jump has come
+ * @jump_wait: woken when @jump changes
+ * @undone: why the last seal was undone; "" after the next SEAL
+ *
+ * A seal is named by its cookie. A kernel that is loaded while one is in place
+ * carries its cookie in struct kimage, so that a kernel whose seal was undone
+ * can be told from others after both are gone.
+ */
+struct handover_out {
+	struct mutex lock;		/* all that follows */
+	struct list_head contexts;
+	u32 nr;
+	struct handover_seal *seal;
+	u64 cookie;
+	u64 passed;
+	u32 frozen;
+	enum handover_jump jump;
+	wait_queue_head_t jump_wait;
+	char undone[192];
+};
+
+extern struct handover_out handover_out;
+
+/* ---- contexts.c ------------------------------------------------------ */
+
+/* Note a refusal that names session and token first. Return: @err. */
+__printf(3, 4) int handover_refuse_ctx(struct handover_ctx *ctx, int err,
+				       const char *fmt, ...);
+
+/*
+ * An IOAS's IOVAs are being changed or read by a call. Return: -EAGAIN.
+ *
+ * They are read by calls that change nothing and may be stuck in a fault with a
+ * writer queued after them: never wait for them with a snapshot's locks held.
+ */
+int handover_refuse_busy(struct handover_ctx *ctx, struct iommufd_ioas *ioas);
+
+/**
+ * handover_object_from() - the next object of a context
+ * @ictx: the context, its lock write-held
+ * @index: where to begin; set to the object's ID
+ *
+ * The context's lock holds all objects but those of iommufd's selftest, which
+ * are left out: they are not looked at without the array's lock.
+ *
+ * Return: the object, NULL after the last.
+ */
+struct iommufd_object *handover_object_from(struct iommufd_ctx *ictx,
+					    unsigned long *index);
+
+bool handover_is_selftest(const struct iommufd_object *obj);
+
+/* The HWPT that a device is attached to, or NULL. */
+struct iommufd_hw_pagetable *handover_attached(struct iommufd_device *idev);
+
+/**
+ * handover_lock_settled() - take the lock of a device that nobody takes away
+ * @ctx: its context
+ * @idev: the device
+ * @err: what to refuse with
+ *
+ * Who takes a device away or resets it holds its lock meanwhile: an unbind for
+ * as long as user space has the device open, and the jump, which shuts devices
+ * down, would wait for it without end.
+ *
+ * Return: 0 with the device locked, to be given back with device_unlock(); or
+ * @err (noted).
+ */
+int handover_lock_settled(struct handover_ctx *ctx,
+			  struct iommufd_device *idev, int err);
+
+/**
+ * handover_contexts_lock() - hold off every change to every preserved iommufd
+ * @contexts: of struct handover_ctx
+ *
+ * Does not sleep on any of them. To be called with liveupdate_trylock() and
+ * handover_out.lock held.
+ *
+ * Return: 0, or -EAGAIN (noted) when one is in the middle of a call.
+ */
+int handover_contexts_lock(struct list_head *contexts);
+void handover_contexts_unlock(struct list_head *contexts);
+
+/**
+ * handover_devices_settled() - see that nobody is taking a device away
+ * @contexts: of struct handover_ctx, sealed; handover_out.lock held
+ * @err: what to refuse with
+ *
+ * Return: 0, or @err (noted) when one is being unbound, unplugged or reset.
+ */
+int handover_devices_settled(struct list_head *contexts, int err);
+
+/* ---- live state: snapshot.c, verify.c --------------------------------- */
+
+/**
+ * struct handover_live - live state, taken under the locks above
+ * @buf: a snapshot (section 7 of the format)
+ * @len: its length in bytes
+ * @facts: points into @buf
+ * @mem: what LUO holds for each memory of @facts, same order
+ */
+struct handover_live {
+	void *buf;
+	size_t len;
+	struct iho_facts facts;
+	struct liveupdate_found *mem;
+};
+
+/**
+ * handover_live_take() - read the live state of all contexts
+ * @contexts: of struct handover_ctx, locked
+ * @generation: goes into the snapshot
+ * @live: filled; for handover_live_free()
+ *
+ * Return: 0; -EOPNOTSUPP for what cannot be handed over, -EFBIG over a limit,
+ * -EAGAIN, -EBUSY, -ENOMEM; a refusal has been noted for each.
+ */
+int handover_live_take(struct list_head *contexts, u64 generation,
+		       struct handover_live *live);
+void handover_live_free(struct handover_live *live);
+
+/**
+ * handover_live_verify() - compare each hardware tree with the recorded maps
+ * @ctx: a context, locked
+ * @ci: its index
+ * @live: what handover_live_take() read of all
+ * @plan: the context's stream, the cursor at its start; @live's own or an equal
+ *
+ * Every leaf must be the page that LUO preserves for the memory and offset of
+ * its map, with the map's permissions, and nothing else may be mapped.
+ *
+ * Return: 0; -EINVAL (names HWPT or IOAS, and IOVA), -EFBIG for user memory in
+ * too many pieces, -EAGAIN, -ENOMEM; each noted.
+ */
+int handover_live_verify(struct handover_ctx *ctx, u32 ci,
+			 const struct handover_live *live,
+			 const struct iho_plan *plan);
+
+/* ---- image.c ---------------------------------------------------------- */
+
+/**
+ * struct handover_image_copy - an image in memory that can be preserved
+ * @ptr: of each extent
+ * @pa: of each extent
+ * @len: of each extent, bytes
+ * @extents: how many
+ * @total: bytes of all
+ * @map: all of it, contiguous
+ */
+struct handover_image_copy {
+	void *ptr[IHO_MAX_EXTENTS];
+	u64 pa[IHO_MAX_EXTENTS];
+	u64 len[IHO_MAX_EXTENTS];
+	u32 extents;
+	u64 total;
+	const void *map;
+};
+
+/**
+ * struct handover_seal - a seal, made or in the making
+ * @cookie: its name; 0 until it is made
+ * @generation: of the snapshot that the image was made from
+ * @image: the sealed image
+ * @envelope: the page that KHO's subtree names, or NULL
+ * @table_pa: preserved page-table pages
+ * @tables: how many
+ * @loaded: the kernel that a kexec would jump to was loaded under it
+ * @records: in the image
+ * @devices: in the image
+ * @hwpts: in the image
+ */
+struct handover_seal {
+	u64 cookie;
+	u64 generation;
+	struct handover_image_copy image;
+	void *envelope;
+	u64 *table_pa;
+	u64 tables;
+	bool loaded;
+	u32 records;
+	u32 devices;
+	u32 hwpts;
+};
+
+/**
+ * handover_seal_copy() - a seal in the making, with a copy of the image
+ * @image: in user space
+ * @len: its length in bytes
+ *
+ * Context: no lock of the handover held: user memory may fault for as long as
+ * it likes.
+ * Return: for handover_seal_free(); ERR_PTR of -ENOMEM, -EFBIG, -EBADMSG,
+ * -EFAULT, noted.
+ */
+struct handover_seal *handover_seal_copy(const void __user *image, u64 len);
+
+/**
+ * handover_seal_fill() - check the image, preserve what it names
+ * @s: from handover_seal_copy()
+ * @generation: of the snapshot that it must be made from
+ *
+ * Context: contexts locked.
+ * Return: 0; -EBADMSG, -EOPNOTSUPP, -EFBIG, -ESTALE, -EINVAL, -ENOMEM, or what
+ * KHO gave, noted.
+ */
+int handover_seal_fill(struct handover_seal *s, u64 generation);
+
+/* Give back all that a seal preserves. */
+void handover_seal_free(struct handover_seal *s);
+
+/* ---- seal.c ----------------------------------------------------------- */
+
+/*
+ * For SNAPSHOT and SEAL @unfinished is how many iommufds of the last handover
+ * are not finished, which the refusal of a system without any other names.
+ */
+int handover_snapshot(void **buf, size_t *len, u64 *generation,
+		      u32 unfinished);
+int handover_seal(u64 generation, const void __user *image, u64 len,
+		  u32 unfinished, u64 *cookie);
+int handover_unseal(void);
+
+/*
+ * Undo the seal, if there is one, for a reason that the gate repeats until the
+ * next SEAL. Context: handover_out.lock held.
+ */
+__printf(1, 2) void handover_seal_break(const char *fmt, ...);
+
+/* For QUERY and sysfs. Context: handover_out.lock held. */
+struct handover_seal_info {
+	bool sealed;
+	bool loaded;
+	u64 cookie;
+	u64 generation;
+	u64 image_len;
+	u32 records;
+	u32 devices;
+	u32 tables;
+	u64 table_pages;
+};
+
+void handover_seal_info(struct handover_seal_info *info);
+
+#endif

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, outgoing side: records of live objects.
+ *
+ * A record lives as long as what it made. Objects keep the little of their ioctl
+ * that their state does not tell; maps are derived from the live areas and
+ * attachments from the device, so that there is no log to keep or compact.
+ */
+#include <linux/iommu-handover.h>
+#include <uapi/linux/vfio.h>
+
+#include "../iommufd/io_pagetable.h"
+#include "gather.h"
+
+static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
+		const void *inl, u32 inl_len)
+{
+	int rc;
+
+	/* Without a buffer it would only measure */
+	rc = -IHO_ERR_NOSPACE;
+	if (g->stream)
+		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
+				    len, inl, inl_len);
+	if (rc == -IHO_ERR_NOSPACE) {
+		u64 cap = max(2 * g->cap, g->pos + IHO_MAX_RECORD_LEN);
+		void *p = kvrealloc(g->stream, cap, GFP_KERNEL);
+
+		if (!p)
+			return handover_refuse(-ENOMEM,
+					       "out of memory for records; free memory and load again");
+		g->stream = p;
+		g->cap = cap;
+		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
+				    len, inl, inl_len);
+	}
+	if (rc)
+		return handover_refuse(handover_errno(rc), "record of kind %u: %s", kind,
+				       iho_strerror(rc));
+	if (g->records++ == IHO_MAX_RECORDS)
+		return handover_refuse(-EFBIG,
+				       "more than %u records in a context; map fewer, larger areas",
+				       IHO_MAX_RECORDS);
+	return 0;
+}
+
+static int emit_option(struct gather *g, u32 option, u32 object, u64 val)
+{
+	struct iommu_option cmd = {
+		.size = sizeof(cmd),
+		.option_id = option,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = object,
+		.val64 = val,
+	};
+
+	return emit(g, object ? IHO_REC_IOAS_OPTION : IHO_REC_OPTION, &cmd,
+		    sizeof(cmd), NULL, 0);
+}
+
+static int emit_allowed(struct gather *g, struct handover_ctx *ctx,
+			struct iommufd_ioas *ioas)
+{
+	struct iommu_ioas_allow_iovas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas->obj.id,
+	};
+	struct iho_range *range __free(kvfree) = NULL;
+	struct iopt_allowed *it;
+	u32 nr = 0;
+
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return handover_refuse_busy(ctx, ioas);
+	for (it = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); it;
+	     it = iopt_allowed_iter_next(it, 0, ULONG_MAX))
+		nr++;
+	if (!nr)
+		return 0;
+	if (nr > IHO_MAX_ALLOWED)
+		return handover_refuse_ctx(ctx, -EFBIG,
+					   "IOAS %u has %u allowed ranges, more than %u; allow fewer",
+					   ioas->obj.id, nr, IHO_MAX_ALLOWED);
+	range = kvcalloc(nr, sizeof(*range), GFP_KERNEL);
+	if (!range)
+		return handover_refuse_ctx(ctx, -ENOMEM,
+					   "IOAS %u: out of memory; free memory and load again",
+					   ioas->obj.id);
+	for (it = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); it;
+	     it = iopt_allowed_iter_next(it, 0, ULONG_MAX)) {
+		range[cmd.num_iovas].start = it->node.start;
+		range[cmd.num_iovas++].last = it->node.last;
+	}
+	return emit(g, IHO_REC_ALLOW_IOVAS, &cmd, sizeof(cmd), range,
+		    nr * sizeof(*range));
+}
+
+/* Find or make the group of an area; @first is the first one of its pages. */
+static int find_group(struct gather *g, struct xarray *first,
+		      struct iopt_pages *pages, u32 memory, u64 shift,
+		      u32 *found)
+{
+	void *entry = xa_load(first, (unsigned long)pages);
+	u32 i = entry ? xa_to_value(entry) : IHO_NONE;
+	u32 head = i;
+	struct share_group *group;
+	int rc;
+
+	for (; i != IHO_NONE; i = GROUP(g, i)->next) {
+		if (GROUP(g, i)->memory != memory || GROUP(g, i)->shift != shift)
+			continue;
+		*found = i;
+		return 0;
+	}
+	group = handover_vec_add(&g->group);
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+	*found = g->group.nr - 1;
+	*group = (struct share_group) {
+		.memory = memory,
+		.shift = shift,
+		.next = head,
+	};
+	rc = xa_err(xa_store(first, (unsigned long)pages, xa_mk_value(*found),
+			     GFP_KERNEL));
+	return rc ? handover_refuse(rc,
+				    "out of memory for %s; free memory and load again",
+				    g->group.what) : 0;
+}
+
+static int emit_maps(struct gather *g, struct handover_ctx *ctx,
+		     struct iommufd_ioas *ioas, struct xarray *groups)
+{
+	struct iopt_area *area;
+	int rc;
+
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return handover_refuse_busy(ctx, ioas);
+	for (area = iopt_area_iter_first(&ioas->iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		struct iopt_pages *pages = area->pages;
+		struct iommu_ioas_map_file cmd = {
+			.size = sizeof(cmd),
+			.flags = IOMMU_IOAS_MAP_FIXED_IOVA,
+			.ioas_id = ioas->obj.id,
+			.fd = -1,
+			.length = iopt_area_length(area),
+			.iova = iopt_area_iova(area),
+		};
+		struct iho_map_ref ref = {
+			.flags = pages->writable ? IHO_MAP_PAGES_WRITABLE : 0,
+		};
+		struct source src;
+		u64 size;
+
+		rc = handover_find_source(g, ctx, area, ioas->obj.id, &src);
+		if (rc)
+			return rc;
+		ref.memory = handover_find_mem(g, ctx->session, src.inode);
+		if (ref.memory == IHO_NONE)
+			return handover_refuse_ctx(ctx, -EAGAIN,
+						   "IOAS %u IOVA %#lx: its process is changing its memory; try again",
+						   ioas->obj.id, iopt_area_iova(area));
+		cmd.start = src.start;
+		/* Of an IOAS without HWPT: a sum may wrap */
+		size = MEM(g, ref.memory)->fact.size;
+		if (cmd.length > size || cmd.start > size - cmd.length)
+			return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+						   "IOAS %u IOVA %#llx maps more than memfd token %llu holds; unmap it",
+						   ioas->obj.id, cmd.iova,
+						   MEM(g, ref.memory)->fact.token);
+		if (area->iommu_prot & IOMMU_READ)
+			cmd.flags |= IOMMU_IOAS_MAP_READABLE;
+		if (area->iommu_prot & IOMMU_WRITE)
+			cmd.flags |= IOMMU_IOAS_MAP_WRITEABLE;
+		rc = find_group(g, groups, pages, ref.memory,
+				src.start - iopt_area_start_byte(area, cmd.iova),
+				&ref.group);
+		if (rc)
+			return rc;
+		rc = emit(g, IHO_REC_MAP_FILE, &cmd, sizeof(cmd), &ref,
+			  sizeof(ref));
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int emit_bind(struct gather *g, u32 ci, struct iommufd_device *idev)
+{
+	struct vfio_device_bind_iommufd cmd = {
+		.argsz = sizeof(cmd),
+		.iommufd = -1,
+		.out_devid = idev->obj.id,
+	};
+	struct iho_bind_ref ref = {};
+
+	while (DEVICE(g, ref.device)->context != ci ||
+	       DEVICE(g, ref.device)->dev_id != idev->obj.id)
+		ref.device++;
+	return emit(g, IHO_REC_VFIO_BIND, &cmd, sizeof(cmd), &ref, sizeof(ref));
+}
+
+/*
+ * The device an HWPT can be allocated with again: the one it was allocated with
+ * while that is bound, else the attached one of lowest ID. An automatic one is
+ * gone when no device is attached, so its device is always the latter.
+ */
+static u32 hwpt_device(struct iommufd_ctx *ictx,
+		       struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_device *idev;
+	struct iommufd_object *obj;
+	u32 made_with = 0, attached = 0;
+	unsigned long index;
+
+	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
+		if (obj->type != IOMMUFD_OBJ_DEVICE)
+			continue;
+		idev = container_of(obj, struct iommufd_device, obj);
+		if (!attached && handover_attached(idev) == &hwpt->common)
+			attached = obj->id;
+		if (idev->handover.serial == hwpt->handover.dev_serial)
+			made_with = obj->id;
+	}
+	return made_with && !hwpt->auto_domain ? made_with : attached;
+}
+
+static int emit_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
+		     struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = hwpt->handover.flags,
+		.dev_id = hwpt_device(ctx->ictx, hwpt),
+		.pt_id = hwpt->ioas->obj.id,
+		.out_hwpt_id = hwpt->common.obj.id,
+	};
+	struct iho_hwpt_ref ref = {
+		.table = handover_find_table(g, ci, hwpt->common.obj.id),
+		.flags = hwpt->auto_domain ? IHO_HWPT_AUTO : 0,
+	};
+
+	if (!cmd.dev_id)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "HWPT %u: the device it was allocated with is gone and no other is attached; attach one or destroy it",
+					   cmd.out_hwpt_id);
+	return emit(g, IHO_REC_HWPT_ALLOC, &cmd, sizeof(cmd), &ref,
+		    sizeof(ref));
+}
+
+static int emit_attach(struct gather *g, struct iommufd_device *idev)
+{
+	struct vfio_device_attach_iommufd_pt cmd = { .argsz = sizeof(cmd) };
+	struct iho_attach_ref ref = { .dev_id = idev->obj.id };
+	struct iommufd_hw_pagetable *hwpt = handover_attached(idev);
+
+	if (!hwpt)
+		return 0;
+	cmd.pt_id = hwpt->obj.id;
+	return emit(g, IHO_REC_ATTACH, &cmd, sizeof(cmd), &ref, sizeof(ref));
+}
+
+static int emit_object(struct gather *g, struct handover_ctx *ctx, u32 ci,
+		       u32 kind, struct iommufd_object *obj,
+		       struct xarray *groups)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+
+	switch (kind) {
+	case IHO_REC_IOAS_ALLOC:
+		alloc.out_ioas_id = obj->id;
+		return emit(g, kind, &alloc, sizeof(alloc), NULL, 0);
+	case IHO_REC_IOAS_OPTION:
+		if (!to_ioas(obj)->iopt.disable_large_pages)
+			return 0;
+		return emit_option(g, IOMMU_OPTION_HUGE_PAGES, obj->id, 0);
+	case IHO_REC_ALLOW_IOVAS:
+		return emit_allowed(g, ctx, to_ioas(obj));
+	case IHO_REC_MAP_FILE:
+		return emit_maps(g, ctx, to_ioas(obj), groups);
+	case IHO_REC_VFIO_BIND:
+		return emit_bind(g, ci, container_of(obj, struct iommufd_device,
+						     obj));
+	case IHO_REC_HWPT_ALLOC:
+		return emit_hwpt(g, ctx, ci,
+				 container_of(obj, struct iommufd_hwpt_paging,
+					      common.obj));
+	default:
+		return emit_attach(g, container_of(obj, struct iommufd_device,
+						   obj));
+	}
+}
+
+int handover_emit_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
+{
+	static const struct {
+		u32 kind;
+		enum iommufd_object_type type;
+	} passes[] = {
+		{ IHO_REC_IOAS_ALLOC, IOMMUFD_OBJ_IOAS },
+		{ IHO_REC_IOAS_OPTION, IOMMUFD_OBJ_IOAS },
+		{ IHO_REC_ALLOW_IOVAS, IOMMUFD_OBJ_IOAS },
+		{ IHO_REC_VFIO_IOAS, IOMMUFD_OBJ_NONE },
+		{ IHO_REC_MAP_FILE, IOMMUFD_OBJ_IOAS },
+		{ IHO_REC_VFIO_BIND, IOMMUFD_OBJ_DEVICE },
+		{ IHO_REC_HWPT_ALLOC, IOMMUFD_OBJ_HWPT_PAGING },
+		{ IHO_REC_ATTACH, IOMMUFD_OBJ_DEVICE },
+	};
+	struct iho_context *c = CONTEXT(g, ci);
+	struct iommufd_ctx *ictx = ctx->ictx;
+	struct iommufd_object *obj;
+	unsigned long index;
+	struct xarray groups;
+	int rc = 0;
+
+	xa_init(&groups);
+	g->records = 0;
+	g->group.nr = 0;
+	c->stream_off = g->pos;
+	if (ictx->account_mode == IOPT_PAGES_ACCOUNT_MM)
+		rc = emit_option(g, IOMMU_OPTION_RLIMIT_MODE, 0, 1);
+	for (u32 i = 0; !rc && i < ARRAY_SIZE(passes); i++) {
+		if (passes[i].kind == IHO_REC_VFIO_IOAS) {
+			struct iommu_vfio_ioas cmd = {
+				.size = sizeof(cmd),
+				.op = IOMMU_VFIO_IOAS_SET,
+			};
+
+			if (!ictx->vfio_ioas)
+				continue;
+			cmd.ioas_id = ictx->vfio_ioas->obj.id;
+			rc = emit(g, IHO_REC_VFIO_IOAS, &cmd, sizeof(cmd), NULL,
+				  0);
+			continue;
+		}
+		for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
+			if (obj->type != passes[i].type)
+				continue;
+			rc = emit_object(g, ctx, ci, passes[i].kind, obj,
+					 &groups);
+			if (rc)
+				break;
+		}
+	}
+	xa_destroy(&groups);
+	c->stream_len = g->pos - c->stream_off;
+	c->records = g->records;
+	return rc;
+}
+

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, outgoing side: the seal.
+ *
+ * What cannot be refused while a seal is in place (a close, a process exit, an
+ * unplug) undoes it first, so that preserved memory is never freed; the gate then
+ * keeps the machine from jumping.
+ */
+#define pr_fmt(fmt) "iommu-handover: " fmt
+
+#include <linux/iommu-handover.h>
+#include <linux/kexec_handover.h>
+
+#include "outgoing.h"
+
+static int refuse_nothing(u32 unfinished)
+{
+	if (unfinished)
+		return handover_refuse(-ENOENT,
+				       "no iommufd is preserved in a live update session, and %u of the last handover not finished",
+				       unfinished);
+	return handover_refuse(-ENOENT,
+			       "no iommufd is preserved in a live update session");
+}
+
+static int lock_all(u32 unfinished)
+{
+	int rc;
+
+	if (!liveupdate_trylock())
+		return handover_refuse(-EAGAIN,
+				       "a live update session is in the middle of a call; try again");
+	mutex_lock(&handover_out.lock);
+	if (!handover_out.nr)
+		rc = refuse_nothing(unfinished);
+	else if (handover_out.seal)
+		rc = handover_refuse(-EBUSY, "already sealed; unseal it first");
+	else if (handover_out.jump != HANDOVER_JUMP_NONE)
+		rc = handover_refuse(-EBUSY, "the machine is about to kexec");
+	else
+		rc = handover_contexts_lock(&handover_out.contexts);
+	if (rc) {
+		mutex_unlock(&handover_out.lock);
+		liveupdate_unlock();
+	}
+	return rc;
+}
+
+static void unlock_all(void)
+{
+	handover_contexts_unlock(&handover_out.contexts);
+	mutex_unlock(&handover_out.lock);
+	liveupdate_unlock();
+}
+
+int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished)
+{
+	struct handover_live live;
+	int rc;
+
+	rc = lock_all(unfinished);
+	if (rc)
+		return rc;
+	*gen = handover_generation();
+	rc = handover_live_take(&handover_out.contexts, *gen, &live);
+	if (!rc) {
+		*buf = live.buf;
+		*len = live.len;
+		live.buf = NULL;
+		handover_live_free(&live);
+	}
+	unlock_all();
+	return rc;
+}
+
+static int seal_locked(struct handover_seal *s, u64 gen)
+{
+	struct handover_ctx *ctx;
+	int rc;
+
+	if (gen != handover_generation())
+		return handover_refuse(-ESTALE,
+				       "generation %llu has moved to %llu: an iommufd was changed after the snapshot; take a new one",
+				       gen, handover_generation());
+	rc = handover_seal_fill(s, gen);
+	if (rc)
+		return rc;
+	s->cookie = ++handover_out.cookie;
+	list_for_each_entry(ctx, &handover_out.contexts, list)
+		WRITE_ONCE(ctx->ictx->handover.sealed, true);
+	handover_out.seal = s;
+	*handover_out.undone = '\0';
+	/* A kernel that is loaded from now on carries it */
+	kho_set_cookie(s->cookie);
+	pr_info("sealed %u contexts, %u records, %u devices, %llu page-table pages at generation %llu\n",
+		handover_out.nr, s->records, s->devices, s->tables, gen);
+	return 0;
+}
+
+int handover_seal(u64 gen, const void __user *image, u64 len, u32 unfinished,
+		  u64 *cookie)
+{
+	struct handover_seal *s;
+	int rc;
+
+	scoped_guard(mutex, &handover_out.lock) {
+		/* Without KHO there is nothing to copy an image to */
+		if (!handover_out.nr)
+			return refuse_nothing(unfinished);
+	}
+	s = handover_seal_copy(image, len);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	rc = lock_all(unfinished);
+	if (rc) {
+		handover_seal_free(s);
+		return rc;
+	}
+	rc = seal_locked(s, gen);
+	/* Before another SEAL can preserve the same pages */
+	if (rc)
+		handover_seal_free(s);
+	else
+		*cookie = s->cookie;
+	unlock_all();
+	return rc;
+}
+
+void handover_seal_break(const char *fmt, ...)
+{
+	struct handover_ctx *ctx;
+	va_list args;
+
+	lockdep_assert_held(&handover_out.lock);
+	if (!handover_out.seal)
+		return;
+	va_start(args, fmt);
+	vscnprintf(handover_out.undone, sizeof(handover_out.undone), fmt, args);
+	va_end(args);
+	/*
+	 * While nothing can change: a table page that is freed and comes back
+	 * as another's preserved page must not lose that.
+	 */
+	kho_set_cookie(0);
+	handover_seal_free(handover_out.seal);
+	handover_out.seal = NULL;
+	list_for_each_entry(ctx, &handover_out.contexts, list)
+		WRITE_ONCE(ctx->ictx->handover.sealed, false);
+	/* What was sealed is no longer what a snapshot would give */
+	handover_generation_move();
+	pr_info("seal undone: %s\n", handover_out.undone);
+}
+
+int handover_unseal(void)
+{
+	guard(mutex)(&handover_out.lock);
+	if (!handover_out.seal)
+		return -ENOENT;
+	if (handover_out.jump != HANDOVER_JUMP_NONE)
+		return handover_refuse(-EBUSY, "the machine is about to kexec");
+	handover_seal_break("released for another load or by kexec -u");
+	return 0;
+}
+
+void handover_seal_info(struct handover_seal_info *info)
+{
+	const struct handover_seal *seal = handover_out.seal;
+
+	lockdep_assert_held(&handover_out.lock);
+	memset(info, 0, sizeof(*info));
+	if (!seal)
+		return;
+	*info = (struct handover_seal_info) {
+		.sealed = true,
+		.loaded = seal->loaded,
+		.cookie = seal->cookie,
+		.generation = seal->generation,
+		.image_len = seal->image.total,
+		.records = seal->records,
+		.devices = seal->devices,
+		.tables = seal->hwpts,
+		.table_pages = seal->tables,
+	};
+}
+
+/* ---- changes that cannot fail ---------------------------------------- */
+
+static bool jump_settled(enum handover_jump *j)
+{
+	*j = READ_ONCE(handover_out.jump);
+	return *j != HANDOVER_JUMP_FREEZING;
+}
+
+/* Undo the seal for a change that cannot be refused, and say whose it is. */
+static void undo_for(struct iommufd_ctx *ictx, struct iommufd_device *idev)
+{
+	struct handover_ctx *ctx;
+	const char *session;
+
+	/* What is sealed is on the list */
+	list_for_each_entry(ctx, &handover_out.contexts, list)
+		if (ctx->ictx == ictx)
+			break;
+	session = liveupdate_session_name(ctx->session);
+	if (!idev) {
+		handover_refuse(-EBUSY,
+				"session \"%s\" token %llu: the seal was undone: the iommufd was closed; load again",
+				session, ctx->token);
+		handover_seal_break("session \"%s\" token %llu: the iommufd was closed",
+				    session, ctx->token);
+		return;
+	}
+	handover_refuse(-EBUSY,
+			"session \"%s\" token %llu: the seal was undone: device %u (%s) was detached or closed; load again",
+			session, ctx->token, idev->obj.id, dev_name(idev->dev));
+	handover_seal_break("session \"%s\" token %llu: device %u (%s) was detached or closed",
+			    session, ctx->token, idev->obj.id, dev_name(idev->dev));
+}
+
+bool iommufd_handover_close_begin(struct iommufd_ctx *ictx,
+				  struct iommufd_device *idev)
+{
+	enum handover_jump j;
+
+	for (;;) {
+		down_read(&ictx->handover.lock);
+		if (!ictx->handover.sealed)
+			return false;
+		up_read(&ictx->handover.lock);
+		wait_event(handover_out.jump_wait, jump_settled(&j));
+		if (j == HANDOVER_JUMP_COMMITTED)
+			return true;
+		guard(mutex)(&handover_out.lock);
+		if (handover_out.jump == HANDOVER_JUMP_NONE &&
+		    ictx->handover.sealed)
+			undo_for(ictx, idev);
+	}
+}
+
+bool iommufd_handover_device_close(struct iommufd_device *idev)
+{
+	struct iommufd_ctx *ictx = idev->ictx;
+
+	if (iommufd_handover_close_begin(ictx, idev))
+		return true;
+	/* Until it is unbound: what its driver does to it is not to be sealed */
+	WRITE_ONCE(idev->handover.closing, true);
+	iommufd_handover_change_end(&ictx->handover);
+	return false;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_close, "IOMMUFD");

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, outgoing side: which preserved file an area maps.
+ */
+#include <linux/iommu-handover.h>
+#include <linux/kho/abi/memfd.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/shmem_fs.h>
+
+#include "../iommufd/io_pagetable.h"
+#include "gather.h"
+
+u32 handover_find_mem(struct gather *g, struct luo_session *session,
+		      struct inode *inode)
+{
+	struct mem_entry *e;
+	void *entry;
+
+	if (g->last_mem < g->mem.nr) {
+		e = MEM(g, g->last_mem);
+		if (e->session == session && e->inode == inode)
+			return g->last_mem;
+	}
+	entry = xa_load(&g->inodes, (unsigned long)inode);
+	if (!entry || MEM(g, xa_to_value(entry))->session != session)
+		return IHO_NONE;
+	g->last_mem = xa_to_value(entry);
+	return g->last_mem;
+}
+
+int handover_note_inode(struct gather *g, u32 i)
+{
+	int rc = xa_err(xa_store(&g->inodes, (unsigned long)MEM(g, i)->inode,
+				 xa_mk_value(i), GFP_KERNEL));
+
+	return rc ? handover_refuse(rc,
+				    "out of memory for %s; free memory and load again",
+				    g->mem.what) : 0;
+}
+
+static int source_of_file(struct gather *g, struct handover_ctx *ctx,
+			  struct iopt_area *area, u32 ioas_id,
+			  struct file *file, struct source *src)
+{
+	const struct memfd_luo_ser *ser;
+	u32 i;
+
+	if (!shmem_file(file))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "IOAS %u IOVA %#lx: the mapped file is not a memfd of ordinary pages; map one that is",
+					   ioas_id, iopt_area_iova(area));
+	src->inode = file_inode(file);
+	i = handover_find_mem(g, ctx->session, src->inode);
+	if (i != IHO_NONE) {
+		src->found = MEM(g, i)->found;
+		src->seals = MEM(g, i)->fact.seals;
+		return 0;
+	}
+	if (liveupdate_find_file(ctx->session, file, &src->found))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "IOAS %u IOVA %#lx: the mapped memfd is not preserved in this session; preserve it",
+					   ioas_id, iopt_area_iova(area));
+	ser = phys_to_virt(src->found.serialized_data);
+	src->seals = ser->seals;
+	return 0;
+}
+
+int handover_refuse_pieces(struct handover_ctx *ctx, u32 ioas_id, u64 iova)
+{
+	return handover_refuse_ctx(ctx, -EFBIG,
+				   "IOAS %u IOVA %#llx: user memory is pinned in more than %u pieces; use IOMMU_IOAS_MAP_FILE",
+				   ioas_id, iova, HANDOVER_MAX_PIECES);
+}
+
+/*
+ * Are all pages of an area pinned for areas of an IOAS that has an HWPT? 1, 0,
+ * or -EFBIG (not noted).
+ */
+static int pinned_elsewhere(struct gather *g, struct iopt_area *area)
+{
+	unsigned long index = iopt_area_index(area);
+	struct interval_tree_node *node;
+
+	guard(mutex)(&area->pages->mutex);
+	while ((node = interval_tree_iter_first(&area->pages->domains_itree,
+						index, index))) {
+		if (node->last >= iopt_area_last_index(area))
+			return 1;
+		index = node->last + 1;
+		if (++g->pieces > HANDOVER_MAX_PIECES)
+			return -EFBIG;
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * A map by user address is as good as one of the file when the address is a
+ * shared mapping of a preserved memfd, all of it and in one piece. That the
+ * pinned pages are that file's is seen in the hardware tree (handover_live_verify),
+ * this IOAS's or that of one it shares the pages with; without one nothing is
+ * pinned and the address may mean anything by now.
+ */
+static int source_of_user(struct gather *g, struct handover_ctx *ctx,
+			  struct iopt_area *area, u32 ioas_id,
+			  struct source *src)
+{
+	unsigned long iova = iopt_area_iova(area);
+	unsigned long addr = (uintptr_t)area->pages->uptr +
+			     iopt_area_start_byte(area, iova);
+	unsigned long end = addr + iopt_area_length(area);
+	struct mm_struct *mm = area->pages->source_mm;
+	struct vm_area_struct *vma;
+	u64 off;
+	int rc;
+
+	rc = xa_empty(&area->iopt->domains) ? pinned_elsewhere(g, area) : 1;
+	if (rc < 0)
+		return handover_refuse_pieces(ctx, ioas_id, iova);
+	if (!rc)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "IOAS %u IOVA %#lx: user memory is mapped in an IOAS without HWPT, where nothing is pinned; attach a device or use IOMMU_IOAS_MAP_FILE",
+					   ioas_id, iova);
+	if (!mmget_not_zero(mm))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "IOAS %u IOVA %#lx: the process that mapped its memory is gone; use IOMMU_IOAS_MAP_FILE",
+					   ioas_id, iova);
+	if (!mmap_read_trylock(mm)) {
+		mmput_async(mm);
+		return handover_refuse_ctx(ctx, -EAGAIN,
+					   "IOAS %u IOVA %#lx: its process is changing its memory; try again",
+					   ioas_id, iova);
+	}
+	vma = vma_lookup(mm, addr);
+	if (!vma || !vma->vm_file || !(vma->vm_flags & VM_MAYSHARE) ||
+	    !shmem_file(vma->vm_file)) {
+		rc = handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					 "IOAS %u IOVA %#lx: address %#lx is not a shared mapping of a memfd; map a preserved memfd, or use IOMMU_IOAS_MAP_FILE",
+					 ioas_id, iova, addr);
+		goto out;
+	}
+	rc = source_of_file(g, ctx, area, ioas_id, vma->vm_file, src);
+	if (rc)
+		goto out;
+	off = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start);
+	src->start = off;
+	while (vma->vm_end < end) {
+		off += vma->vm_end - addr;
+		addr = vma->vm_end;
+		vma = vma_lookup(mm, addr);
+		if (!vma || !vma->vm_file ||
+		    file_inode(vma->vm_file) != src->inode ||
+		    !(vma->vm_flags & VM_MAYSHARE) ||
+		    (u64)vma->vm_pgoff << PAGE_SHIFT != off) {
+			rc = handover_refuse_ctx(ctx, -EOPNOTSUPP,
+						 "IOAS %u IOVA %#lx: the memfd is not mapped in one piece, address %#lx differs; use IOMMU_IOAS_MAP_FILE",
+						 ioas_id, iova, addr);
+			goto out;
+		}
+	}
+out:
+	mmap_read_unlock(mm);
+	mmput_async(mm);
+	return rc;
+}
+
+int handover_find_source(struct gather *g, struct handover_ctx *ctx,
+			 struct iopt_area *area, u32 ioas_id, struct source *src)
+{
+	unsigned long iova = iopt_area_iova(area);
+
+	switch (area->pages->type) {
+	case IOPT_ADDRESS_FILE:
+		src->start = area->pages->start +
+			     iopt_area_start_byte(area, iova);
+		return source_of_file(g, ctx, area, ioas_id,
+				      area->pages->file, src);
+	case IOPT_ADDRESS_USER:
+		return source_of_user(g, ctx, area, ioas_id, src);
+	default:
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "IOAS %u IOVA %#lx: maps of a dma-buf cannot be handed over; unmap it",
+					   ioas_id, iova);
+	}
+}
+

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover, outgoing side: the hardware's page tables against the records.
+ */
+#include <linux/bsearch.h>
+#include <linux/iommu-handover.h>
+#include <linux/kho/abi/memfd.h>
+#include <linux/mm.h>
+#include <linux/sort.h>
+
+#include "../iommufd/io_pagetable.h"
+#include "gather.h"
+
+/* Where LUO keeps a byte of a memfd, and for how many bytes from there on. */
+static bool memfd_pa(const struct liveupdate_found *mem, u64 off, u64 *pa,
+		     u64 *len)
+{
+	const struct memfd_luo_ser *ser = phys_to_virt(mem->serialized_data);
+	const struct memfd_luo_folio_ser *folios = mem->private_data;
+	u64 index = off >> PAGE_SHIFT, lo = 0, hi, size;
+
+	if (!folios)
+		return false;
+	for (hi = ser->nr_folios; lo < hi; ) {
+		u64 mid = lo + (hi - lo) / 2;
+
+		if (folios[mid].index <= index)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo)
+		return false;
+	size = folio_size(pfn_folio(folios[lo - 1].pfn));
+	off -= folios[lo - 1].index << PAGE_SHIFT;
+	if (off >= size)
+		return false;
+	*pa = PFN_PHYS(folios[lo - 1].pfn) + off;
+	*len = size - off;
+	return true;
+}
+
+struct verify {
+	struct handover_ctx *ctx;
+	u32 hwpt_id;
+	struct iho_walk walk;
+	struct iho_run run;
+	bool have;
+};
+
+static int verify_next(struct verify *v)
+{
+	int rc = iho_walk_next(&v->walk, &v->run);
+
+	v->have = rc == 1;
+	if (rc < 0)
+		return handover_refuse_ctx(v->ctx, -EINVAL,
+					   "HWPT %u: its page table: %s; destroy it and report it",
+					   v->hwpt_id, iho_strerror(rc));
+	return 0;
+}
+
+static int verify_map(struct verify *v, const struct iho_pl_map_file *map,
+		      const struct liveupdate_found *mem)
+{
+	u64 iova = map->iova, last = iova + map->length - 1, off = map->start;
+	u64 pa, len;
+	u32 perm = 0;
+	int rc;
+
+	if (map->flags & IHO_MAP_READABLE)
+		perm |= IHO_PT_READ;
+	if (map->flags & IHO_MAP_WRITEABLE)
+		perm |= IHO_PT_WRITE;
+	for (;;) {
+		if (!v->have || v->run.first_iova > iova)
+			return handover_refuse_ctx(v->ctx, -EINVAL,
+						   "HWPT %u IOVA %#llx is mapped but not in the page table; unmap and map it again, and report it",
+						   v->hwpt_id, iova);
+		if (v->run.first_iova < iova)
+			return handover_refuse_ctx(v->ctx, -EINVAL,
+						   "HWPT %u IOVA %#llx is in the page table but not mapped; destroy the HWPT and report it",
+						   v->hwpt_id, v->run.first_iova);
+		if (!memfd_pa(mem, off, &pa, &len) || pa != v->run.pa)
+			return handover_refuse_ctx(v->ctx, -EINVAL,
+						   "HWPT %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
+						   v->hwpt_id, iova, mem->token, off);
+		if ((v->run.perm & (IHO_PT_READ | IHO_PT_WRITE)) != perm)
+			return handover_refuse_ctx(v->ctx, -EINVAL,
+						   "HWPT %u IOVA %#llx has other permissions in the page table than its map; unmap and map it again, and report it",
+						   v->hwpt_id, iova);
+		len = min3(len, v->run.last_iova - iova + 1, last - iova + 1);
+		/* Consume from the run what this step has seen */
+		if (len == v->run.last_iova - v->run.first_iova + 1) {
+			rc = verify_next(v);
+			if (rc)
+				return rc;
+		} else {
+			v->run.first_iova += len;
+			v->run.pa += len;
+		}
+		if (len == last - iova + 1)
+			return 0;
+		iova += len;
+		off += len;
+	}
+}
+
+/**
+ * struct maps_at - where the maps of an IOAS begin in a stream
+ * @ioas_id: the IOAS
+ * @next: number of the first record
+ * @pos: its byte offset
+ */
+struct maps_at {
+	u32 ioas_id;
+	u32 next;
+	u64 pos;
+};
+
+/* The maps of one IOAS, in a row and in ascending IOVA. */
+struct maps {
+	struct iho_plan plan;
+	struct iho_step step;
+	u32 ioas_id;
+};
+
+static int cmp_maps_at(const void *key, const void *elt)
+{
+	return cmp_int(*(const u32 *)key,
+		       ((const struct maps_at *)elt)->ioas_id);
+}
+
+static void maps_of(struct maps *m, const struct iho_plan *plan,
+		    const struct maps_at *at, u32 nr, u32 ioas_id)
+{
+	const struct maps_at *found = bsearch(&ioas_id, at, nr, sizeof(*at),
+					      cmp_maps_at);
+
+	m->plan = *plan;
+	m->ioas_id = ioas_id;
+	/* Without any, the cursor stands where the stream ends */
+	m->plan.pos = found ? found->pos : plan->len;
+	m->plan.next = found ? found->next : plan->records;
+}
+
+static const struct iho_pl_map_file *maps_next(struct maps *m)
+{
+	if (iho_plan_next(&m->plan, &m->step) != 1 ||
+	    m->step.kind != IHO_REC_MAP_FILE ||
+	    m->step.map.cmd.ioas_id != m->ioas_id)
+		return NULL;
+	return &m->step.map.cmd;
+}
+
+static int verify_hwpt(struct handover_ctx *ctx, const struct handover_live *live,
+		       const struct iho_table *table, struct maps *maps)
+{
+	struct iho_pt pt = {
+		.format = table->format,
+		.levels = table->levels,
+		.root_pa = table->root_pa,
+		.table = handover_live_table,
+		.max_tables = IHO_MAX_TABLE_PAGES,
+	};
+	struct verify v = { .ctx = ctx, .hwpt_id = table->hwpt_id };
+	const struct iho_pl_map_file *map;
+	int rc;
+
+	rc = iho_walk_init(&v.walk, &pt);
+	if (rc)
+		return handover_refuse_ctx(ctx, -EINVAL,
+					   "HWPT %u: its page table: %s; destroy it and report it",
+					   v.hwpt_id, iho_strerror(rc));
+	rc = verify_next(&v);
+	if (rc)
+		return rc;
+	while ((map = maps_next(maps))) {
+		rc = verify_map(&v, map,
+				&live->mem[maps->step.map.ref.memory]);
+		if (rc)
+			return rc;
+	}
+	if (v.have)
+		return handover_refuse_ctx(ctx, -EINVAL,
+					   "HWPT %u IOVA %#llx is in the page table but not mapped; destroy the HWPT and report it",
+					   v.hwpt_id, v.run.first_iova);
+	return 0;
+}
+
+/**
+ * struct user_maps - comparing user memory in IOASes without HWPT
+ * @ctx: the context
+ * @live: its live state
+ * @plan: its stream, the cursor at the start
+ * @at: where the maps of each IOAS begin in it
+ * @nr: how many of these
+ * @group: share group of each area of user memory in an IOAS with HWPT, by the
+ *	area's address
+ * @known: whether @group has been filled
+ * @pieces: how many areas were looked up in it
+ *
+ * Records of areas in IOASes with HWPT are compared with the hardware, so that
+ * a record of the same pages and of the same place in the same memfd is right.
+ */
+struct user_maps {
+	struct handover_ctx *ctx;
+	const struct handover_live *live;
+	const struct iho_plan *plan;
+	const struct maps_at *at;
+	u32 nr;
+	struct xarray group;
+	bool known;
+	u64 pieces;
+};
+
+static int note_pinned(struct user_maps *u, struct iommufd_ioas *ioas)
+{
+	const struct iho_pl_map_file *map;
+	struct iopt_area *area;
+	struct maps m;
+	int rc;
+
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return handover_refuse_busy(u->ctx, ioas);
+	if (xa_empty(&ioas->iopt.domains))
+		return 0;
+	maps_of(&m, u->plan, u->at, u->nr, ioas->obj.id);
+	while ((map = maps_next(&m))) {
+		area = iopt_area_iter_first(&ioas->iopt, map->iova, map->iova);
+		if (area->pages->type != IOPT_ADDRESS_USER)
+			continue;
+		rc = xa_err(xa_store(&u->group, (unsigned long)area,
+				     xa_mk_value(m.step.map.ref.group),
+				     GFP_KERNEL));
+		if (rc)
+			return handover_refuse(rc,
+					       "out of memory to check the page tables; free memory and load again");
+	}
+	return 0;
+}
+
+static int note_all_pinned(struct user_maps *u)
+{
+	struct iommufd_object *obj;
+	unsigned long index;
+	int rc = 0;
+
+	for (index = 0; !rc && (obj = handover_object_from(u->ctx->ictx, &index)); index++)
+		if (obj->type == IOMMUFD_OBJ_IOAS)
+			rc = note_pinned(u, to_ioas(obj));
+	u->known = true;
+	return rc;
+}
+
+static int verify_pinned(struct user_maps *u, struct iopt_area *area,
+			 const struct iho_step *step)
+{
+	const struct liveupdate_found *mem = &u->live->mem[step->map.ref.memory];
+	const struct iho_pl_map_file *map = &step->map.cmd;
+	void *group = xa_mk_value(step->map.ref.group);
+	unsigned long first = iopt_area_index(area), index = first;
+	struct interval_tree_node *node;
+	struct iopt_area *by;
+	u64 ahead;
+
+	guard(mutex)(&area->pages->mutex);
+	for (;;) {
+		node = interval_tree_iter_first(&area->pages->domains_itree,
+						index, index);
+		by = node ? container_of(node, struct iopt_area, pages_node) :
+			    NULL;
+		if (!by || xa_load(&u->group, (unsigned long)by) != group) {
+			ahead = (u64)(index - first) << PAGE_SHIFT;
+			ahead -= ahead ? area->page_offset : 0;
+			return handover_refuse_ctx(u->ctx, -EINVAL,
+						   "IOAS %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
+						   map->ioas_id, map->iova + ahead,
+						   mem->token, map->start + ahead);
+		}
+		if (node->last >= iopt_area_last_index(area))
+			return 0;
+		index = node->last + 1;
+		if (++u->pieces > HANDOVER_MAX_PIECES)
+			return handover_refuse_pieces(u->ctx, map->ioas_id, map->iova);
+		cond_resched();
+	}
+}
+
+static int verify_user(struct user_maps *u, struct iommufd_ioas *ioas)
+{
+	const struct iho_pl_map_file *map;
+	struct iopt_area *area;
+	struct maps m;
+	int rc;
+
+	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
+	if (ACQUIRE_ERR(rwsem_read_try, &lock))
+		return handover_refuse_busy(u->ctx, ioas);
+	if (!xa_empty(&ioas->iopt.domains))
+		return 0;
+	maps_of(&m, u->plan, u->at, u->nr, ioas->obj.id);
+	while ((map = maps_next(&m))) {
+		area = iopt_area_iter_first(&ioas->iopt, map->iova, map->iova);
+		if (area->pages->type != IOPT_ADDRESS_USER)
+			continue;
+		rc = u->known ? 0 : note_all_pinned(u);
+		if (!rc)
+			rc = verify_pinned(u, area, &m.step);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int verify_all_user(struct user_maps *u)
+{
+	struct iommufd_object *obj;
+	unsigned long index;
+	int rc = 0;
+
+	xa_init(&u->group);
+	for (index = 0; !rc && (obj = handover_object_from(u->ctx->ictx, &index)); index++)
+		if (obj->type == IOMMUFD_OBJ_IOAS)
+			rc = verify_user(u, to_ioas(obj));
+	xa_destroy(&u->group);
+	return rc;
+}
+
+int handover_live_verify(struct handover_ctx *ctx, u32 ci,
+			 const struct handover_live *live, const struct iho_plan *plan)
+{
+	struct maps_at *at __free(kvfree) = NULL;
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_object *obj;
+	struct user_maps u = { .ctx = ctx, .live = live, .plan = plan };
+	struct maps m = { .plan = *plan };
+	u32 nr = 0;
+	int rc;
+
+	at = kvcalloc(plan->ioas + 1, sizeof(*at), GFP_KERNEL);
+	if (!at)
+		return handover_refuse(-ENOMEM,
+				       "out of memory to check the page tables; free memory and load again");
+	for (;;) {
+		struct maps_at here = {
+			.pos = m.plan.pos,
+			.next = m.plan.next,
+		};
+
+		if (iho_plan_next(&m.plan, &m.step) != 1)
+			break;
+		here.ioas_id = m.step.map.cmd.ioas_id;
+		if (m.step.kind == IHO_REC_MAP_FILE &&
+		    (!nr || at[nr - 1].ioas_id != here.ioas_id))
+			at[nr++] = here;
+	}
+	for (u32 i = 0; i < live->facts.tables; i++) {
+		const struct iho_table *table = &live->facts.table[i];
+
+		if (table->context != ci)
+			continue;
+		obj = xa_load(&ctx->ictx->objects, table->hwpt_id);
+		hwpt = container_of(obj, struct iommufd_hwpt_paging,
+				    common.obj);
+		maps_of(&m, plan, at, nr, hwpt->ioas->obj.id);
+		rc = verify_hwpt(ctx, live, table, &m);
+		if (rc)
+			return rc;
+	}
+	u.at = at;
+	u.nr = nr;
+	return verify_all_user(&u);
+}
