@@ -15,7 +15,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "boot", "harness"))
 sys.path.insert(0, os.path.join(TOP, "tests", "upstream"))
 
-from scenario import Compiler  # noqa: E402
+from programs import Compiler  # noqa: E402
 from twokernels import OUT, Broken, boot, write_initramfs  # noqa: E402
 
 # An iteration of a repeated string instruction counts as one: without the
@@ -164,7 +164,7 @@ def measure(qemu, where, limit):
          "-I" + os.path.join(TOP, "kernel", "include"),
          "-isystem", os.path.join(OUT, "kernel", "patched", "usr", "include")])
     program = os.path.join(where, "cost")
-    compiler.program(os.path.join(HERE, "cost.c"), program, True)
+    compiler.program([os.path.join(HERE, "cost.c")], program, True)
     initramfs = os.path.join(where, "initramfs.cpio")
     write_initramfs(initramfs, [program])
 

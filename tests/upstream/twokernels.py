@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "boot", "harness"))
 
 from initramfs import Archive, find_busybox  # noqa: E402
 from machine import IOMMU, die_with_parent, find_qemu  # noqa: E402,F401
-from scenario import SetupTrouble  # noqa: E402
+from programs import SetupTrouble  # noqa: E402
 
 OUT = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
 KERNELS = ("stock", "patched")

@@ -10,7 +10,7 @@ import os
 import stat
 import subprocess
 
-from scenario import SetupTrouble, interpreter_of_elf
+from programs import SetupTrouble, interpreter_of_elf
 
 
 class Archive:
@@ -74,11 +74,13 @@ def find_busybox():
     raise SetupTrouble("busybox not found: install package busybox-static")
 
 
-def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines):
+def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
+          settings=None):
     """Write the initramfs to @path.
 
     @here is the directory with init and its companions; @tool may be None for
-    a scenario that hands no iommufd over.
+    a scenario that hands no iommufd over. @settings are variables for init,
+    whose values need no quotes.
     """
     busybox = find_busybox()
     applets = subprocess.run([busybox, "--list"], check=True, text=True,
@@ -108,6 +110,9 @@ def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines):
         archive.put("etc/handover/" + name, os.path.join(here, name), 0o644)
     archive.entry("etc/handover/allowed-lines", stat.S_IFREG | 0o644,
                   "".join(line + "\n" for line in allowed_lines).encode())
+    archive.entry("etc/handover/settings", stat.S_IFREG | 0o644,
+                  "".join(f"{key}={value}\n" for key, value
+                          in (settings or {}).items()).encode())
     archive.put("boot/bzImage", kernel, 0o644)
     archive.tree("scenario", scenario_dir)
     archive.close()

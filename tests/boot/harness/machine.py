@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 
-from scenario import SetupTrouble
+from programs import SetupTrouble
 
 # Streams from the guest. The verdict goes to a file by itself.
 PORTS = ("mark", "report.out", "data", "host")

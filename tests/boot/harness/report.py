@@ -227,10 +227,10 @@ class Report:
                 entry["records"] = shown["records"]
                 entry["generation"] = shown["generation"]
             out["images"].append(entry)
-        if not self.scenario.hands_over:
+        if not self.scenario.conf.hands_over:
             return
         wanted = [number for number in range(1, self.kexecs + 1)
-                  if self.scenario.steady or number - 1 not in self.plain]
+                  if self.scenario.conf.steady or number - 1 not in self.plain]
         if verdict and numbers != wanted:
             self.trouble(f"{len(numbers)} images arrived, {len(wanted)} "
                          "expected")
@@ -239,7 +239,7 @@ class Report:
             out["image_bytes"] = last["bytes"]
             out["contexts"] = last.get("contexts")
             out["records"] = last.get("records")
-        if self.scenario.steady:
+        if self.scenario.conf.steady:
             self.compare_images(out)
             self.compare_trees(out, verdict)
         for key in ("ids_identical", "maps_identical"):

@@ -5,107 +5,12 @@ import os
 import re
 import shutil
 import string
-import subprocess
 
-HOST_ONLY = {"host", "qemu-args", "kernel-args", "kexecs", "allow-lines",
-             "table", "debug-kernel", "plain-kernel", "variants"}
-GUEST_SHELLS = {"/bin/sh", "/bin/ash", "/bin/busybox", "/usr/bin/env"}
+from conf import Conf, lines_of
+from programs import SetupTrouble, check_runs_in_guest
 
-
-class SetupTrouble(Exception):
-    """What is asked for cannot be run at all: exit code 2."""
-
-
-def interpreter_of_elf(path):
-    """The program interpreter that an ELF file asks for, or None."""
-    with open(path, "rb") as file:
-        data = file.read()
-    if data[:5] != b"\x7fELF\x02":
-        return None
-    phoff = int.from_bytes(data[32:40], "little")
-    phentsize = int.from_bytes(data[54:56], "little")
-    for index in range(int.from_bytes(data[56:58], "little")):
-        entry = data[phoff + index * phentsize:][:phentsize]
-        if int.from_bytes(entry[:4], "little") == 3:  # PT_INTERP
-            start = int.from_bytes(entry[8:16], "little")
-            size = int.from_bytes(entry[32:40], "little")
-            return data[start:start + size].rstrip(b"\0").decode()
-    return None
-
-
-def check_runs_in_guest(path, name):
-    """Refuse a program that the guest could not start.
-
-    Returns True for an ELF file or a script that names its interpreter.
-    """
-    with open(path, "rb") as file:
-        head = file.read(256)
-    if head.startswith(b"\x7fELF"):
-        interpreter = interpreter_of_elf(path)
-        if interpreter:
-            raise SetupTrouble(
-                f"{name} is linked dynamically (it wants {interpreter}) and "
-                "the guest has no shared libraries: link it with -static")
-        return True
-    if head.startswith(b"#!"):
-        words = head[2:].split(b"\n")[0].decode(errors="replace").split()
-        if not words or words[0] not in GUEST_SHELLS:
-            raise SetupTrouble(
-                f"{name} wants {words[0] if words else 'no interpreter'}, and "
-                "the guest has only busybox: use #!/bin/sh")
-        return True
-    return False
-
-
-def compile_c(source, output, words):
-    command = [os.environ.get("CC", "gcc"), "-O2", "-g", "-Wall", "-pthread",
-               "-D_GNU_SOURCE=", "-o", output, source] + words
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
-    except FileNotFoundError:
-        raise SetupTrouble(f"{command[0]}: not found; install packages gcc "
-                           "and libc6-dev") from None
-    if done.returncode:
-        raise SetupTrouble(f"{source} does not compile:\n{done.stdout}"
-                           .rstrip())
-    if done.stdout:
-        print(done.stdout, end="")
-
-
-class Compiler:
-    """Compiles C files with the helper library, which is built on demand."""
-
-    def __init__(self, lib_dir, out_dir, includes):
-        self.lib_dir, self.out_dir = lib_dir, out_dir
-        self.includes = includes
-        self.archive = None
-
-    def build_library(self):
-        os.makedirs(self.out_dir, exist_ok=True)
-        objects = []
-        for name in sorted(os.listdir(self.lib_dir)):
-            stem, suffix = os.path.splitext(name)
-            if suffix == ".c":
-                objects.append(os.path.join(self.out_dir, stem + ".o"))
-                compile_c(os.path.join(self.lib_dir, name), objects[-1],
-                          ["-c"] + self.includes)
-        self.archive = os.path.join(self.out_dir, "libhandover.a")
-        subprocess.run(["ar", "rcs", self.archive] + objects, check=True)
-
-    def program(self, source, output, guest):
-        """Compile one file: static for the guest, plain for the host."""
-        compiled = os.path.join(self.out_dir,
-                                os.path.basename(source) + ".o")
-        os.makedirs(self.out_dir, exist_ok=True)
-        compile_c(source, compiled,
-                  ["-c", "-I" + os.path.dirname(source)] + self.includes)
-        words = []
-        if guest:
-            if not self.archive:
-                self.build_library()
-            words = ["-static", self.archive, "-lm"]
-        compile_c(compiled, output, words)
+HOST_ONLY = {"conf", "host", "qemu-args", "kernel-args", "kexecs",
+             "allow-lines", "table"}
 
 
 def description_in(directory):
@@ -137,26 +42,60 @@ class Scenario:
             raise SetupTrouble(f"{self.name!r}: a scenario's name has letters,"
                                " digits, '.', '_' and '-' only")
         self.files = set(os.listdir(self.dir))
-        for part in ("setup", "verify"):
-            have = [name for name in (part, part + ".c") if name in self.files]
-            if len(have) != 1:
-                raise SetupTrouble(
-                    f"{self.dir}: a scenario has {part} or {part}.c, this has "
-                    + ("both" if have else "neither"))
-        self.hands_over = "no-iommu-handover" not in self.files
-        self.steady = "steady" in self.files
-        self.debug_only = "debug-kernel" in self.files
+        self.sources = {}
+        for name in sorted(self.files):
+            self.find_sources(name)
+        self.program = self.find_program()
+        self.conf = Conf(self.dir)
         self.table = (os.path.join(self.dir, "table")
                       if "table" in self.files else None)
 
+    def find_sources(self, name):
+        """Note what NAME.c, or a directory NAME of C files, is compiled to."""
+        path = os.path.join(self.dir, name)
+        program, suffix = os.path.splitext(name)
+        if os.path.isdir(path):
+            program, inside = name, sorted(os.listdir(path))
+            sources = [item for item in inside if item.endswith(".c")]
+            if not sources:
+                return
+            for item in inside:
+                if os.path.splitext(item)[1] not in (".c", ".h"):
+                    raise SetupTrouble(f"{path}/{item}: neither .c nor .h in "
+                                       "the directory of a program")
+            sources = [os.path.join(path, item) for item in sources]
+        elif suffix == ".c":
+            sources = [path]
+            if program in self.files:
+                raise SetupTrouble(f"{self.dir} has both {program} and {name}")
+        else:
+            return
+        self.sources[program] = sources
+
+    def has(self, program):
+        return (program in self.sources
+                or os.path.isfile(os.path.join(self.dir, program)))
+
+    def find_program(self):
+        """The program that is setup and verify, or None when these exist."""
+        parts = [part for part in ("setup", "verify") if self.has(part)]
+        if len(parts) == 2:
+            return None
+        if parts or not self.has(self.name):
+            raise SetupTrouble(
+                f"{self.dir}: a scenario has setup and verify, or else a "
+                f"program {self.name}; this has "
+                + (f"only {parts[0]}" if parts else "neither"))
+        return self.name
+
     def text(self, name):
         """The lines of an optional file, without comments."""
-        path = os.path.join(self.dir, name)
-        if not os.path.exists(path):
-            return []
-        with open(path, encoding="utf-8") as file:
-            lines = (line.split("#")[0].strip() for line in file)
-            return [line for line in lines if line]
+        return lines_of(os.path.join(self.dir, name))
+
+    def settings(self):
+        """What the guest's init has to know, see initramfs.build()."""
+        return {"PROGRAM": self.program or "",
+                "HANDS_OVER": "yes" if self.conf.hands_over else "no"}
 
     def description(self):
         return description_in(self.dir)
@@ -164,28 +103,27 @@ class Scenario:
     def cases(self):
         return cases_in(self.dir)
 
-    def variants(self):
-        """What make check-full runs it as, and how each differs."""
-        kinds = []
-        if not self.debug_only:
-            kinds.append(f"{self.name} (plain kernel)")
-        if self.debug_only:
-            kinds.append(f"{self.name} (debug kernel)")
-        elif "plain-kernel" not in self.files:
-            kinds.append(f"{self.name}-debug (debug kernel)")
-        for line in self.text("variants"):
-            name, words = line.split(None, 1)
-            kinds.append(f"{self.name}-{name} ({words})")
-        return kinds
+    def runs(self):
+        """What make check-full runs it as.
+
+        Tuples: "debug", "plain" or "variant"; the name of that step; options
+        of tests/boot/run; in which way it differs, for people.
+        """
+        found = []
+        if self.conf.kernel != "debug":
+            found.append(("plain", self.name, [], "plain kernel"))
+        if self.conf.kernel != "plain":
+            found.append(("debug", f"{self.name}-debug", ["--debug-kernel"],
+                          "debug kernel"))
+        for name, qemu, kernel in self.conf.variants:
+            found.append(("variant", f"{self.name}-{name}",
+                          ["--kexecs", "2", f"--qemu-args={qemu}",
+                           f"--kernel-args={kernel}"],
+                          f"{qemu} -- {kernel}" if kernel else qemu))
+        return found
 
     def default_kexecs(self, debug):
-        """The file's first number, or its second for the debug kernel."""
-        words = " ".join(self.text("kexecs")).split() or ["3"]
-        for word in words:
-            if not word.isdigit():
-                raise SetupTrouble(f"{self.dir}/kexecs: {word!r} is not a "
-                                   "number")
-        return int(words[min(len(words) - 1, 1 if debug else 0)])
+        return self.conf.kexecs[1 if debug else 0]
 
     def arguments(self, name, variables):
         """The words of qemu-args or kernel-args, with ${NAME} replaced."""
@@ -210,29 +148,27 @@ class Scenario:
         shutil.rmtree(guest, ignore_errors=True)
         os.makedirs(guest)
         host = None
-        for name in sorted(self.files):
-            path = os.path.join(self.dir, name)
-            stem, suffix = os.path.splitext(name)
-            if name == "host" and os.path.isfile(path):
-                if not os.access(path, os.X_OK):
-                    raise SetupTrouble(f"{path} is not executable")
-                host = path
-            elif name == "host.c":
+        for program, sources in self.sources.items():
+            if program == "host":
                 host = os.path.join(out_dir, "host")
-                compiler.program(path, host, False)
-            elif name in HOST_ONLY:
-                continue
-            elif suffix == ".c":
-                if stem in self.files:
-                    raise SetupTrouble(f"{self.dir} has both {stem} and "
-                                       f"{name}")
-                compiler.program(path, os.path.join(guest, stem), True)
-            elif os.path.isdir(path):
-                shutil.copytree(path, os.path.join(guest, name))
+                compiler.program(sources, host, False, self.dir)
             else:
-                target = os.path.join(guest, name)
-                shutil.copy(path, target)
-                if name in ("setup", "verify"):
-                    direct = check_runs_in_guest(path, path)
-                    os.chmod(target, 0o755 if direct else 0o644)
+                compiler.program(sources, os.path.join(guest, program), True,
+                                 self.dir)
+        for name in sorted(self.files - HOST_ONLY - set(self.sources)):
+            path = os.path.join(self.dir, name)
+            target = os.path.join(guest, name)
+            if name.endswith(".c"):
+                continue
+            if os.path.isdir(path):
+                shutil.copytree(path, target)
+                continue
+            shutil.copy(path, target)
+            if name in ("setup", "verify", self.program):
+                direct = check_runs_in_guest(path, path)
+                os.chmod(target, 0o755 if direct else 0o644)
+        if "host" in self.files and not host:
+            host = os.path.join(self.dir, "host")
+            if not os.path.isfile(host) or not os.access(host, os.X_OK):
+                raise SetupTrouble(f"{host} is not executable")
         return guest, host

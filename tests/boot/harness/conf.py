@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A scenario's settings: the file conf, one "key value" in a line."""
+
+import os
+import re
+
+from programs import SetupTrouble
+
+MOST_KEXECS = 1000
+
+# Settings that were a file each. One that is left over would be ignored.
+MOVED = {"steady": "steady yes", "debug-kernel": "kernel debug",
+         "plain-kernel": "kernel plain",
+         "no-iommu-handover": "iommu-handover no",
+         "variants": "variant NAME WORDS"}
+
+
+def lines_of(path):
+    """The lines of a file that say something; "#" begins a comment."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        lines = (line.split("#")[0].strip() for line in file)
+        return [line for line in lines if line]
+
+
+def read_kexecs(value):
+    """Numbers for the plain and for the debug kernel."""
+    words = value.split()
+    for word in words:
+        if not re.fullmatch("[0-9]{1,4}", word) or int(word) > MOST_KEXECS:
+            raise ValueError(f"{word!r} is not a number from 0 to "
+                             f"{MOST_KEXECS}")
+    if not 1 <= len(words) <= 2:
+        raise ValueError("one number, or one for the plain and one for the "
+                         "debug kernel")
+    return int(words[0]), int(words[-1])
+
+
+def read_switch(value):
+    if value not in ("yes", "no"):
+        raise ValueError(f"{value!r} is neither yes nor no")
+    return value == "yes"
+
+
+def read_kernel(value):
+    if value not in ("plain", "debug"):
+        raise ValueError(f"{value!r} is neither plain nor debug")
+    return value
+
+
+def read_variant(value):
+    """A name, QEMU's words, and the kernel's behind " -- "."""
+    name, _, words = value.partition(" ")
+    if not re.fullmatch("[a-z0-9][a-z0-9-]*", name) or not words.strip():
+        raise ValueError(f"{value!r} is not a name and words for QEMU")
+    qemu, _, kernel = words.strip().partition(" -- ")
+    return name, qemu.strip(), kernel.strip()
+
+
+class Conf:
+    """What the file says, or what holds without it.
+
+    @kexecs: a pair, how many without --kexecs: plain kernel, debug kernel
+    @steady: every image has to equal the one before
+    @kernel: "plain" or "debug" when only that one runs it, else None
+    @hands_over: load the next kernel with --iommu-handover
+    @variants: (name, QEMU's words, the kernel's words) of each
+    """
+
+    READERS = {"kexecs": ("kexecs", read_kexecs),
+               "steady": ("steady", read_switch),
+               "kernel": ("kernel", read_kernel),
+               "iommu-handover": ("hands_over", read_switch),
+               "variant": ("variants", read_variant)}
+
+    def __init__(self, directory):
+        self.kexecs = (3, 3)
+        self.steady = False
+        self.kernel = None
+        self.hands_over = True
+        self.variants = []
+        for name, line in MOVED.items():
+            if os.path.isfile(os.path.join(directory, name)):
+                raise SetupTrouble(f"{directory}/{name}: no longer a file of "
+                                   f"its own; write '{line}' in conf")
+        path = os.path.join(directory, "conf")
+        seen = set()
+        for line in lines_of(path):
+            key, _, value = line.partition(" ")
+            self.set(path, key, value.strip(), seen)
+        # Directories made before there was a conf have this file.
+        path = os.path.join(directory, "kexecs")
+        if os.path.isfile(path):
+            self.set(path, "kexecs", " ".join(lines_of(path)), seen)
+
+    def set(self, path, key, value, seen):
+        if key not in self.READERS:
+            raise SetupTrouble(f"{path}: {key!r} is not known; known are: "
+                               + " ".join(self.READERS))
+        name, read = self.READERS[key]
+        try:
+            read_value = read(value)
+        except ValueError as error:
+            raise SetupTrouble(f"{path}: {key}: {error}") from None
+        # Variants are told apart by name, the rest may be said once.
+        again = f"variant {read_value[0]}" if key == "variant" else key
+        if again in seen:
+            raise SetupTrouble(f"{path}: {again} is set twice")
+        seen.add(again)
+        if key == "variant":
+            self.variants.append(read_value)
+        else:
+            setattr(self, name, read_value)
