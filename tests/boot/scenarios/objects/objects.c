@@ -963,15 +963,14 @@ static int verify(unsigned int nr)
 
 int main(int argc, char **argv)
 {
-	const char *command = argc > 1 ? argv[1] : "";
-	unsigned int nr = argc > 2 ? atoi(argv[2]) : 0;
+	unsigned int nr;
 
-	if (!strcmp(command, "rehearse")) {
+	if (argc == 3 && !strcmp(argv[1], "rehearse")) {
 		be_charged();
-		return rehearse(nr);
+		return rehearse(atoi(argv[2]));
 	}
-	check(!strcmp(command, "setup") || (!strcmp(command, "verify") && nr),
-	      "usage: objects setup | verify NUMBER | rehearse STEPS");
+	check(argc == 2, "usage: objects NUMBER | rehearse STEPS");
+	nr = atoi(argv[1]);
 	background();
 	be_charged();
 	return nr ? verify(nr) : setup();

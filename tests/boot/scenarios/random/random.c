@@ -671,11 +671,8 @@ static void verify(void)
 
 int main(int argc, char **argv)
 {
-	const char *command = argc > 1 ? argv[1] : "";
-
-	stage = argc > 2 ? atoi(argv[2]) : 0;
-	check(!strcmp(command, "setup") || (!strcmp(command, "verify") && stage),
-	      "usage: random setup | verify NUMBER");
+	check(argc == 2, "usage: random NUMBER");
+	stage = atoi(argv[1]);
 	background();
 	if (stage)
 		verify();

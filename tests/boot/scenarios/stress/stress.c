@@ -646,8 +646,10 @@ static void verify(unsigned int nr)
 
 int main(int argc, char **argv)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
+	unsigned int nr;
 
+	check(argc == 2, "usage: stress NUMBER");
+	nr = atoi(argv[1]);
 	background();
 	slow = debug_kernel();
 	if (nr)
