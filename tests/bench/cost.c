@@ -165,16 +165,10 @@ static int map(struct run *run, uint64_t length)
 
 static int map_user(struct run *run)
 {
-	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd),
-		.flags = IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
-		.ioas_id = run->ioas,
-		.user_va = (uintptr_t)run->mem->va,
-		.length = SMALL,
-		.iova = IOVA,
-	};
+	uint64_t iova = IOVA;
 
-	return ioctl(run->fd, IOMMU_IOAS_MAP, &cmd) ? -errno : 0;
+	return ioas_map(run->fd, run->ioas, run->mem->va, SMALL, &iova,
+			IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
 }
 
 static int unmap(struct run *run, uint32_t ioas, uint64_t length)

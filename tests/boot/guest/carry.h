@@ -12,7 +12,8 @@
 #define CARRY_H
 
 #include "ctx.h"
-#include "refuse.h"
+#include "handover.h"
+#include "tally.h"
 
 #define CARRY_MAX		2		/* contexts */
 #define CARRY_NAME_LEN		16

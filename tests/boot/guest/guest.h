@@ -178,6 +178,10 @@ int memory_adopt(struct memory *mem, int fd);
  */
 int luo_create(const char *name);
 int luo_retrieve(const char *name);
+/** luo_create_at() - luo_create() by one who keeps /dev/liveupdate open, @dev */
+int luo_create_at(int dev, const char *name);
+/** luo_retrieve_at() - luo_retrieve() by the same */
+int luo_retrieve_at(int dev, const char *name);
 int luo_preserve(int session, int fd, uint64_t token);
 /** luo_restore() - get one file back. Return: the new descriptor */
 int luo_restore(int session, uint64_t token);
@@ -215,6 +219,9 @@ int ioas_ranges(int fd, uint32_t ioas, struct iommu_iova_range *ranges,
  */
 int ioas_map_file(int fd, uint32_t ioas, int memfd, uint64_t offset,
 		  uint64_t length, uint64_t *iova, uint32_t flags);
+/** ioas_map() - map @length bytes at @va; the rest as ioas_map_file() */
+int ioas_map(int fd, uint32_t ioas, const void *va, uint64_t length,
+	     uint64_t *iova, uint32_t flags);
 int ioas_copy(int fd, uint32_t dst, uint64_t *dst_iova, uint32_t src,
 	      uint64_t src_iova, uint64_t length, uint32_t flags);
 /** ioas_unmap() - unmap. Return: 0; @unmapped, if given, tells the bytes */
@@ -222,6 +229,8 @@ int ioas_unmap(int fd, uint32_t ioas, uint64_t iova, uint64_t length,
 	       uint64_t *unmapped);
 int iommufd_option_set(int fd, uint32_t option, uint32_t id, uint64_t value);
 int iommufd_option_get(int fd, uint32_t option, uint32_t id, uint64_t *value);
+/** vfio_ioas() - @op is IOMMU_VFIO_IOAS_SET or another; @ioas: in and out */
+int vfio_ioas(int fd, uint16_t op, uint32_t *ioas);
 int hwpt_alloc(int fd, uint32_t dev_id, uint32_t pt_id, uint32_t flags,
 	       uint32_t *hwpt);
 

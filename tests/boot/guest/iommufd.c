@@ -82,6 +82,24 @@ int ioas_map_file(int fd, uint32_t ioas, int memfd, uint64_t offset,
 	return err;
 }
 
+int ioas_map(int fd, uint32_t ioas, const void *va, uint64_t length,
+	     uint64_t *iova, uint32_t flags)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)va,
+		.length = length,
+		.iova = *iova,
+	};
+	int err = call(fd, IOMMU_IOAS_MAP, &cmd);
+
+	if (!err)
+		*iova = cmd.iova;
+	return err;
+}
+
 int ioas_copy(int fd, uint32_t dst, uint64_t *dst_iova, uint32_t src,
 	      uint64_t src_iova, uint64_t length, uint32_t flags)
 {
@@ -142,6 +160,19 @@ int iommufd_option_get(int fd, uint32_t option, uint32_t id, uint64_t *value)
 
 	if (!err)
 		*value = cmd.val64;
+	return err;
+}
+
+int vfio_ioas(int fd, uint16_t op, uint32_t *ioas)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd),
+		.op = op,
+		.ioas_id = *ioas,
+	};
+	int err = call(fd, IOMMU_VFIO_IOAS, &cmd);
+
+	*ioas = cmd.ioas_id;
 	return err;
 }
 

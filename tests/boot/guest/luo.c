@@ -37,36 +37,49 @@ static int copy_name(uint8_t *dst, const char *name)
 	return 0;
 }
 
-int luo_create(const char *name)
+int luo_create_at(int dev, const char *name)
 {
 	struct liveupdate_ioctl_create_session cmd = { .size = sizeof(cmd) };
-	int dev, ret = copy_name(cmd.name, name);
+	int ret = copy_name(cmd.name, name);
 
 	if (ret)
 		return ret;
-	dev = open_device();
+	ret = ioctl(dev, LIVEUPDATE_IOCTL_CREATE_SESSION, &cmd);
+	return ret < 0 ? -errno : cmd.fd;
+}
+
+int luo_retrieve_at(int dev, const char *name)
+{
+	struct liveupdate_ioctl_retrieve_session cmd = { .size = sizeof(cmd) };
+	int ret = copy_name(cmd.name, name);
+
+	if (ret)
+		return ret;
+	ret = ioctl(dev, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &cmd);
+	return ret < 0 ? -errno : cmd.fd;
+}
+
+/* Only for as long as @call takes; it is luo_create_at() or luo_retrieve_at(). */
+static int with_device(int (*call)(int dev, const char *name),
+		       const char *name)
+{
+	int dev = open_device(), ret;
+
 	if (dev < 0)
 		return dev;
-	ret = ioctl(dev, LIVEUPDATE_IOCTL_CREATE_SESSION, &cmd);
-	ret = ret < 0 ? -errno : cmd.fd;
+	ret = call(dev, name);
 	close(dev);
 	return ret;
 }
 
+int luo_create(const char *name)
+{
+	return with_device(luo_create_at, name);
+}
+
 int luo_retrieve(const char *name)
 {
-	struct liveupdate_ioctl_retrieve_session cmd = { .size = sizeof(cmd) };
-	int dev, ret = copy_name(cmd.name, name);
-
-	if (ret)
-		return ret;
-	dev = open_device();
-	if (dev < 0)
-		return dev;
-	ret = ioctl(dev, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &cmd);
-	ret = ret < 0 ? -errno : cmd.fd;
-	close(dev);
-	return ret;
+	return with_device(luo_retrieve_at, name);
 }
 
 int luo_preserve(int session, int fd, uint64_t token)

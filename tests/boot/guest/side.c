@@ -16,16 +16,8 @@ int call(int fd, unsigned long request, void *cmd)
 
 int map_user(int fd, uint32_t ioas, void *va, uint64_t len, uint64_t iova)
 {
-	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd),
-		.flags = IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
-		.ioas_id = ioas,
-		.user_va = (uintptr_t)va,
-		.length = len,
-		.iova = iova,
-	};
-
-	return call(fd, IOMMU_IOAS_MAP, &cmd);
+	return ioas_map(fd, ioas, va, len, &iova,
+			IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
 }
 
 int map_fixed(int fd, uint32_t ioas, int memfd, uint64_t offset, uint64_t len,
@@ -33,19 +25,6 @@ int map_fixed(int fd, uint32_t ioas, int memfd, uint64_t offset, uint64_t len,
 {
 	return ioas_map_file(fd, ioas, memfd, offset, len, &iova,
 			     IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
-}
-
-int vfio_ioas(int fd, uint16_t op, uint32_t *ioas)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.op = op,
-		.ioas_id = *ioas,
-	};
-	int err = call(fd, IOMMU_VFIO_IOAS, &cmd);
-
-	*ioas = cmd.ioas_id;
-	return err;
 }
 
 int fault_queue(int fd, uint32_t *id, int *queue)
@@ -100,18 +79,26 @@ const char *text_of(const char *fmt, uint64_t value)
 	return p;
 }
 
-bool noted(int err, const char *sentence)
+bool notes_are(struct notes *notes, int err, const char *sentence)
 {
-	char sysfs[SENTENCE_LEN], query[SENTENCE_LEN];
 	struct iommu_handover_query cmd;
 
-	handover_attr("last_refusal", sysfs);
-	must(handover_query(handover, &cmd, query));
-	if (!strcmp(sysfs, sentence) && !strcmp(query, sentence) &&
-	    cmd.refusal_errno == (uint32_t)err)
+	handover_attr("last_refusal", notes->sysfs);
+	must(handover_query(handover, &cmd, notes->query));
+	notes->err = cmd.refusal_errno;
+	notes->state = cmd.state;
+	return !strcmp(notes->sysfs, sentence) &&
+	       !strcmp(notes->query, sentence) && notes->err == (uint32_t)err;
+}
+
+bool noted(int err, const char *sentence)
+{
+	struct notes notes;
+
+	if (notes_are(&notes, err, sentence))
 		return true;
-	say("  sysfs: %s", sysfs);
-	say("  QUERY: %u, %s", cmd.refusal_errno, query);
+	say("  sysfs: %s", notes.sysfs);
+	say("  QUERY: %u, %s", notes.err, notes.query);
 	return false;
 }
 
@@ -294,7 +281,7 @@ void seal(void)
 	      "kexec -l went well and nothing is sealed");
 }
 
-const char *kernel_log(void)
+const char *log_tail(void)
 {
 	static char log[1 << 16];
 	int n = klogctl(3 /* read the end of it */, log, sizeof(log) - 1);
@@ -306,7 +293,7 @@ const char *kernel_log(void)
 
 const char *undone_by(void)
 {
-	const char *last = "nothing", *p = kernel_log();
+	const char *last = "nothing", *p = log_tail();
 
 	for (; (p = strstr(p, "iommu-handover: seal")); p++) {
 		if (!strncmp(p, "iommu-handover: sealed", 22))

@@ -4,7 +4,7 @@
  * refusal has to be: an errno and a sentence that is the same from the call,
  * in sysfs, from QUERY and in the output of kexec(8).
  *
- * The want_ functions count in the tally of refuse.h whether something was
+ * The want_ functions count in the tally of tally.h whether something was
  * refused as it should be. Their @what says what was tried, @err is an errno,
  * positive.
  */
@@ -58,8 +58,6 @@ int map_user(int fd, uint32_t ioas, void *va, uint64_t len, uint64_t iova);
 /** map_fixed() - IOAS_MAP_FILE at @iova, to be read and written */
 int map_fixed(int fd, uint32_t ioas, int memfd, uint64_t offset, uint64_t len,
 	      uint64_t iova);
-/** vfio_ioas() - @op is IOMMU_VFIO_IOAS_SET or another; @ioas: in and out */
-int vfio_ioas(int fd, uint16_t op, uint32_t *ioas);
 /** fault_queue() - @id: out, object ID; @queue: out, its file */
 int fault_queue(int fd, uint32_t *id, int *queue);
 
@@ -99,7 +97,27 @@ const char *text_of(const char *fmt, uint64_t value);
  */
 const char *missing(const char *text, va_list words);
 
-/** noted() - do sysfs and QUERY say the same as the call did? */
+/**
+ * struct notes - what is told of the last refusal
+ * @sysfs: its sentence there
+ * @query: its sentence from QUERY
+ * @err: its errno from QUERY, positive
+ * @state: from QUERY, enum iommu_handover_state
+ */
+struct notes {
+	char sysfs[SENTENCE_LEN];
+	char query[SENTENCE_LEN];
+	uint32_t err;
+	uint32_t state;
+};
+
+/**
+ * notes_are() - do sysfs and QUERY say the same as the call did?
+ * @notes: out, what they say
+ */
+bool notes_are(struct notes *notes, int err, const char *sentence);
+
+/** noted() - notes_are(); prints what they say when it is something else */
 bool noted(int err, const char *sentence);
 
 /**
@@ -166,8 +184,8 @@ void nic_bdf(unsigned int nth, char bdf[PCI_BDF_LEN]);
 /** seal() - seal and load as kexec(8) does. Exits with 1 when it does not */
 void seal(void);
 
-/** kernel_log() - the end of the kernel's log, in a buffer that is reused */
-const char *kernel_log(void);
+/** log_tail() - the end of the kernel's log, in a buffer that is reused */
+const char *log_tail(void);
 
 /**
  * undone_by() - why the log says that the last seal was undone

@@ -19,7 +19,7 @@
 #include <linux/capability.h>
 #include <linux/liveupdate.h>
 
-#include "refuse.h"
+#include "handover.h"
 #include "wire.h"
 
 #define TOKEN_MEMORY	1
@@ -70,25 +70,6 @@ static int liveupdate, requests, notifications;
 
 /* ---- sessions ---------------------------------------------------------------- */
 
-/* Return: the session, or a negative errno. */
-static int create_session(const char *name)
-{
-	struct liveupdate_ioctl_create_session cmd = { .size = sizeof(cmd) };
-
-	strcpy((char *)cmd.name, name);
-	return ioctl(liveupdate, LIVEUPDATE_IOCTL_CREATE_SESSION, &cmd) ?
-		-errno : cmd.fd;
-}
-
-static int retrieve_session(const char *name)
-{
-	struct liveupdate_ioctl_retrieve_session cmd = { .size = sizeof(cmd) };
-
-	strcpy((char *)cmd.name, name);
-	return ioctl(liveupdate, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &cmd) ?
-		-errno : cmd.fd;
-}
-
 /*
  * A VMM wants its session. For a guest with a store the store is what keeps
  * it, for another one this duplicate. Return: the session, or a negative errno.
@@ -99,7 +80,8 @@ static int session_for(struct guest *g, bool create)
 
 	if (!create && g->session >= 0)
 		return g->session;
-	fd = create ? create_session(g->name) : retrieve_session(g->name);
+	fd = create ? luo_create_at(liveupdate, g->name) :
+		      luo_retrieve_at(liveupdate, g->name);
 	if (fd >= 0)
 		g->session = fd;
 	return fd;
@@ -177,11 +159,11 @@ static void requested(struct guest *g)
 	if (!strcmp(wire.text, "RELEASE")) {
 		/* Finished, and closed by the VMM: the last one is this */
 		if (g->session >= 0) {
-			must_fail(EINVAL, retrieve_session(g->name));
+			must_fail(EINVAL, luo_retrieve_at(liveupdate, g->name));
 			close(g->session);
 			g->session = -1;
 		}
-		must_fail(ENOENT, retrieve_session(g->name));
+		must_fail(ENOENT, luo_retrieve_at(liveupdate, g->name));
 		wire_send(sock, "0", -1);
 	} else {
 		fd = session_for(g, !strcmp(wire.text, "CREATE"));
@@ -279,7 +261,7 @@ static void run_all(struct guest *g, const char *what)
 	if (g->until)
 		check(waitpid(g->pid, &status, 0) == g->pid && !status,
 		      "%s: its VMM ended with %#x", g->name, status);
-	must_fail(EEXIST, create_session(g->name));
+	must_fail(EEXIST, luo_create_at(liveupdate, g->name));
 }
 
 /* How many iommufds and devices of the last handover are not back. */
@@ -301,13 +283,13 @@ static void die_at(struct guest *g, const char *where, uint64_t unfinished,
 	run(g, "take", where);
 	kill_vmm(g);
 	check_waiting(g, unfinished, pending);
-	must_fail(EINVAL, retrieve_session(g->name));
+	must_fail(EINVAL, luo_retrieve_at(liveupdate, g->name));
 }
 
 /* Retrieve in the VMM's stead. */
 static void lend(struct guest *g)
 {
-	int session = must(retrieve_session(g->name));
+	int session = must(luo_retrieve_at(liveupdate, g->name));
 
 	keep(g, "session", session);
 	keep(g, "iommufd", must(luo_restore(session, TOKEN_IOMMUFD)));

@@ -6,7 +6,7 @@
  * once the leaf is as it was the device must come back as if nothing had been.
  */
 #include "demo.h"
-#include "refuse.h"
+#include "handover.h"
 
 static void want_refusal(struct demo *demo, uint64_t iova)
 {

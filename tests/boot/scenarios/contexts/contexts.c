@@ -164,18 +164,6 @@ static void build_small(struct ctx *ctx, struct want *want,
 
 /* ---- kinds ---------------------------------------------------------------- */
 
-static uint32_t vfio_ioas(int iommufd, uint32_t op, uint32_t ioas)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.op = op,
-	};
-
-	must(ioctl(iommufd, IOMMU_VFIO_IOAS, &cmd) ? -errno : 0);
-	return cmd.ioas_id;
-}
-
 /*
  * HWPTs of the first IOAS: one that both controllers share and that was
  * allocated with a device that is gone, and two that nobody is attached to. On
@@ -226,7 +214,7 @@ static void build_kinds(void)
 	ctx_copy(ctx, two, 0x100003000, one, 0x20000000, IOVA_RO);
 	ctx_destroy(ctx, spare);
 	state->vfio_ioas = two;
-	vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_SET, two);
+	must(vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_SET, &two));
 	ctx_settle(ctx);
 
 	ctx = &kind[KIND_CHARGED];
@@ -423,14 +411,15 @@ static void outsiders(void)
 static void check_contexts(bool bound)
 {
 	unsigned int differs = 0, i;
+	uint32_t id = 0;
 
 	for (i = 0; i < SMALL; i++)
 		differs += ctx_verify(&small[i], bound);
 	for (i = 0; i < KINDS; i++)
 		differs += ctx_verify(&kind[i], bound);
 	check(!differs, "%u differences", differs);
-	check(vfio_ioas(kind[KIND_DEVICES].fd, IOMMU_VFIO_IOAS_GET, 0) ==
-	      state->vfio_ioas, "another IOAS for vfio");
+	must(vfio_ioas(kind[KIND_DEVICES].fd, IOMMU_VFIO_IOAS_GET, &id));
+	check(id == state->vfio_ioas, "another IOAS for vfio");
 	check_big();
 }
 

@@ -221,17 +221,6 @@ static void map_top(struct ctx *ctx, uint32_t ioas)
 
 /* ---- VFIO_IOAS ------------------------------------------------------------ */
 
-static long vfio_ioas(int fd, uint16_t op, uint32_t *id)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd), .ioas_id = *id, .op = op,
-	};
-	long ret = ioctl(fd, IOMMU_VFIO_IOAS, &cmd) ? -errno : 0;
-
-	*id = cmd.ioas_id;
-	return ret;
-}
-
 /* Set it, or clear it when @id is 0. */
 static void set_vfio_ioas(struct bundle *b, struct ctx *ctx, uint32_t id)
 {
@@ -252,7 +241,7 @@ static void destroy_ioas(struct bundle *b, struct ctx *ctx, uint32_t id)
 static bool is_vfio_ioas(const struct ctx *ctx, uint32_t id)
 {
 	uint32_t got = 0;
-	long ret = vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_GET, &got);
+	int ret = vfio_ioas(ctx->fd, IOMMU_VFIO_IOAS_GET, &got);
 
 	return id ? !ret && got == id : ret == -ENODEV;
 }
@@ -446,7 +435,7 @@ static unsigned int try_charges(void)
 
 /* ---- building ------------------------------------------------------------ */
 
-static void nic_bdf(unsigned int nic, char bdf[PCI_BDF_LEN])
+static void nic_address(unsigned int nic, char bdf[PCI_BDF_LEN])
 {
 	/* By address: nic0, nic1, nic3 on bus 0, then nic2 behind the port. */
 	static const unsigned int nth[NICS] = { 0, 1, 3, 2 };
@@ -458,7 +447,7 @@ static uint32_t bind_nic(struct ctx *ctx, unsigned int nic)
 {
 	char bdf[PCI_BDF_LEN];
 
-	nic_bdf(nic, bdf);
+	nic_address(nic, bdf);
 	return ctx_bind(ctx, bdf);
 }
 
@@ -661,7 +650,7 @@ static unsigned int nic_of(const struct ctx *ctx, uint32_t dev)
 	unsigned int nic;
 
 	for (nic = 0; nic < NICS; nic++) {
-		nic_bdf(nic, bdf);
+		nic_address(nic, bdf);
 		if (!strcmp(bdf, ctx->want->dev[dev].bdf))
 			return nic;
 	}

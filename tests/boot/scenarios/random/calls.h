@@ -574,31 +574,18 @@ static void do_allow(uint32_t c)
 	ioas->allow_nr = nr;
 }
 
-static long vfio_ioas(uint32_t c, uint16_t op, uint32_t *id)
-{
-	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd),
-		.op = op,
-		.ioas_id = *id,
-	};
-	long ret = call(ctx_fd[c], IOMMU_VFIO_IOAS, &cmd);
-
-	*id = cmd.ioas_id;
-	return ret;
-}
-
 static void do_vfio_ioas(uint32_t c)
 {
 	struct m_ioas *ioas = any_ioas(c);
 	uint32_t id = 0;
 
 	if (one_in(3)) {
-		if (outcome(vfio_ioas(c, IOMMU_VFIO_IOAS_CLEAR, &id), 0,
+		if (outcome(vfio_ioas(ctx_fd[c], IOMMU_VFIO_IOAS_CLEAR, &id), 0,
 			    "context %u: clear VFIO_IOAS", c))
 			book->ctx[c].vfio = 0;
 	} else if (ioas) {
 		id = ioas->id;
-		if (outcome(vfio_ioas(c, IOMMU_VFIO_IOAS_SET, &id), 0,
+		if (outcome(vfio_ioas(ctx_fd[c], IOMMU_VFIO_IOAS_SET, &id), 0,
 			    "context %u: VFIO_IOAS %u", c, ioas->id))
 			book->ctx[c].vfio = ioas->id;
 	}

@@ -152,7 +152,7 @@ static void compare_settings(uint32_t c, bool picks)
 	if (value != x->rlimit)
 		differ("context %u: rlimit mode %llu, not %u", c, LL(value),
 		       x->rlimit);
-	ret = vfio_ioas(c, IOMMU_VFIO_IOAS_GET, &id);
+	ret = vfio_ioas(ctx_fd[c], IOMMU_VFIO_IOAS_GET, &id);
 	if (ret && ret != -ENODEV)
 		must(ret);
 	if (ret)

@@ -7,7 +7,8 @@
 #define BOOT_H
 
 #include "edu.h"
-#include "refuse.h"
+#include "handover.h"
+#include "tally.h"
 
 #define SESSION		"boot"
 #define TOKEN_MEMORY	1

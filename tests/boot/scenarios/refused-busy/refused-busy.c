@@ -279,7 +279,7 @@ static void undone_behind_the_gate(struct side *s)
 {
 	struct stuck st = { .side = s };
 	struct liveupdate_session_get_name *cmd;
-	char output[OUTPUT_LEN], sentence[SENTENCE_LEN], words[128];
+	char output[OUTPUT_LEN], sentence[SENTENCE_LEN], words[SENTENCE_LEN];
 
 	trap_set(&st.trap, UFFDIO_REGISTER_MODE_WP);
 	trap_write_protect(&st.trap, false);

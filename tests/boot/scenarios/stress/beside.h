@@ -52,7 +52,7 @@ static void *stuck_map(void *arg)
 	struct stuck *s = arg;
 	uint64_t iova = STUCK_IOVA;
 
-	s->result = map_user(s->iommufd, s->ioas, s->va, STUCK_LEN, &iova,
+	s->result = ioas_map(s->iommufd, s->ioas, s->va, STUCK_LEN, &iova,
 			     IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA);
 	return NULL;
 }

@@ -15,7 +15,7 @@
 
 #include <linux/kexec.h>
 
-#include "refuse.h"
+#include "handover.h"
 #include "stress.h"
 
 /* Longer than a kernel takes: sealed, loaded, refused, unsealed. */

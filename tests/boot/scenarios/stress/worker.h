@@ -201,24 +201,6 @@ static void destroy_ioas(struct worker *w)
 
 /* ---- maps --------------------------------------------------------------- */
 
-static int map_user(int fd, uint32_t ioas, const void *va, uint64_t length,
-		    uint64_t *iova, uint32_t flags)
-{
-	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd),
-		.flags = flags,
-		.ioas_id = ioas,
-		.user_va = (uintptr_t)va,
-		.length = length,
-		.iova = *iova,
-	};
-
-	if (ioctl(fd, IOMMU_IOAS_MAP, &cmd))
-		return -errno;
-	*iova = cmd.iova;
-	return 0;
-}
-
 static bool overlaps(const struct an_ioas *ioas, uint64_t iova, uint64_t length)
 {
 	uint32_t i;
@@ -270,7 +252,7 @@ static bool add_map(struct worker *w, struct an_ioas *ioas, bool user,
 		fixed = IOMMU_IOAS_MAP_FIXED_IOVA;
 		map.want.iova = free_iova(w, ioas, map.want.length);
 	}
-	if (user ? try(w, map_user(fd, ioas->id,
+	if (user ? try(w, ioas_map(fd, ioas->id,
 				   (char *)mem->va + map.want.offset,
 				   map.want.length, &map.want.iova,
 				   map.want.flags | fixed)) :

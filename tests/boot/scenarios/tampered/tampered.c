@@ -23,6 +23,7 @@
 #include "carry.h"
 #include "image.h"
 #include "reasons.h"
+#include "side.h"
 #include "starve.h"
 
 #define SESSION		"tampered"
@@ -34,7 +35,6 @@
 static struct carry carry;
 static struct ctx *const ctx = carry.ctx;
 static struct memory plain;
-static int handover;
 
 static struct image good, bad;
 static struct prop props[PROPS_MAX];
@@ -57,29 +57,17 @@ static bool sentence_seen[ARRAY_SIZE(sentences)];
 
 /* ---- one try ------------------------------------------------------------- */
 
-/* Do sysfs and QUERY say what the call said? */
-static bool noted(int err, const char *sentence)
+/* Do sysfs and QUERY say what the call said, and is nothing sealed? */
+static bool noted_unsealed(int err, const char *sentence)
 {
-	static int fd = -1;
-	char query[SENTENCE_LEN], text[SENTENCE_LEN];
-	struct iommu_handover_query cmd;
-	ssize_t n;
+	struct notes notes;
 
-	if (fd < 0)
-		fd = must(open(HANDOVER_SYSFS "last_refusal",
-			       O_RDONLY | O_CLOEXEC));
-	n = pread(fd, text, sizeof(text) - 1, 0);
-	check(n >= 0, "last_refusal: %s", strerror(errno));
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	must(handover_query(handover, &cmd, query));
-	if (*sentence && !strcmp(text, sentence) && !strcmp(query, sentence) &&
-	    cmd.refusal_errno == (uint32_t)err &&
-	    cmd.state == IOMMU_HANDOVER_OPEN)
+	if (notes_are(&notes, err, sentence) && *sentence &&
+	    notes.state == IOMMU_HANDOVER_OPEN)
 		return true;
 	if (shown < SHOWN_MAX)
-		say("  last_refusal \"%s\", QUERY %u \"%s\", state %u", text,
-		    cmd.refusal_errno, query, cmd.state);
+		say("  last_refusal \"%s\", QUERY %u \"%s\", state %u",
+		    notes.sysfs, notes.err, notes.query, notes.state);
 	return false;
 }
 
@@ -103,7 +91,7 @@ static int try_seal(uint32_t len, char sentence[SENTENCE_LEN])
 static void count_try(bool fits, int err, const char *sentence,
 		      const char *what)
 {
-	fits = noted(err, sentence) && fits;
+	fits = noted_unsealed(err, sentence) && fits;
 	if (!fits && shown++ >= SHOWN_MAX)
 		tally.tried++;
 	else
@@ -203,7 +191,7 @@ static void make_bad(void)
 }
 
 /* What only informs would take longer to print than to find out. */
-static void kernel_log(const char *level)
+static void console_level(const char *level)
 {
 	int fd = must(open("/proc/sys/kernel/printk", O_WRONLY | O_CLOEXEC));
 
@@ -807,7 +795,7 @@ static bool starve_one(enum call call, enum mode mode, unsigned int nth,
 	}
 	count->failed++;
 	tally_one(err == ENOMEM && is_step(call, sentence) &&
-		  noted(err, sentence) && nothing_left(len), true,
+		  noted_unsealed(err, sentence) && nothing_left(len), true,
 		  "%s without %s, number %u: %s: %s", call_names[call],
 		  mode_names[mode], nth, strerror(err), sentence);
 	if (seal_after)
@@ -1086,7 +1074,7 @@ static void try_leaks(void)
 	int64_t lost;
 	char *kept;
 
-	kernel_log("4");
+	console_level("4");
 	want_seals_kept();
 
 	starve_open(&starve);
@@ -1126,7 +1114,7 @@ static void tries(void)
 	get_image();
 	want_sealed();
 	make_bad();
-	kernel_log("6");
+	console_level("6");
 	try_facts();
 	say("facts: %u tried, %u behaved", tally.tried, tally.behaved);
 	try_stream("context-0");
@@ -1149,7 +1137,7 @@ static void tries(void)
 	if (step == 1)
 		try_leaks();
 	must(sched_setaffinity(0, sizeof(before), &before) ? -errno : 0);
-	kernel_log("7");
+	console_level("7");
 	want_sealed();
 	say("%u tried, %u behaved, %u by comparison with live state, %llu ms",
 	    tally.tried, tally.behaved, by_live,

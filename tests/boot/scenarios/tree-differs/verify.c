@@ -6,7 +6,8 @@
  * not jump on; then everything is as in the demo.
  */
 #include "demo.h"
-#include "refuse.h"
+#include "handover.h"
+#include "tally.h"
 
 _Static_assert(sizeof(struct demo_state) + sizeof(struct tally) <=
 	       DEMO_STATE_LEN, "no room for the sum");

@@ -120,7 +120,7 @@ static void another_device(void)
 	snprintf(text, sizeof(text),
 		 "another device than the one handed over as device %u of",
 		 carry.ctx[0].want->dev[0].id);
-	tally_one(err == ENODEV && strstr(kernel_log(), text), false,
+	tally_one(err == ENODEV && strstr(log_tail(), text), false,
 		  "bind of another device: %s", strerror(err));
 	want_errno("FINISH without the device", EBUSY,
 		   luo_finish(carry.session));

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the scenarios share that demand refusals: the handover device, its
- * sysfs files, the loader, the jump, and a tally of what behaved.
+ * The handover device, its sysfs files, the loader and the jump.
  *
- * A refusal that does not behave is printed and counted, and the scenario goes
- * on to the next; tally_end() fails the run when there was one. The functions
- * on sysfs files and programs exit with 1 when these cannot be read or run.
+ * The functions on sysfs files and programs exit with 1 when these cannot be
+ * read or run.
  */
-#ifndef REFUSE_H
-#define REFUSE_H
+#ifndef HANDOVER_H
+#define HANDOVER_H
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,43 +31,6 @@
 #ifndef RB_KEXEC
 #define RB_KEXEC	0x45584543
 #endif
-
-/*
- * Tally
- */
-
-/**
- * struct tally - refusals counted
- * @tried: demanded
- * @behaved: those that were given as they should be
- */
-struct tally {
-	unsigned int tried;
-	unsigned int behaved;
-};
-
-/* Of this process, so of this stage. */
-extern struct tally tally;
-
-/**
- * tally_one() - count one refusal
- * @good: it behaved
- * @quiet: print it only when it did not
- * @fmt: printf-style, what was tried and what came of it
- *
- * Return: @good.
- */
-bool tally_one(bool good, bool quiet, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/**
- * tally_end() - report this stage's refusals and those of the stages before
- * @sum: those before, in memory that crosses the kexec; this stage's are added
- *
- * Exits with 1 when nothing was tried in this stage, or did not behave; the
- * first of those that did not are printed once more.
- */
-void tally_end(struct tally *sum);
 
 /*
  * sysfs
@@ -152,4 +113,4 @@ int jump(void);
  */
 int exec_kernel(char output[OUTPUT_LEN]);
 
-#endif /* REFUSE_H */
+#endif /* HANDOVER_H */
