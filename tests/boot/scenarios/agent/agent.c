@@ -20,6 +20,7 @@
 #include <linux/liveupdate.h>
 
 #include "handover.h"
+#include "protocol.h"
 #include "wire.h"
 
 #define TOKEN_MEMORY	1

@@ -9,11 +9,16 @@
  * and be started again with "take". UNTIL is "retrieved" or "bound", to wait
  * there, or "leave", to end once everything is in the session.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "edu.h"
+#include "protocol.h"
 #include "wire.h"
 
 #define TOKEN_MEMORY	1

@@ -1,16 +1,83 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* After each kexec: was the image refused, with the reason of its case? */
+/*
+ * refused-at-boot NUMBER - NUMBER is 0 before the first kexec
+ *
+ * A session with a memfd and an iommufd with a device attached, handed over
+ * again and again; its memory tells which kexec it was for. After each kexec:
+ * was the image refused, with the reason of its case?
+ */
 #include <sys/klog.h>
 
-#include "boot.h"
+#include "edu.h"
+#include "handover.h"
+#include "tally.h"
 
+#define SESSION		"boot"
+#define TOKEN_MEMORY	1
+#define TOKEN_IOMMUFD	2
+#define MEMORY_LEN	(1ULL << 20)
+#define MAP_IOVA	0x123456000ULL
 #define CASES		"/scenario/cases"
+
+/* The first page is copied to the second by the device. */
+struct note {
+	uint32_t kexec;
+	struct tally sum;
+};
 
 struct kase {
 	char what[32];
 	char begins[96];
 	char ends[96];
 };
+
+static void copy_page(int dev, struct memory *mem)
+{
+	struct edu edu;
+
+	memset((char *)mem->va + GUEST_PAGE, 0, GUEST_PAGE);
+	must(edu_open(&edu, dev));
+	must(edu_copy(&edu, MAP_IOVA + GUEST_PAGE, MAP_IOVA, GUEST_PAGE));
+	check(!memcmp(mem->va, (char *)mem->va + GUEST_PAGE, GUEST_PAGE),
+	      "the device copied something else");
+	edu_close(&edu);
+}
+
+static int open_device(void)
+{
+	char bdf[PCI_BDF_LEN];
+
+	must(pci_find(EDU_VENDOR, EDU_DEVICE, 0, bdf));
+	must(vfio_claim(bdf));
+	return must(vfio_open(bdf));
+}
+
+/* Before kexec @nr: a new iommufd for @mem, the device in it, and a session. */
+static void hand_over(struct memory *mem, unsigned int nr)
+	__attribute__((noreturn));
+
+static void hand_over(struct memory *mem, unsigned int nr)
+{
+	struct note *note = mem->va;
+	uint64_t iova = MAP_IOVA;
+	int session, iommufd, dev;
+	uint32_t ioas, id, pt;
+
+	note->kexec = nr;
+	iommufd = must(iommufd_open());
+	must(ioas_alloc(iommufd, &ioas));
+	must(ioas_map_file(iommufd, ioas, mem->fd, 0, mem->len, &iova,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	dev = open_device();
+	must(vfio_bind(dev, iommufd, &id));
+	pt = ioas;
+	must(vfio_attach(dev, &pt));
+	copy_page(dev, mem);
+	session = must(luo_create(SESSION));
+	must(luo_preserve(session, mem->fd, TOKEN_MEMORY));
+	must(luo_preserve(session, iommufd, TOKEN_IOMMUFD));
+	background_ready();
+}
 
 static void read_case(unsigned int nr, struct kase *k)
 {
@@ -94,29 +161,41 @@ static void accepted(int session, struct memory *mem)
 	close(dev);
 }
 
-int main(int argc, char **argv)
+static void take_back(struct memory *mem, unsigned int nr)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
-	struct memory mem;
 	struct note *note;
 	struct kase k;
 	int session;
 
-	check(nr, "usage: verify NUMBER");
-	background();
 	read_case(nr, &k);
 	session = must(luo_retrieve(SESSION));
 	if (strcmp(k.what, "nothing"))
 		refused(&k, session);
-	must(memory_adopt(&mem, must(luo_restore(session, TOKEN_MEMORY))));
-	note = mem.va;
+	must(memory_adopt(mem, must(luo_restore(session, TOKEN_MEMORY))));
+	note = mem->va;
 	check(note->kexec == nr, "the memory is of kexec %u", note->kexec);
 	if (strcmp(k.what, "nothing")) {
 		must(luo_finish(session));
 		close(session);
 		tally_end(&note->sum);
 	} else {
-		accepted(session, &mem);
+		accepted(session, mem);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct memory mem;
+	unsigned int nr;
+
+	check(argc == 2, "usage: refused-at-boot NUMBER");
+	nr = atoi(argv[1]);
+	background();
+	if (nr) {
+		take_back(&mem, nr);
+	} else {
+		must(memory_create(&mem, SESSION, MEMORY_LEN));
+		memset(mem.va, 0, mem.len);
 	}
 	hand_over(&mem, nr + 1);
 }

@@ -1,43 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What agent and VMM say to each other. Two sockets:
- *
- * NOTIFY_SOCKET, datagrams, systemd's protocol as in sd_notify(3) and
- * sd_pid_notify_with_fds(3): lines NAME=VALUE, descriptors by SCM_RIGHTS.
- *
- *	READY=1				started; here: everything is in its session
- *	STATUS=TEXT			how far it is
- *	FDSTORE=1 FDNAME=NAME		keep these descriptors
- *	FDSTOREREMOVE=1 FDNAME=NAME	close those of that name
- *
- * The next start of the same guest has them from number 3 on, as in
- * sd_listen_fds_with_names(3): LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES. FDSTORE
- * in the environment says that there is a store, and how much it takes.
- *
- * AGENT_SOCKET, one packet there and one back on each connection, this
- * project's own: "CREATE", "RETRIEVE" or "RELEASE" of the guest's session. The
- * answer is an errno, negative, or 0 and for the first two the session.
- */
-#ifndef WIRE_H
-#define WIRE_H
-
+// SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "guest.h"
+#include "wire.h"
 
-#define AGENT_SOCKET	"/run/agent"
-#define NOTIFY_SOCKET	"/run/agent.notify"
-#define FIRST_FD	3
-#define WIRE_FDS	4
-#define WIRE_LEN	512
-
-/* @path may be abstract, with "@" for the first byte, as systemd's may be. */
-static inline socklen_t wire_address(struct sockaddr_un *addr, const char *path)
+socklen_t wire_address(struct sockaddr_un *addr, const char *path)
 {
 	memset(addr, 0, sizeof(*addr));
 	addr->sun_family = AF_UNIX;
@@ -49,8 +16,7 @@ static inline socklen_t wire_address(struct sockaddr_un *addr, const char *path)
 	       (path[0] != '@');
 }
 
-/* A message with descriptor @fd, or with none when that is negative. */
-static inline void wire_send(int sock, const char *text, int fd)
+void wire_send(int sock, const char *text, int fd)
 {
 	union {
 		struct cmsghdr head;
@@ -74,21 +40,7 @@ static inline void wire_send(int sock, const char *text, int fd)
 	      errno);
 }
 
-/**
- * struct wire - a message that has come
- * @text: its lines
- * @pid: the sender, when the socket has SO_PASSCRED, else 0
- * @fds: length of @fd
- * @fd: descriptors, the receiver's to close
- */
-struct wire {
-	char text[WIRE_LEN];
-	pid_t pid;
-	unsigned int fds;
-	int fd[WIRE_FDS];
-};
-
-static inline void wire_receive(int sock, struct wire *wire)
+void wire_receive(int sock, struct wire *wire)
 {
 	union {
 		struct cmsghdr head;
@@ -130,9 +82,8 @@ static inline void wire_receive(int sock, struct wire *wire)
 	}
 }
 
-/* The value of line "@name=value", or NULL. It ends at the end of the line. */
-static inline const char *wire_value(const struct wire *wire, const char *name,
-				     char value[WIRE_LEN])
+const char *wire_value(const struct wire *wire, const char *name,
+		       char value[WIRE_LEN])
 {
 	const char *line = wire->text;
 	size_t len = strlen(name);
@@ -146,5 +97,3 @@ static inline const char *wire_value(const struct wire *wire, const char *name,
 	}
 	return NULL;
 }
-
-#endif /* WIRE_H */
