@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Page tables with one entry altered behind the kernel's back. */
+#include "refusals.h"
+
+#define ALTER_LIVE	"/sys/kernel/debug/iommu_handover/alter_live"
+
+/* VT-d, second stage. */
+#define LEAF_READ	1
+#define LEAF_WRITE	2
+
+/* Alter the entry of @iova in a table of "main". Return: what it was. */
+static uint64_t alter_live(uint32_t hwpt, uint64_t iova, uint64_t mask)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%d %u %#llx %#llx", CARRY_TOKEN_IOMMUFD,
+		 hwpt, LL(iova), LL(mask));
+	must(write_text(ALTER_LIVE, text));
+	read_line(ALTER_LIVE, text, sizeof(text));
+	return strtoull(text, NULL, 16);
+}
+
+/*
+ * SEAL compares the tables with the maps: with one entry altered it says which,
+ * and once that is as it was it speaks of the next, or of none.
+ */
+static void want_leaf(const char *what, uint32_t hwpt, uint64_t iova,
+		      uint64_t mask, const char *words)
+{
+	uint64_t was = alter_live(hwpt, iova, mask);
+	char sentence[SENTENCE_LEN];
+
+	check(mask, "%s: nothing to alter", what);
+	snprintf(sentence, sizeof(sentence),
+		 "session \"" SESSION "\" token %d: HWPT %u IOVA %#llx %s",
+		 CARRY_TOKEN_IOMMUFD, hwpt, LL(iova), words);
+	want_seal_refused(what, EINVAL, sentence, NULL);
+	check(alter_live(hwpt, iova, mask) == (was ^ mask),
+	      "%s: the entry has changed meanwhile", what);
+	check(alter_live(hwpt, iova, 0) == was, "%s: not put back", what);
+}
+
+void leaves(void)
+{
+	static const char gone[] = "is mapped but not in the page table; unmap and map it again, and report it";
+	static const char more[] = "is in the page table but not mapped; destroy the HWPT and report it";
+	static const char perm[] = "has other permissions in the page table than its map; unmap and map it again, and report it";
+	const struct want_map *rw = &ctx->want->ioas[0].map[0], *ro = rw + 1;
+	uint32_t hwpt = ctx->want->dev[0].hwpt;
+	uint32_t other = ctx->want->hwpt[1].id;
+	uint64_t middle = rw->iova + 3 * GUEST_PAGE;
+	uint64_t last = ro->iova + ro->length - GUEST_PAGE;
+	uint64_t leaf = alter_live(hwpt, middle, 0);
+	char words[SENTENCE_LEN];
+
+	check(ctx->want->ioas[0].map_nr == 2 && rw->flags == IOVA_RW &&
+	      ro->flags == IOVA_RO && other != hwpt,
+	      "another context was built");
+	want_leaf("a leaf cleared", hwpt, middle, leaf, gone);
+	want_leaf("the first leaf cleared", hwpt, rw->iova,
+		  alter_live(hwpt, rw->iova, 0), gone);
+	want_leaf("the last leaf cleared", hwpt, last,
+		  alter_live(hwpt, last, 0), gone);
+	want_leaf("a leaf cleared in an HWPT without device", other, middle,
+		  alter_live(other, middle, 0), gone);
+	want_leaf("a leaf more between two maps", hwpt, rw->iova + rw->length,
+		  leaf, more);
+	want_leaf("a leaf more behind all maps", hwpt, last + GUEST_PAGE, leaf,
+		  more);
+	snprintf(words, sizeof(words),
+		 "is not the preserved page of memfd token %d at %#llx; was a hole punched? Unmap and map it again",
+		 CARRY_TOKEN_MEMORY, LL(rw->offset + 3 * GUEST_PAGE));
+	want_leaf("a leaf of another page", hwpt, middle, GUEST_PAGE, words);
+	want_leaf("a leaf that may not be written", hwpt, middle, LEAF_WRITE,
+		  perm);
+	want_leaf("a leaf that may not be read", hwpt, middle, LEAF_READ, perm);
+	want_leaf("a leaf that may be written", hwpt, last, LEAF_WRITE, perm);
+	seal();
+	unload_kernel();
+	check(!ctx_verify(ctx, true), "altered leaves have had an effect");
+}
