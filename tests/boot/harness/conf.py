@@ -50,7 +50,7 @@ def read_kernel(value):
 
 
 def read_variant(value):
-    """A name, QEMU's words, and the kernel's behind " -- "."""
+    """A name, QEMU's words, and the kernel's after " -- "."""
     name, _, words = value.partition(" ")
     if not re.fullmatch("[a-z0-9][a-z0-9-]*", name) or not words.strip():
         raise ValueError(f"{value!r} is not a name and words for QEMU")

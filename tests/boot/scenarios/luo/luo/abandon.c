@@ -40,6 +40,7 @@ static void kexec_refused(void)
 	unload();
 }
 
+/* The loader repeats the sentence of the kernel. */
 void case_loader(void)
 {
 	char want[512], line[1024];

@@ -24,6 +24,10 @@ static void check_finished(unsigned int index, unsigned int unfinished,
 	      pinned);
 }
 
+/*
+ * Closing the session is as good as FINISH. What came of it lives on, and goes
+ * through the next kexec as well.
+ */
 void case_closed(void)
 {
 	unsigned int unfinished = fact("incoming/unfinished");
@@ -99,6 +103,10 @@ static void see_killed_alive(void)
 	must_fail(EINVAL, luo_retrieve(parts[PART_KILLED].name));
 }
 
+/*
+ * The process that has it all is killed: the session is finished by that, and
+ * nobody else holds the iommufd.
+ */
 void case_killed(void)
 {
 	const struct want_dev *want = &state->want[PART_KILLED].dev[0];

@@ -64,6 +64,10 @@ void case_order(void)
 		one_order(PART_ORDER + i);
 }
 
+/*
+ * Nobody asks for the memory. It lives on in the iommufd, and the device
+ * copies it to where it can be seen.
+ */
 void case_only(void)
 {
 	struct part *p = &parts[PART_ONLY];
@@ -96,6 +100,7 @@ void case_only(void)
 
 /* ---- failures that pass ---------------------------------------------------- */
 
+/* The process may not charge by process, until it may. */
 void case_caps(void)
 {
 	struct part *p = &parts[PART_CAPS];
@@ -115,6 +120,10 @@ void case_caps(void)
 	drop(PART_CAPS);
 }
 
+/*
+ * Pages are charged to who retrieved the iommufd, when a device is bound. Not
+ * enough of RLIMIT_MEMLOCK fails the bind, and nothing else.
+ */
 void case_limit(void)
 {
 	struct part *p = &parts[PART_LIMIT];

@@ -235,6 +235,7 @@ void run_edu(unsigned int index, uint32_t dev)
 	fill(index, &p->mem);
 }
 
+/* Parts that are finished. */
 unsigned int finished;
 
 void finish(unsigned int index)

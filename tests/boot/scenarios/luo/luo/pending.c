@@ -145,16 +145,19 @@ static void died(unsigned int index)
 	drop(index);
 }
 
+/* Each device has an HWPT of its own. */
 void case_died(void)
 {
 	died(PART_DIED);
 }
 
+/* Both have the same, which is automatic and went with the first. */
 void case_shared(void)
 {
 	died(PART_SHARED);
 }
 
+/* The bind succeeds and its answer cannot be delivered. */
 void case_efault(void)
 {
 	struct part *p = &parts[PART_EFAULT];

@@ -96,6 +96,7 @@ static int restore_failing(unsigned int index, struct trace *t, bool *failed)
 	return fd;
 }
 
+/* The iommufd alone; its memory is there. */
 void case_fault(void)
 {
 	struct trace t;
@@ -128,6 +129,13 @@ void case_fault(void)
 	trace_end(&t);
 }
 
+/*
+ * The iommufd brings its memory with it. A memfd that fails to come back has
+ * failed for good: LUO's handler for it gives up the pages that it did not get
+ * to. Then the iommufd gives EIO, which is final as well, and its session can
+ * be finished. A memfd that has come is there from then on, so each allocation
+ * takes a part of its own.
+ */
 void case_implied(void)
 {
 	unsigned int i, losses = 0;
@@ -187,6 +195,10 @@ static bool forgot_range(unsigned int index)
 	return true;
 }
 
+/*
+ * Binding, with all that is replayed after it. A device that was bound in
+ * spite of a failure is bound, so the rest is left to the next one.
+ */
 void case_bind(void)
 {
 	unsigned int i, forgotten = 0;

@@ -26,7 +26,7 @@
 #define STATE_MAGIC	0x6f626a656374736fULL
 #define STATE_LEN	0x40000ULL
 
-/* Rings and buffers lie behind the state, a set for each controller. */
+/* Rings and buffers lie after the state, a set for each controller. */
 #define NICS		4
 #define RING_LEN	0x2000ULL
 #define RING_OFF(nic)	(STATE_LEN + (nic) * RING_LEN)
@@ -37,7 +37,7 @@
 #define SLOTS_IOVA(nic)	(0x20007f000ULL + (nic) * 0x100000ULL)
 #define DATA_OFF	(STATE_LEN + NICS * (RING_LEN + SLOTS_LEN))
 
-/* A map and two copies of it, all behind what else is mapped. */
+/* A map and two copies of it, all after what else is mapped. */
 #define GROUP_NR	3
 #define GROUP_PAGES	7
 #define GROUP_LEN	(GROUP_PAGES * GUEST_PAGE)

@@ -113,7 +113,7 @@ bool bind_all(void)
 	for (i = 0; i < DEV_MAX; i++) {
 		struct m_dev *d = &book->dev[order[i]];
 
-		/* Not of this context, or bound anew by a call in between */
+		/* Not of this context, or bound again by a call in between */
 		if (!d->id || d->live)
 			continue;
 		for (s = 0; s < SES_MAX; s++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The other random calls that change IOASes, likewise. */
+/* The random calls on IOASes other than maps, entered in the model too. */
 #include "random.h"
 
 void do_ioas(uint32_t c)

@@ -65,7 +65,7 @@ static void compare_ids(uint32_t c)
 	}
 }
 
-/* Which IDs come next: every hole, then two behind the last. */
+/* Which IDs come next: every hole, then two after the last. */
 static void compare_next(uint32_t c)
 {
 	uint32_t got[64], n = 0, behind = 0, want = 0, i;

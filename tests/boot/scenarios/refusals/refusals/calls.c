@@ -91,7 +91,7 @@ void bad_arguments(void)
 	}
 	want_errno("an unknown call", ENOTTY,
 		   call(handover, _IO(IOMMU_HANDOVER_TYPE, 4), &arg));
-	/* Zeroes behind the end are those of a newer program. */
+	/* Zeroes after the end are those of a newer program. */
 	memset(&arg, 0, sizeof(arg));
 	arg.word[0] = sizeof(struct iommu_handover_query) + 64;
 	must(call(handover, IOMMU_HANDOVER_QUERY, &arg));
@@ -159,6 +159,7 @@ void stale_generation(struct side *s)
 	check(now > gen, "the generation does not move");
 }
 
+/* In a child: without CAP_SYS_ADMIN, and without a right to the device. */
 void unprivileged(void)
 {
 	uint32_t arg[64];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Page tables with one entry altered behind the kernel's back. */
+/* Page tables with one entry altered without the kernel's knowledge. */
 #include "refusals.h"
 
 #define ALTER_LIVE	"/sys/kernel/debug/iommu_handover/alter_live"

@@ -33,7 +33,7 @@
  * @op: MOCK_*
  * @id: what it is about; of a device its selftest object
  * @arg: per operation; MOCK_DEVICE gives selftest object, HWPT and device,
- *	 MOCK_DEVICE_OF takes the kind behind them; MOCK_MOVE takes an HWPT,
+ *	 MOCK_DEVICE_OF takes the kind after them; MOCK_MOVE takes an HWPT,
  *	 MOCK_PASID a PASID and an HWPT, MOCK_PASID_OFF a PASID; MOCK_ACCESS
  *	 gives a descriptor, MOCK_DMABUF takes the length
  */

@@ -6,6 +6,7 @@
 
 #define ALLOWED_MOST	4000	/* ranges in one IOAS; docs/operators-guide.md */
 
+/* More allowed ranges than a record has room for. */
 void allowed_ranges(struct side *s)
 {
 	static struct iommu_iova_range range[ALLOWED_MOST + 1];
@@ -41,6 +42,7 @@ void orphan_hwpt(struct side *s)
 	side_attach(s);
 }
 
+/* LUO takes any name, an image does not. */
 void session_name(void)
 {
 	static const char name[] = "caf\xc3\xa9";

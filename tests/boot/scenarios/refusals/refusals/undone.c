@@ -73,7 +73,7 @@ static void device_taken(struct side *s, const char *file, const char *text)
 	check(poll(&asked, 1, PATIENCE_MS) == 1, "vfio does not ask for it");
 	close(asked.fd);
 	check(!waitpid(pid, &status, WNOHANG), "%s does not wait", file);
-	/* Nothing is lost yet; whether the seal stands is the kernel's. */
+	/* Nothing is lost yet; whether it is still sealed is the kernel's. */
 	handover_attr("state", now);
 	say("  %s waits, state %s", file, now);
 	snprintf(words, sizeof(words),

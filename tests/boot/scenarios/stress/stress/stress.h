@@ -4,7 +4,7 @@
  * calls have made, and the words they say to each other while they run.
  *
  * Every object has one owner, the thread that made it; only that thread
- * changes it and only that thread changes its entry in the model, behind the
+ * changes it and only that thread changes its entry in the model, after the
  * call. So the model is exact without a lock round any call.
  */
 #ifndef STRESS_H
@@ -170,7 +170,7 @@ enum {
  * @failed: one of us has seen something wrong
  * @sealable: the iommufd may be in a session, so a call on it may give EBUSY
  * @epoch: moves with @sealable
- * @beat: calls of each thread; one that stands still hangs
+ * @beat: calls of each thread; one that does not move hangs
  * @ready: posted by each when it is set up and does nothing more by itself
  * @go: every process may begin
  * @ended: posted by each when its threads have stopped

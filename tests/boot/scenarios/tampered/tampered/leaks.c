@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory that a SEAL leaves behind, when it fails and when it does not. */
+/* Memory that a SEAL does not give back, when it fails and when it does not. */
 #include "starve.h"
 #include "tampered.h"
 

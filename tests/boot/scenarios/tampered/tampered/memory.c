@@ -43,7 +43,7 @@ static const char *const mode_names[] = {
  */
 static struct {
 	const char *words;
-	const char *then;	/* behind a number */
+	const char *then;	/* after a number */
 	bool seal_only;
 	bool seen[2];
 } steps[] = {

@@ -99,7 +99,7 @@ void try_unsigned(void);
 /** try_memory() - allocations of SNAPSHOT and SEAL that fail (memory.c) */
 void try_memory(void);
 
-/** try_leaks() - what stays behind of a SEAL that failed (leaks.c) */
+/** try_leaks() - memory that a SEAL does not give back (leaks.c) */
 void try_leaks(void);
 
 #endif /* TAMPERED_H */
