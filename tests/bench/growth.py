@@ -69,9 +69,8 @@ def controls(maps):
     ]
 
 
-def run_scenario(where, scenario):
-    """The scenario's report."""
-    name = os.path.basename(scenario)
+def run_scenario(where, scenario, name):
+    """The scenario's report. What is left of the run has @name."""
     path = os.path.join(where, name + ".json")
     with open(os.path.join(where, name + ".log"), "w") as log:
         done = subprocess.run(
@@ -90,7 +89,7 @@ def run_scenario(where, scenario):
 
 def in_time(where):
     """The scenario on a guest that has a clock instead of a counter."""
-    path = os.path.join(where, "scale-ns")
+    path = os.path.join(where, "in-time", "scale")
     shutil.copytree(os.path.join(HERE, "scale"), path)
     for name, words in (("qemu-args", "-device igb,addr=4.0"),
                         ("kernel-args", "scale.ns=1")):
@@ -105,8 +104,8 @@ def count(number):
 
 def measure(where):
     """Run, print. Returns (report, sentences for what failed, checks)."""
-    report = run_scenario(where, os.path.join(HERE, "scale"))
-    timed = run_scenario(where, in_time(where))
+    report = run_scenario(where, os.path.join(HERE, "scale"), "scale")
+    timed = run_scenario(where, in_time(where), "scale-ns")
     maps = report["maps"]
     if report["maps_compared"] != maps or timed["maps_compared"] != maps:
         raise Broken(f"scale: {maps} maps crossed and "

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Comes before /sbin/kexec in the guest's PATH and runs it with the same
- * arguments. A load is traced, to time the system calls that it makes.
- */
-#include <errno.h>
+/* The system calls of a load, timed. */
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -96,7 +92,7 @@ static int load(char **argv)
 	return 0;
 }
 
-int main(int argc, char **argv)
+int run_kexec(int argc, char **argv)
 {
 	int i;
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Take everything back step by step, timed, and add maps for the next. */
-#include <errno.h>
-#include <stdlib.h>
+/* Take everything back step by step, timed. */
 #include <sys/klog.h>
 
 #include "scale.h"
@@ -19,8 +17,8 @@ static int64_t stamp(const char *line)
 }
 
 /*
- * Instructions or nanoseconds of the early parse, from the time stamps of its line and of
- * the one before: there is no other clock that early.
+ * Instructions or nanoseconds of the early parse, from the time stamps of its
+ * line and of the one before: there is no other clock that early.
  */
 static int64_t early_parse(void)
 {
@@ -81,24 +79,22 @@ static void check_maps(int iommufd, const struct state *state, int memfd)
 	report_number("maps_compared[]", state->maps);
 }
 
-int main(int argc, char **argv)
+int verify(unsigned int nr, struct memory *mem)
 {
-	unsigned int nr = argc > 1 ? atoi(argv[1]) : 0;
 	int64_t kib;
 	uint64_t start;
 	struct state *state;
-	struct memory mem;
 	int session, fd, dev;
 	uint32_t dev_id;
 
-	check(nr && nr <= ARRAY_SIZE(counts), "usage: verify NUMBER");
+	check(nr && nr <= ARRAY_SIZE(counts), "kexec %u of %d", nr, KEXECS);
 	/* Before all else: what is free when user space begins */
 	report_number("boot_free_kib[]", free_kib());
 	background();
 	session = must(luo_retrieve(SESSION));
 	fd = must(luo_restore(session, TOKEN_MEMORY));
-	must(memory_adopt(&mem, fd));
-	state = mem.va;
+	must(memory_adopt(mem, fd));
+	state = mem->va;
 	check(state->magic == MAGIC && state->maps == counts[nr - 1],
 	      "this is not the memory that was handed over");
 	report_number("maps[]", state->maps);
@@ -125,7 +121,6 @@ int main(int argc, char **argv)
 	close(session);
 	report_number("finish[]", now() - start);
 	report_number("finish_kib[]", kib - free_kib());
-	check_maps(fd, state, mem.fd);
-
-	hand_over(fd, &mem, counts[nr < ARRAY_SIZE(counts) ? nr : nr - 1]);
+	check_maps(fd, state, mem->fd);
+	return fd;
 }
