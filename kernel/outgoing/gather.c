@@ -61,7 +61,6 @@ static const char *object_kind(enum iommufd_object_type type)
 static int gather_memory(struct gather *g, struct handover_ctx *ctx,
 			 struct iommufd_ioas *ioas, struct iopt_area *area)
 {
-	const u32 need = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
 	struct mem_entry *e;
 	struct source src;
 	int rc;
@@ -71,17 +70,6 @@ static int gather_memory(struct gather *g, struct handover_ctx *ctx,
 		return rc;
 	if (handover_find_mem(g, ctx->session, src.inode) != IHO_NONE)
 		return 0;
-	/* LUO makes the file anew, executable: there this seal implies all others */
-	if (src.seals & F_SEAL_EXEC)
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "IOAS %u IOVA %#lx: memfd token %llu has the exec seal and would come back sealed against writing; make it with MFD_EXEC",
-					   ioas->obj.id, iopt_area_iova(area),
-					   src.found.token);
-	if ((src.seals & need) != need)
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "IOAS %u IOVA %#lx: memfd token %llu lacks the grow, shrink and seal seals; add them before preserving it",
-					   ioas->obj.id, iopt_area_iova(area),
-					   src.found.token);
 	e = handover_vec_add(&g->mem);
 	if (IS_ERR(e))
 		return PTR_ERR(e);

@@ -57,10 +57,16 @@ static int source_of_file(struct gather *g, struct handover_ctx *ctx,
 		src->seals = MEM(g, i)->fact.seals;
 		return 0;
 	}
-	if (liveupdate_find_file(ctx->session, file, &src->found))
+	if (liveupdate_find_file(ctx->session, file, &src->found)) {
+		/* LUO takes what has no name; PRESERVE_FD would be ENOENT */
+		if (src->inode->i_nlink)
+			return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+						   "IOAS %u IOVA %#lx: the mapped file has a name in a file system, which cannot be preserved; unlink it, then preserve it in this session",
+						   ioas_id, iopt_area_iova(area));
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "IOAS %u IOVA %#lx: the mapped memfd is not preserved in this session; preserve it",
 					   ioas_id, iopt_area_iova(area));
+	}
 	ser = phys_to_virt(src->found.serialized_data);
 	src->seals = ser->seals;
 	return 0;
