@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hooks of the IOMMU handover into kexec, mm init, LUO and vfio.
+ * Hooks of the IOMMU handover into vfio.
  *
  * The iommufd side has its own header, drivers/iommu/handover/iommufd.h.
  */
@@ -10,7 +10,6 @@
 #include <linux/types.h>
 
 struct device;
-struct file;
 struct iommufd_ctx;
 struct iommufd_device;
 struct vfio_device;
@@ -19,36 +18,6 @@ struct vfio_device_file;
 int vfio_df_open(struct vfio_device_file *df);
 
 #ifdef CONFIG_IOMMU_HANDOVER
-
-/**
- * iommu_handover_early_parse() - accept or refuse the image of the last kernel
- *
- * Context: start of mm_core_init_early(): the direct map is up, no allocator
- * is. Reads preserved memory only. Prints one line with the outcome.
- */
-void iommu_handover_early_parse(void);
-
-/**
- * iommu_handover_serialize() - is what the gate let through still there
- *
- * Context: with all LUO sessions held still until the jump or its failure.
- * Return: 0; -EBUSY when the seal that the gate saw was undone meanwhile, or
- * another was made.
- */
-int iommu_handover_serialize(void);
-
-/**
- * iommu_handover_file_retrieved() - LUO has given back a file
- * @session: name of its session
- * @token: its token
- * @file: the file; not consumed
- *
- * When an accepted image names it as memory, its folios are pinned until the
- * HWPTs hold them. Retrieving the iommufd tries again when memory was short.
- * Context: session mutex held.
- */
-void iommu_handover_file_retrieved(const char *session, u64 token,
-				   struct file *file);
 
 /**
  * iommufd_handover_replay_device() - run the records that waited for a device
@@ -95,14 +64,6 @@ bool vfio_handover_close(struct vfio_device *device);
 
 #else
 
-static inline void iommu_handover_early_parse(void) { }
-static inline int iommu_handover_serialize(void)
-{
-	return 0;
-}
-
-static inline void iommu_handover_file_retrieved(const char *session, u64 token,
-						 struct file *file) { }
 static inline int
 iommufd_handover_replay_device(struct iommufd_device *idev,
 			       int (*attach)(void *data, u32 *pt_id),

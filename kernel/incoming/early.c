@@ -56,7 +56,7 @@ static void __init refuse_at(const char *what, int rc,
 		       where->offset, iho_strerror(rc));
 }
 
-void __init iommu_handover_early_parse(void)
+static void __init early_parse(void)
 {
 	static struct iho_seg seg[IHO_MAX_EXTENTS] __initdata;
 	struct iho_where where;
@@ -101,3 +101,5 @@ void __init iommu_handover_early_parse(void)
 		handover_in.image.memories, handover_in.image.devices,
 		handover_in.image.tables);
 }
+
+KHO_EARLY(early_parse);

@@ -58,18 +58,6 @@ static int gate(struct kimage *image)
 	return handover_devices_settled(&handover_out.contexts, -EBUSY);
 }
 
-int iommu_handover_serialize(void)
-{
-	guard(mutex)(&handover_out.lock);
-	if ((handover_out.seal ? handover_out.seal->cookie : 0) ==
-	    handover_out.passed)
-		return 0;
-	return handover_refuse(-EBUSY,
-			       "the seal was undone while the kexec began (%s); load again",
-			       *handover_out.undone ? handover_out.undone :
-			       "another was made");
-}
-
 static void commit(void)
 {
 	guard(mutex)(&handover_out.lock);

@@ -137,6 +137,35 @@ static void luo_finish(struct liveupdate_file_op_args *args)
 	handover_in_put(index);
 }
 
+/*
+ * When an accepted image names the file as memory, its folios are pinned until
+ * the HWPTs hold them. Retrieving the iommufd tries again when memory was short.
+ */
+static void luo_retrieved(const struct liveupdate_file_op_args *args)
+{
+	const char *session = liveupdate_session_name(args->session);
+	int rc = handover_in_pin(session, args->token, args->file);
+
+	if (rc)
+		pr_warn("session \"%s\" token %llu: memory not pinned yet: error %d\n",
+			session, args->token, rc);
+}
+
+/* The seal that the gate saw may have been undone, or another been made. */
+static int luo_pre_serialize(struct liveupdate_file_handler *handler)
+{
+	const struct handover_seal *seal;
+
+	guard(mutex)(&handover_out.lock);
+	seal = handover_out.seal;
+	if ((seal ? seal->cookie : 0) == handover_out.passed)
+		return 0;
+	return handover_refuse(-EBUSY,
+			       "the seal was undone while the kexec began (%s); load again",
+			       *handover_out.undone ? handover_out.undone :
+			       "another was made");
+}
+
 static const struct liveupdate_file_ops luo_ops = {
 	.can_preserve = luo_can_preserve,
 	.preserve = luo_preserve,
@@ -147,6 +176,8 @@ static const struct liveupdate_file_ops luo_ops = {
 	.may_retry = handover_may_retry,
 	.can_finish = luo_can_finish,
 	.finish = luo_finish,
+	.retrieved = luo_retrieved,
+	.pre_serialize = luo_pre_serialize,
 	.owner = THIS_MODULE,
 };
 
@@ -157,7 +188,7 @@ static struct liveupdate_file_handler luo_handler = {
 
 /*
  * Always there, whatever became of an image: without the handler LUO would
- * give back no session at all, not even the memfds.
+ * give back no iommufd at all.
  */
 static int __init handover_luo_init(void)
 {
@@ -166,13 +197,3 @@ static int __init handover_luo_init(void)
 	return rc == -EOPNOTSUPP ? 0 : rc;
 }
 late_initcall(handover_luo_init);
-
-void iommu_handover_file_retrieved(const char *session, u64 token,
-				   struct file *file)
-{
-	int rc = handover_in_pin(session, token, file);
-
-	if (rc)
-		pr_warn("session \"%s\" token %llu: memory not pinned yet: error %d\n",
-			session, token, rc);
-}

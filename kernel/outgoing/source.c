@@ -39,17 +39,24 @@ int handover_note_inode(struct gather *g, u32 i)
 				    g->mem.what) : 0;
 }
 
+static int refuse_file(struct handover_ctx *ctx, struct iopt_area *area,
+		       u32 ioas_id)
+{
+	return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+				   "IOAS %u IOVA %#lx: the mapped file is not a memfd of ordinary pages; map one that is",
+				   ioas_id, iopt_area_iova(area));
+}
+
 static int source_of_file(struct gather *g, struct handover_ctx *ctx,
 			  struct iopt_area *area, u32 ioas_id,
 			  struct file *file, struct source *src)
 {
 	const struct memfd_luo_ser *ser;
+	int rc;
 	u32 i;
 
 	if (!shmem_file(file))
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "IOAS %u IOVA %#lx: the mapped file is not a memfd of ordinary pages; map one that is",
-					   ioas_id, iopt_area_iova(area));
+		return refuse_file(ctx, area, ioas_id);
 	src->inode = file_inode(file);
 	i = handover_find_mem(g, ctx->session, src->inode);
 	if (i != IHO_NONE) {
@@ -57,7 +64,12 @@ static int source_of_file(struct gather *g, struct handover_ctx *ctx,
 		src->seals = MEM(g, i)->fact.seals;
 		return 0;
 	}
-	if (liveupdate_find_file(ctx->session, file, &src->found)) {
+	rc = liveupdate_find_file(ctx->session, file, &src->found);
+	/* What another handler has noted of it would be read as a memfd's */
+	if (!rc && strcmp(src->found.handler->compatible,
+			  MEMFD_LUO_FH_COMPATIBLE))
+		return refuse_file(ctx, area, ioas_id);
+	if (rc) {
 		/* LUO takes what has no name; PRESERVE_FD would be ENOENT */
 		if (src->inode->i_nlink)
 			return handover_refuse_ctx(ctx, -EOPNOTSUPP,

@@ -152,13 +152,13 @@ struct memory {
 };
 
 /**
- * memory_create() - make a memfd that may be handed over
+ * memory_create() - make a memfd
  * @mem: filled in
  * @name: shown in /proc
  * @len: size in bytes, a multiple of the page size
  *
  * The file is allocated in full and sealed against growing, shrinking and
- * further sealing, without which a mapping of it cannot be handed over.
+ * further sealing.
  */
 int memory_create(struct memory *mem, const char *name, size_t len);
 
