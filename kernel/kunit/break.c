@@ -11,6 +11,10 @@
  * is XORed with MASK; an entry of the lowest level may be zero. Reading gives
  * what the entry was before the last such write. SNAPSHOT and SEAL must notice.
  *
+ * debugfs iommu_handover/unknown is a file that can be preserved in a live update
+ * session once it was written to, by a handler that the next kernel does not
+ * have until it is written to there.
+ *
  * debugfs iommu_handover/break takes "leak", "read-freed" or "lock-order" and
  * does that, for kmemleak, KASAN and lockdep to find.
  */
@@ -170,6 +174,54 @@ static const struct file_operations alter_live_fops = {
 	.read = alter_live_read,
 };
 
+static struct dentry *unknown;
+
+static bool unknown_can_preserve(struct liveupdate_file_handler *handler,
+				 struct file *file)
+{
+	return file_inode(file) == d_inode(unknown);
+}
+
+static int unknown_preserve(struct liveupdate_file_op_args *args)
+{
+	args->serialized_data = 0;
+	return 0;
+}
+
+static void unknown_unpreserve(struct liveupdate_file_op_args *args)
+{
+}
+
+static int unknown_retrieve(struct liveupdate_file_op_args *args)
+{
+	return -EIO;
+}
+
+static const struct liveupdate_file_ops unknown_ops = {
+	.can_preserve = unknown_can_preserve,
+	.preserve = unknown_preserve,
+	.unpreserve = unknown_unpreserve,
+	.retrieve = unknown_retrieve,
+	.finish = unknown_unpreserve,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler unknown_handler = {
+	.ops = &unknown_ops,
+	.compatible = "iommu-handover-unknown",
+};
+
+static ssize_t unknown_write(struct file *file, const char __user *ubuf,
+			     size_t len, loff_t *pos)
+{
+	return liveupdate_register_file_handler(&unknown_handler) ?: len;
+}
+
+static const struct file_operations unknown_fops = {
+	.owner = THIS_MODULE,
+	.write = unknown_write,
+};
+
 static DEFINE_MUTEX(one_lock);
 static DEFINE_MUTEX(other_lock);
 
@@ -240,6 +292,8 @@ static int __init handover_break_init(void)
 
 	debugfs_create_file("alter_leaf", 0200, dir, NULL, &alter_leaf_fops);
 	debugfs_create_file("alter_live", 0600, dir, NULL, &alter_live_fops);
+	unknown = debugfs_create_file("unknown", 0600, dir, NULL,
+				      &unknown_fops);
 	debugfs_create_file("break", 0200, dir, NULL, &break_fops);
 	return 0;
 }
