@@ -389,12 +389,20 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 int handover_seal_fill(struct handover_seal *s, u64 generation)
 {
 	struct handover_live live;
+	u32 crc;
 	int rc;
 
 	rc = handover_live_take(&handover_out.contexts, generation, &live);
 	if (rc)
 		return rc;
-	rc = check_image(s, &live, generation);
+	if (handover_live_moved(&live, generation, &crc)) {
+		handover_generation_move();
+		rc = handover_refuse(-ESTALE,
+				     "generation %llu: what an iommufd maps by user address was mapped elsewhere after the snapshot; take a new one",
+				     generation);
+	}
+	if (!rc)
+		rc = check_image(s, &live, generation);
 	if (!rc)
 		rc = preserve_tables(s, &live);
 	handover_live_free(&live);

@@ -56,6 +56,7 @@ enum handover_jump {
  * @jump: how far a jump has come
  * @jump_wait: woken when @jump changes
  * @undone: why the last seal was undone; "" after the next SEAL
+ * @given: the last snapshot that user space was given
  *
  * A seal is named by its cookie. A kernel that is loaded while one is in place
  * carries its cookie in struct kimage, so that a kernel whose seal was undone
@@ -72,6 +73,10 @@ struct handover_out {
 	enum handover_jump jump;
 	wait_queue_head_t jump_wait;
 	char undone[192];
+	struct {
+		u64 generation;
+		u32 crc;
+	} given;
 };
 
 extern struct handover_out handover_out;
@@ -173,6 +178,21 @@ struct handover_live {
 int handover_live_take(struct list_head *contexts, u64 generation,
 		       struct handover_live *live);
 void handover_live_free(struct handover_live *live);
+
+/**
+ * handover_live_moved() - is it another state of the same generation?
+ * @live: what handover_live_take() read
+ * @generation: of it
+ * @crc: out, checksum of @live
+ *
+ * Where a process maps its memory is in a snapshot, and mmap() and mremap() move
+ * no generation. Context: handover_out.lock held.
+ *
+ * Return: whether user space was given a snapshot of this generation that
+ * differs from @live.
+ */
+bool handover_live_moved(const struct handover_live *live, u64 generation,
+			 u32 *crc);
 
 /**
  * handover_live_verify() - compare each hardware tree with the recorded maps

@@ -55,7 +55,9 @@ static void unlock_all(void)
 
 int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished)
 {
+	struct iho_snap_header *hdr;
 	struct handover_live live;
+	u32 crc;
 	int rc;
 
 	rc = lock_all(unfinished);
@@ -64,6 +66,14 @@ int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished)
 	*gen = handover_generation();
 	rc = handover_live_take(&handover_out.contexts, *gen, &live);
 	if (!rc) {
+		hdr = live.buf;
+		if (handover_live_moved(&live, *gen, &crc)) {
+			handover_generation_move();
+			*gen = handover_generation();
+			hdr->generation = *gen;
+		}
+		handover_out.given.generation = *gen;
+		handover_out.given.crc = crc;
 		*buf = live.buf;
 		*len = live.len;
 		live.buf = NULL;

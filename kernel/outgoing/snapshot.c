@@ -2,6 +2,7 @@
 /*
  * IOMMU handover, outgoing side: a snapshot of all preserved iommufds.
  */
+#include <linux/crc32.h>
 #include <linux/utsname.h>
 
 #include "gather.h"
@@ -138,3 +139,14 @@ void handover_live_free(struct handover_live *live)
 	memset(live, 0, sizeof(*live));
 }
 
+bool handover_live_moved(const struct handover_live *live, u64 generation,
+			 u32 *crc)
+{
+	/* All but what comes before the contents: length and generation */
+	const size_t skip = offsetofend(struct iho_snap_header, generation);
+
+	lockdep_assert_held(&handover_out.lock);
+	*crc = crc32_le(~0, live->buf + skip, live->len - skip);
+	return handover_out.given.generation == generation &&
+	       handover_out.given.crc != *crc;
+}

@@ -152,6 +152,57 @@ static void want_cured(const char *what)
 	unload_kernel();
 }
 
+/* SEAL of the last snapshot, with an image that is none. */
+static int seal_nothing(uint64_t generation, char sentence[SENTENCE_LEN])
+{
+	static const char nothing[GUEST_PAGE]
+		__attribute__((aligned(4096)));
+
+	return handover_seal(handover, generation, nothing, sizeof(nothing),
+			     sentence);
+}
+
+/*
+ * No call to the iommufd moves this memory, so no generation tells. The image
+ * is looked at afterwards only, so that any will do.
+ */
+static void moved_memory(struct side *s)
+{
+	char *va = map_shared(s->mem.fd, 4 * GUEST_PAGE, GUEST_PAGE);
+	char *other = map_shared(s->mem.fd, 8 * GUEST_PAGE, GUEST_PAGE);
+	char sentence[SENTENCE_LEN];
+	uint64_t before, after;
+	int err;
+
+	must(map_user(s->fd, s->ioas, va, GUEST_PAGE, CASE_IOVA));
+	must(handover_snapshot(handover, sentence, &before));
+	must(handover_snapshot(handover, sentence, &after));
+	err = seal_nothing(before, sentence);
+	tally_one(after == before && err == -EBADMSG, false,
+		  "SEAL of no image, memory not moved: %s: %s", strerror(-err),
+		  sentence);
+	check(mremap(other, GUEST_PAGE, GUEST_PAGE, MREMAP_MAYMOVE |
+		     MREMAP_FIXED, va) == va, "mremap: %s", strerror(errno));
+	err = seal_nothing(before, sentence);
+	tally_one(err == -ESTALE && noted(ESTALE, sentence) &&
+		  strstr(sentence, "mapped elsewhere") &&
+		  strstr(sentence, "take a new one"), false,
+		  "SEAL, memory moved by mremap: %s: %s", strerror(-err),
+		  sentence);
+	/* A snapshot sees it as well */
+	must(handover_snapshot(handover, sentence, &before));
+	check(mmap(va, GUEST_PAGE, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_FIXED, s->mem.fd, 4 * GUEST_PAGE) == va,
+	      "mmap: %s", strerror(errno));
+	must(handover_snapshot(handover, sentence, &after));
+	tally_one(after > before, false,
+		  "SNAPSHOT, memory moved by mmap: generation %llu after %llu",
+		  LL(after), LL(before));
+	want_cured("moved memory");
+	side_unmap(s, "moved memory");
+	munmap(va, GUEST_PAGE);
+}
+
 void user_maps(struct side *s)
 {
 	char output[OUTPUT_LEN];
@@ -232,6 +283,8 @@ void user_maps(struct side *s)
 	want_cured("other pages");
 	side_unmap(s, "those pages");
 	munmap(va, 2 * GUEST_PAGE);
+
+	moved_memory(s);
 
 	/* The control: all is as it should be, and it is a map of the file. */
 	va = map_shared(s->mem.fd, 4 * GUEST_PAGE, 2 * GUEST_PAGE);

@@ -19,6 +19,7 @@ static const char *const busy_sentences[] = {
 
 static const char *const stale_sentences[] = {
 	"generation * has moved to *: an iommufd was changed after the snapshot; take a new one",
+	"generation *: what an iommufd maps by user address was mapped elsewhere after the snapshot; take a new one",
 	NULL
 };
 
