@@ -10,6 +10,7 @@
 #include <linux/vfio.h>
 
 #include "../iommufd/iommufd_private.h"
+#include "../iommufd/iommufd_test.h"
 #include "handover.h"
 
 static atomic64_t generation = ATOMIC64_INIT(1);
@@ -45,7 +46,8 @@ void iommufd_handover_let_go(struct iommufd_ctx *ictx)
 	iommufd_ctx_put(ictx);
 }
 
-static bool ioctl_changes(unsigned int cmd, const void *arg)
+/* Known ioctls only: 1 when it changes the context, 0 when not, else -ENOTTY. */
+static int ioctl_changes(unsigned int cmd, const void *arg)
 {
 	switch (cmd) {
 	case IOMMU_GET_HW_INFO:
@@ -54,15 +56,25 @@ static bool ioctl_changes(unsigned int cmd, const void *arg)
 	case IOMMU_IOAS_CHANGE_PROCESS:
 	case IOMMU_IOAS_IOVA_RANGES:
 	case IOMMU_IOAS_NOIOMMU_GET_PA:
-		return false;
+		return 0;
 	case IOMMU_OPTION:
 		return ((const struct iommu_option *)arg)->op !=
 		       IOMMU_OPTION_OP_GET;
 	case IOMMU_VFIO_IOAS:
 		return ((const struct iommu_vfio_ioas *)arg)->op !=
 		       IOMMU_VFIO_IOAS_GET;
+	case IOMMU_DESTROY:
+	case IOMMU_FAULT_QUEUE_ALLOC:
+	case IOMMU_HW_QUEUE_ALLOC:
+	case IOMMU_HWPT_ALLOC:
+	case IOMMU_HWPT_SET_DIRTY_TRACKING:
+	case IOMMU_IOAS_ALLOW_IOVAS:
+	case IOMMU_VDEVICE_ALLOC:
+	case IOMMU_VEVENTQ_ALLOC:
+	case IOMMU_VIOMMU_ALLOC:
+		return 1;
 	default:
-		return true;
+		return -ENOTTY;
 	}
 }
 
@@ -89,21 +101,33 @@ static bool destroys_mock(struct iommufd_ctx_handover *h, unsigned int cmd,
 	return mock;
 }
 
+static bool is_mock(unsigned int cmd)
+{
+#ifdef CONFIG_IOMMUFD_TEST
+	return cmd == IOMMU_TEST_CMD;
+#else
+	return false;
+#endif
+}
+
 int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
 				 unsigned int cmd, const void *arg,
 				 bool *locked)
 {
-	int rc;
+	int changes, rc;
 
 	*locked = false;
 	/* The mock's call comes back in through the drivers' interface */
-	if (_IOC_NR(cmd) > IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA ||
-	    destroys_mock(h, cmd, arg))
+	if (is_mock(cmd) || destroys_mock(h, cmd, arg))
 		return READ_ONCE(h->sealed) ? -EBUSY : 0;
-	if (!ioctl_changes(cmd, arg))
+	changes = ioctl_changes(cmd, arg);
+	if (!changes)
 		return 0;
 	rc = iommufd_handover_change_begin(h);
 	*locked = !rc;
+	/* Newer than this file: what it leaves is not recorded */
+	if (!rc && changes < 0)
+		WRITE_ONCE(h->unknown, cmd);
 	return rc;
 }
 

@@ -29,6 +29,15 @@ int iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 		       unsigned long arg);
 extern const struct file_operations iommufd_fops;
 
+/*
+ * For a static_assert beside iommufd's table of ioctls, which has @_nr entries:
+ * whoever adds one has to say in brackets.c whether it changes a context. The
+ * selftest's entry is far after the others, so its kernels cannot tell.
+ */
+#define IOMMUFD_HANDOVER_KNOWS(_nr)                                            \
+	(!IS_ENABLED(CONFIG_IOMMU_HANDOVER) || IS_ENABLED(CONFIG_IOMMUFD_TEST) || \
+	 (_nr) == IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA - IOMMUFD_CMD_BASE + 1)
+
 #ifdef CONFIG_IOMMU_HANDOVER
 
 /**
@@ -37,6 +46,7 @@ extern const struct file_operations iommufd_fops;
  * @preserved: in a LUO session; changes move the generation
  * @sealed: changes give -EBUSY
  * @compat: used through VFIO's type1 interface
+ * @unknown: an ioctl that this file does not know was called; 0 for none
  * @pending: devices of the last handover that it waits for
  * @replay: what was retrieved with the context; NULL for one that was opened
  */
@@ -45,6 +55,7 @@ struct iommufd_ctx_handover {
 	bool preserved;
 	bool sealed;
 	bool compat;
+	unsigned int unknown;
 	u32 pending;
 	struct iommufd_replay *replay;
 };

@@ -1984,6 +1984,22 @@ static int software_msi(struct iommufd_ctx *ictx)
 	return 0;
 }
 
+/* The next number after all that iommufd has today */
+static int unknown_ioctl(struct iommufd_ctx *ictx)
+{
+	bool locked;
+	int rc;
+
+	rc = iommufd_handover_ioctl_begin(&ictx->handover,
+					  _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA + 1),
+					  NULL, &locked);
+	if (!rc && !locked)
+		rc = -EINVAL;
+	if (locked)
+		iommufd_handover_change_end(&ictx->handover);
+	return rc;
+}
+
 static int nothing_special(struct iommufd_ctx *ictx)
 {
 	return 0;
@@ -2001,6 +2017,9 @@ static const struct kind kinds[] = {
 	},
 	{ "software MSI", software_msi,
 	  "token 7: the iommufd has software MSI windows, which cannot be handed over; close its session",
+	},
+	{ "unknown ioctl", unknown_ioctl,
+	  "token 7: the iommufd was given ioctl 0x3b96, which the handover of this kernel does not know; close its session",
 	},
 	/* Control: it gets past those, to memfds that LUO does not know */
 	{ "neither", nothing_special, "the mapped memfd is not preserved" },

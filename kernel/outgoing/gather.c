@@ -381,6 +381,10 @@ int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 	if (ictx->handover.compat)
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "the iommufd was used through VFIO's type1 interface, which cannot be handed over; use the iommufd interface");
+	if (ictx->handover.unknown)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "the iommufd was given ioctl %#x, which the handover of this kernel does not know; close its session",
+					   ictx->handover.unknown);
 	if (!list_empty(&ictx->sw_msi_list))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "the iommufd has software MSI windows, which cannot be handed over; close its session");
