@@ -13,7 +13,7 @@ static const char *const again_sentences[] = {
 };
 
 static const char *const busy_sentences[] = {
-	"a seal stands already; unseal it first",
+	"already sealed; unseal it first",
 	NULL
 };
 
@@ -37,7 +37,7 @@ static const char *const damaged_sentences[] = {
 };
 
 static const char *const gate_sentences[] = {
-	"* iommufd preserved, nothing sealed, which a kexec would lose; *",
+	"a kexec would lose * preserved iommufd: nothing is sealed; *",
 	"the loaded kernel was not loaded under the seal; *",
 	"the loaded kernel was loaded under a seal that was undone since; *",
 	"* iommufd of the last handover not finished, which a kexec would lose; *",

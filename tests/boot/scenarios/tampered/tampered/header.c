@@ -54,7 +54,7 @@ void try_header(void)
 	uint32_t i;
 
 	for (i = 0; i < IHO_HEADER_LEN; i++) {
-		/* Made right again, or free to be anything (format, 1.3). */
+		/* Made right again, or what a reader lets pass, below */
 		if ((i >= offsetof(struct iho_header, header_crc) &&
 		     i < offsetof(struct iho_header, reserved1)) ||
 		    (i >= offsetof(struct iho_header, may_ignore) &&
@@ -67,11 +67,38 @@ void try_header(void)
 	}
 }
 
+/* Readers accept these; this kernel does not write them. */
+void try_lenient(void)
+{
+	const struct prop *version = image_prop(props, nr_props, "root",
+						"version");
+	uint32_t bit;
+
+	for (bit = 0; bit < 32; bit++) {
+		put32(HEAD(&bad, may_ignore), 1u << bit);
+		image_sign_header(&bad);
+		want_words(good.len, EINVAL,
+			   "image: header may_ignore is not what this kernel writes",
+			   "may_ignore bit %u", bit);
+		make_bad();
+	}
+	for (bit = 0; bit < 16; bit++) {
+		/* Big-endian: the header has two bytes, the FDT a cell */
+		*(HEAD(&bad, minor) + !(bit / 8)) ^= 1u << bit % 8;
+		bad.b[version->off + 7 - bit / 8] ^= 1u << bit % 8;
+		image_sign(&bad);
+		want_words(good.len, EINVAL,
+			   "image: header minor is not what this kernel writes",
+			   "minor version bit %u", bit);
+		make_bad();
+	}
+}
+
 static void try_no_length(uint32_t len, const char *what)
 {
 	char words[80];
 
-	snprintf(words, sizeof(words), "image: %u bytes is no length of an image",
+	snprintf(words, sizeof(words), "image: invalid image length %u bytes",
 		 len);
 	want_words(len, EBADMSG, words, "%s", what);
 }

@@ -76,6 +76,7 @@ static void tries(void)
 	try_stream("context-1");
 	say("and records: %u, %u", tally.tried, tally.behaved);
 	try_header();
+	try_lenient();
 	try_lengths();
 	say("and header, lengths: %u, %u", tally.tried, tally.behaved);
 	try_unsigned();

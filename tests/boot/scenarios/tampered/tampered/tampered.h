@@ -93,6 +93,7 @@ void try_stream(const char *context);
 
 /* Header, lengths, and bytes that are not signed (header.c). */
 void try_header(void);
+void try_lenient(void);
 void try_lengths(void);
 void try_unsigned(void);
 

@@ -16,7 +16,7 @@ static unsigned int shown;
 
 /* Every sentence that SEAL has for an image that is not of this state. */
 static const char *const sentences[] = {
-	" is no length of an image", "image: release differs", "image: header ",
+	"invalid image length", "image: release differs", "image: header ",
 	"image: memory-0 ", "image: context-0 ", " at 0x", "differs from live",
 	"made of generation", " differs from session", "CRC of",
 	"digest does not match", "misaligned", "out of its range",
