@@ -47,11 +47,13 @@
 #define IHO_MAX_DOMAINS		4096u
 #define IHO_MAX_DEVICES		1024u
 #define IHO_MAX_SOURCE_IDS	8u		/* per device */
+#define IHO_MAX_PATH		16u		/* bridges and the device */
 #define IHO_MAX_RECORDS		(4u << 20)	/* per context */
 #define IHO_MAX_RECORD_LEN	65536u		/* bytes, header included */
 #define IHO_MAX_ALLOWED		4000u		/* ranges per ALLOW_IOVAS */
 #define IHO_MAX_OBJECT_ID	0x7fffffffu	/* iommufd allocates 31 bits */
 #define IHO_MAX_LEVELS		5u
+#define IHO_MIN_WIDTH		30u		/* bits of an IOVA space */
 #define IHO_MAX_TABLE_PAGES	0x4000000u	/* visited in one walk */
 #define IHO_SESSION_LEN		64u		/* with its NUL, as in LUO */
 #define IHO_RELEASE_LEN		64u		/* with its NUL */
@@ -156,12 +158,19 @@ enum iho_table_format {
 	IHO_TABLE_VTDSS = 1,		/* "vtdss": VT-d second stage */
 };
 
+/* Coherency is enforced: the IOMMU lets no access skip the CPU's caches. */
+#define IHO_TABLE_SNOOP		1u
+/* The unit reads this table without looking into the CPU's caches. */
+#define IHO_TABLE_INCOHERENT	2u
+
 struct iho_table {
 	__u32 format;		/* enum iho_table_format */
 	__u32 levels;		/* 3 to 5 for VTDSS */
 	__u64 root_pa;		/* 4 KiB aligned, not zero */
 	__u32 context;		/* index of the context that owns the HWPT */
 	__u32 hwpt_id;		/* its object ID there */
+	__u32 attributes;	/* IHO_TABLE_SNOOP, IHO_TABLE_INCOHERENT */
+	__u32 width;		/* bits of the IOVA space of the HWPT */
 };
 
 /*
@@ -178,6 +187,10 @@ struct iho_domain {
 /*
  * device-N: a bound device. Ordered by segment, then source_id[0], which is its
  * own; aliases follow in ascending order.
+ *
+ * Which device this is, is said by segment, root_bus, path, vendor_device,
+ * subsystem, class_revision and serial. Another kernel may number the buses
+ * below the root bus in another way, so a source ID does not identify a device.
  */
 enum iho_level {
 	IHO_LEVEL_PAUSED = 1,		/* "paused": quiesced across the jump */
@@ -198,6 +211,14 @@ struct iho_device {
 	__u32 dev_id;		/* its object ID there */
 	__u32 reserved;
 	__u32 reserved1;
+	__u32 root_bus;		/* number of its root bus, 0 to 255 */
+	__u32 path_len;		/* bytes of path, 1 to IHO_MAX_PATH */
+	/*
+	 * slot << 3 | function of each bridge from the root bus down, last that
+	 * of the device; unused 0
+	 */
+	__u8  path[IHO_MAX_PATH];
+	__u64 serial;		/* PCIe Device Serial Number, 0 without one */
 };
 
 /*

@@ -77,6 +77,10 @@ static int put_field(void *fdt, const struct iho_field *f,
 		value = f->words[cells[0]];
 		len = (u32)strlen(value) + 1;
 		break;
+	case IHO_FIELD_PATH:
+		value = from;
+		len = fact->device.path_len;
+		break;
 	default:
 		len = 4 * fact->device.source_ids;
 		for (i = 0; i < len; i += 4)

@@ -122,6 +122,14 @@ static int read_value(const struct iho_field *f, const u8 *value, u32 len,
 			cells[0] = (u32)read_word((const char *)value, len,
 						  f->words);
 		return err;
+	case IHO_FIELD_PATH:
+		if (!len)
+			return IHO_ERR_LAYOUT;
+		if (len > IHO_MAX_PATH)
+			return IHO_ERR_LIMIT;
+		memcpy(to, value, len);
+		fact->device.path_len = len;
+		return IHO_OK;
 	default:
 		if (!len || len % 4)
 			return IHO_ERR_LAYOUT;

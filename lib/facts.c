@@ -29,14 +29,19 @@ const char *const iho_names[IHO_NAMES] = {
 	[IHO_NAME_LEVELS] = "levels",
 	[IHO_NAME_CONTEXT] = "context",
 	[IHO_NAME_HWPT_ID] = "hwpt-id",
+	[IHO_NAME_ATTRIBUTES] = "attributes",
+	[IHO_NAME_WIDTH] = "width",
 	[IHO_NAME_UNIT] = "unit",
 	[IHO_NAME_DOMAIN_ID] = "domain-id",
 	[IHO_NAME_TABLE] = "table",
 	[IHO_NAME_LEVEL] = "level",
 	[IHO_NAME_SOURCE_IDS] = "source-ids",
+	[IHO_NAME_ROOT_BUS] = "root-bus",
+	[IHO_NAME_PATH] = "path",
 	[IHO_NAME_VENDOR_DEVICE] = "vendor-device",
 	[IHO_NAME_SUBSYSTEM] = "subsystem",
 	[IHO_NAME_CLASS_REVISION] = "class-revision",
+	[IHO_NAME_SERIAL] = "serial",
 	[IHO_NAME_DOMAIN] = "domain",
 	[IHO_NAME_DEV_ID] = "dev-id",
 	[IHO_NAME_STREAM_OFF] = "stream-off",
@@ -99,6 +104,8 @@ static const struct iho_field table_fields[] = {
 	FIELD(table, root_pa, ROOT_PA, U64),
 	FIELD(table, context, CONTEXT, U32),
 	FIELD(table, hwpt_id, HWPT_ID, U32),
+	FIELD(table, attributes, ATTRIBUTES, U32),
+	FIELD(table, width, WIDTH, U32),
 };
 
 static const struct iho_field domain_fields[] = {
@@ -111,9 +118,12 @@ static const struct iho_field device_fields[] = {
 	WORD(device, level, LEVEL, device_levels),
 	FIELD(device, segment, SEGMENT, U32),
 	FIELD(device, source_id, SOURCE_IDS, IDS),
+	FIELD(device, root_bus, ROOT_BUS, U32),
+	FIELD(device, path, PATH, PATH),
 	FIELD(device, vendor_device, VENDOR_DEVICE, U32),
 	FIELD(device, subsystem, SUBSYSTEM, U32),
 	FIELD(device, class_revision, CLASS_REVISION, U32),
+	FIELD(device, serial, SERIAL, U64),
 	FIELD(device, unit, UNIT, U32),
 	FIELD(device, domain, DOMAIN, U32),
 	FIELD(device, context, CONTEXT, U32),
@@ -204,6 +214,7 @@ const void *iho_facts_at(const struct iho_facts *facts, enum iho_node kind,
 #define MAX_SEGMENT	0xffffu
 #define MAX_SOURCE_ID	0xffffu
 #define MAX_DOMAIN_ID	0xffffu
+#define TABLE_ATTRIBUTES	(IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT)
 
 /* Printable ASCII, not empty, zero behind the NUL. */
 static int string_error(const char *s, u32 size)
@@ -299,6 +310,10 @@ static int table_value(const struct iho_table *t, const char **prop)
 		{ IHO_NAME_LEVELS, between(3, t->levels, IHO_MAX_LEVELS) },
 		{ IHO_NAME_ROOT_PA, pa_error(t->root_pa, false) },
 		{ IHO_NAME_HWPT_ID, between(1, t->hwpt_id, IHO_MAX_OBJECT_ID) },
+		{ IHO_NAME_ATTRIBUTES,
+		  t->attributes & ~TABLE_ATTRIBUTES ? IHO_ERR_VALUE : 0 },
+		{ IHO_NAME_WIDTH,
+		  between(IHO_MIN_WIDTH, t->width, 12 + 9 * t->levels) },
 	};
 
 	return first_bad(v, IHO_COUNT_OF(v), prop);
@@ -334,12 +349,33 @@ static int source_ids_error(const struct iho_device *d)
 	return IHO_OK;
 }
 
+/* Buses below a root bus have higher numbers than it. */
+static int root_bus_error(const struct iho_device *d)
+{
+	return between(0, d->root_bus, d->source_id[0] >> 8);
+}
+
+/* Its last step is the device, whose source ID says the same. */
+static int path_error(const struct iho_device *d)
+{
+	if (d->path_len > IHO_MAX_PATH)
+		return IHO_ERR_LIMIT;
+	if (!d->path_len ||
+	    iho_zeroes(d->path + d->path_len, IHO_MAX_PATH - d->path_len) !=
+	    IHO_MAX_PATH - d->path_len ||
+	    d->path[d->path_len - 1] != (d->source_id[0] & 0xff))
+		return IHO_ERR_RANGE;
+	return IHO_OK;
+}
+
 static int device_value(const struct iho_device *d, const char **prop)
 {
 	const struct verdict v[] = {
 		{ IHO_NAME_LEVEL, word_error(d->level, device_levels) },
 		{ IHO_NAME_SEGMENT, between(0, d->segment, MAX_SEGMENT) },
 		{ IHO_NAME_SOURCE_IDS, source_ids_error(d) },
+		{ IHO_NAME_ROOT_BUS, root_bus_error(d) },
+		{ IHO_NAME_PATH, path_error(d) },
 		{ IHO_NAME_DEV_ID, between(1, d->dev_id, IHO_MAX_OBJECT_ID) },
 		{ IHO_NAMES, between(0, d->reserved, 0) },
 		{ IHO_NAMES, between(0, d->reserved1, 0) },

@@ -113,6 +113,7 @@ enum iho_field_type {
 	IHO_FIELD_STRING,	/* char [64] */
 	IHO_FIELD_WORD,		/* enumeration, a word in the FDT */
 	IHO_FIELD_IDS,		/* source_id[] and source_ids of a device */
+	IHO_FIELD_PATH,		/* path[] and path_len of a device */
 	IHO_FIELD_VERSION,	/* major and minor of the root */
 };
 
@@ -137,14 +138,19 @@ enum iho_name {
 	IHO_NAME_LEVELS,
 	IHO_NAME_CONTEXT,
 	IHO_NAME_HWPT_ID,
+	IHO_NAME_ATTRIBUTES,
+	IHO_NAME_WIDTH,
 	IHO_NAME_UNIT,
 	IHO_NAME_DOMAIN_ID,
 	IHO_NAME_TABLE,
 	IHO_NAME_LEVEL,
 	IHO_NAME_SOURCE_IDS,
+	IHO_NAME_ROOT_BUS,
+	IHO_NAME_PATH,
 	IHO_NAME_VENDOR_DEVICE,
 	IHO_NAME_SUBSYSTEM,
 	IHO_NAME_CLASS_REVISION,
+	IHO_NAME_SERIAL,
 	IHO_NAME_DOMAIN,
 	IHO_NAME_DEV_ID,
 	IHO_NAME_STREAM_OFF,

@@ -98,6 +98,16 @@ static void print_address(const struct iho_device *d, u32 i)
 	       d->source_id[i] >> 3 & 0x1f, d->source_id[i] & 7);
 }
 
+/* "0000:00/1c.1/00.0": root bus, then slot and function of each step. */
+static void print_path(const struct iho_device *d)
+{
+	u32 i;
+
+	printf("%04x:%02x", d->segment, d->root_bus);
+	for (i = 0; i < d->path_len; i++)
+		printf("/%02x.%u", d->path[i] >> 3, d->path[i] & 7u);
+}
+
 static void text_facts(const struct iho_image *img)
 {
 	struct iho_memory m;
@@ -126,6 +136,11 @@ static void text_facts(const struct iho_image *img)
 		printf("table-%u: vtdss, %u levels, root 0x%llx, ", i,
 		       t.levels, ULL(t.root_pa));
 		printf("of HWPT %u of context-%u\n", t.hwpt_id, t.context);
+		printf("  %u bits of IOVA%s%s\n", t.width,
+		       t.attributes & IHO_TABLE_SNOOP ?
+		       ", coherency enforced" : "",
+		       t.attributes & IHO_TABLE_INCOHERENT ?
+		       ", read without snooping" : "");
 	}
 	for (i = 0; i < img->domains; i++) {
 		iho_get_domain(img, i, &n);
@@ -143,6 +158,11 @@ static void text_facts(const struct iho_image *img)
 		else
 			printf("domain-%u", d.domain);
 		printf(", object %u of context-%u\n", d.dev_id, d.context);
+		printf("  path ");
+		print_path(&d);
+		if (d.serial)
+			printf(", serial number %016llx", ULL(d.serial));
+		printf("\n");
 		for (j = 1; j < d.source_ids; j++) {
 			printf("  also masters as ");
 			print_address(&d, j);
@@ -368,6 +388,9 @@ static void json_tables(const struct iho_image *img)
 		json_hex("root_pa", t.root_pa);
 		json_number("context", t.context);
 		json_number("hwpt_id", t.hwpt_id);
+		json_bool("snoop", t.attributes & IHO_TABLE_SNOOP);
+		json_bool("incoherent", t.attributes & IHO_TABLE_INCOHERENT);
+		json_number("width", t.width);
 		printf("}");
 	}
 	printf("]");
@@ -409,12 +432,17 @@ static void json_devices(const struct iho_image *img)
 		for (j = 0; j < d.source_ids; j++)
 			printf("%s%u", j ? ", " : "", d.source_id[j]);
 		printf("]");
+		json_name("path");
+		printf("\"");
+		print_path(&d);
+		printf("\"");
 		json_number("vendor", d.vendor_device >> 16);
 		json_number("device", d.vendor_device & 0xffff);
 		json_number("subsystem_vendor", d.subsystem >> 16);
 		json_number("subsystem", d.subsystem & 0xffff);
 		json_number("class", d.class_revision >> 8);
 		json_number("revision", d.class_revision & 0xff);
+		json_hex("serial", d.serial);
 		json_number("unit", d.unit);
 		json_index("domain", d.domain);
 		json_number("context", d.context);

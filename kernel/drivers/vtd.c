@@ -54,6 +54,8 @@ int handover_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
 
 int handover_vtd_table(struct iommu_domain *domain, struct iho_table *table)
 {
+	const struct dmar_domain *dmar_domain;
+	const struct pt_common *common;
 	struct pt_iommu_vtdss_hw_info info;
 
 	KUNIT_STATIC_STUB_REDIRECT(handover_vtd_table, domain, table);
@@ -62,11 +64,19 @@ int handover_vtd_table(struct iommu_domain *domain, struct iho_table *table)
 	/* First stage tables have another format, for which there is no walker */
 	if (domain->ops != &intel_ss_paging_domain_ops)
 		return -EOPNOTSUPP;
+	dmar_domain = to_dmar_domain(domain);
+	common = &dmar_domain->sspt.vtdss_pt.common;
 	pt_iommu_vtdss_hw_info(&to_dmar_domain(domain)->sspt, &info);
 	table->format = IHO_TABLE_VTDSS;
 	/* VT-d 9.3: AW 1, 2 and 3 are 3, 4 and 5 levels */
 	table->levels = info.aw + 2;
 	table->root_pa = info.ssptptr;
+	table->attributes = 0;
+	if (dmar_domain->force_snooping)
+		table->attributes |= IHO_TABLE_SNOOP;
+	if (common->features & BIT(PT_FEAT_DMA_INCOHERENT))
+		table->attributes |= IHO_TABLE_INCOHERENT;
+	table->width = common->max_vasz_lg2;
 	return 0;
 }
 

@@ -120,6 +120,8 @@ static void set_facts(struct world *w)
 			i < 2 ? WORLD_SESSION : WORLD_OTHER_SESSION);
 		w->device[i] = device;
 		w->device[i].source_id[0] = 0x20 + 8 * i;
+		w->device[i].path_len = 1;
+		w->device[i].path[0] = 0x20 + 8 * i;
 	}
 	w->memory[0].size = WORLD_MEMORY0_LEN;
 	w->memory[1].size = WORLD_MEMORY1_LEN;
@@ -133,6 +135,7 @@ static void set_facts(struct world *w)
 	for (u32 i = 0; i < 2; i++) {
 		w->table[i].format = IHO_TABLE_VTDSS;
 		w->table[i].levels = 4;
+		w->table[i].width = 48;
 		w->table[i].root_pa = 0x2000000 + i * IHO_PAGE_SIZE;
 		w->table[i].hwpt_id = i ? WORLD_HWPT2_ID : WORLD_HWPT1_ID;
 		w->domain[i].domain_id = i + 1;

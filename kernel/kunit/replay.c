@@ -464,6 +464,7 @@ static int fake_table(struct iommu_domain *domain, struct iho_table *table)
 	table->format = IHO_TABLE_VTDSS;
 	table->levels = info.aw + 2;
 	table->root_pa = info.ssptptr;
+	table->width = 12 + 9 * table->levels;
 	return 0;
 }
 

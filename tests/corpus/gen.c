@@ -96,6 +96,26 @@ W(format_unknown) { w->table[0].format = 2; }
 W(seals_unknown) { w->memory[0].seals = 0x40; }
 W(level_unknown) { w->device[0].level = 3; }
 W(ids_nine) { w->device[0].source_ids = 9; }
+W(path_longest)
+{
+	memset(w->device[2].path, 0xe2, 15);
+	w->device[2].path_len = 16;
+}
+W(path_many) { w->device[2].path_len = 17; }
+W(path_other) { w->device[1].path[2] = 8; }
+W(root_bus_own)
+{
+	w->device[2].root_bus = 4;
+	w->device[2].path[0] = 0;
+	w->device[2].path_len = 1;
+}
+W(root_bus_above) { w->device[2].root_bus = 5; }
+W(serial_none) { w->device[1].serial = 0; }
+W(attributes_all) { w->table[0].attributes = 3; }
+W(attributes_unknown) { w->table[0].attributes = 4; }
+W(width_least) { w->table[1].width = 30; }
+W(width_small) { w->table[1].width = 29; }
+W(width_beyond) { w->table[0].width = 40; }
 W(ids_order) { w->device[1].source_ids = 3; w->device[1].source_id[2] = 1; }
 W(domain_table) { w->domain[1].table = 2; }
 W(domain_orphan)
@@ -116,7 +136,8 @@ W(memory_orphan)
 }
 W(table_orphan)
 {
-	w->table[w->tables++] = (struct iho_table){ 1, 3, 4096, 1, 3 };
+	w->table[w->tables++] = (struct iho_table){
+		IHO_TABLE_VTDSS, 3, 4096, 1, 3, 0, 39 };
 }
 W(device_orphan)
 {
@@ -163,6 +184,11 @@ static const struct {
 	{ "good-payload-longer", payload_longer },
 	{ "good-map-outside_allowed", outside_allowed },
 	{ "good-mode-scalable", scalable },
+	{ "good-attributes-all", attributes_all },
+	{ "good-path-longest", path_longest },
+	{ "good-root_bus-own", root_bus_own },
+	{ "good-serial-none", serial_none },
+	{ "good-width-least", width_least },
 	{ "bad-session-empty", session_empty },
 	{ "bad-session-control", session_control },
 	{ "bad-release-empty", release_empty },
@@ -180,6 +206,12 @@ static const struct {
 	{ "unsupported-level-unknown", level_unknown },
 	{ "limit-source_ids-nine", ids_nine },
 	{ "bad-source_ids-order", ids_order },
+	{ "limit-path-seventeen", path_many },
+	{ "bad-path-other_function", path_other },
+	{ "bad-root_bus-above", root_bus_above },
+	{ "unsupported-attributes-unknown", attributes_unknown },
+	{ "bad-width-small", width_small },
+	{ "bad-width-beyond_levels", width_beyond },
 	{ "bad-domain-table", domain_table },
 	{ "bad-domain-orphan", domain_orphan },
 	{ "bad-device-unit", device_unit },
@@ -290,6 +322,16 @@ static void long_seals(void *fdt)
 	must(fdt_setprop_u64(fdt, at(fdt, "/memory-0"), "seals", 6));
 }
 
+static void no_path(void *fdt)
+{
+	must(fdt_setprop(fdt, at(fdt, "/device-0"), "path", "", 0));
+}
+
+static void short_serial(void *fdt)
+{
+	must(fdt_setprop_u32(fdt, at(fdt, "/device-0"), "serial", 1));
+}
+
 static void no_nul(void *fdt)
 {
 	must(fdt_setprop(fdt, at(fdt, "/memory-0"), "session", "abc", 3));
@@ -327,6 +369,8 @@ static const struct {
 	{ "bad-property-missing", del_seals },
 	{ "bad-property-long", long_seals },
 	{ "bad-session-unterminated", no_nul },
+	{ "bad-path-empty", no_path },
+	{ "bad-serial-short", short_serial },
 	{ "bad-node-unit_address", address },
 	{ "bad-node-renumbered", renumbered },
 	{ "limit-node-nested", nested },

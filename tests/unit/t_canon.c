@@ -215,6 +215,23 @@ static void nine_ids(void *fdt)
 	must(fdt_setprop(fdt, at(fdt, "/device-0"), "source-ids", ids, 36));
 }
 
+static void no_path(void *fdt)
+{
+	must(fdt_setprop(fdt, at(fdt, "/device-0"), "path", "", 0));
+}
+
+static void longer_path(void *fdt)
+{
+	must(fdt_setprop(fdt, at(fdt, "/device-0"), "path", "\x8\x10", 2));
+}
+
+static void long_path(void *fdt)
+{
+	char path[17] = { [16] = 0x10 };
+
+	must(fdt_setprop(fdt, at(fdt, "/device-0"), "path", path, 17));
+}
+
 static void unit_address(void *fdt)
 {
 	must(fdt_set_name(fdt, at(fdt, "/memory-0"), "memory@0"));
@@ -260,6 +277,9 @@ static const struct {
 	{ "no source ID", no_ids, IHO_ERR_LAYOUT },
 	{ "source IDs of 3 bytes", odd_ids, IHO_ERR_LAYOUT },
 	{ "nine source IDs", nine_ids, IHO_ERR_LIMIT },
+	{ "no path", no_path, IHO_ERR_LAYOUT },
+	{ "path of two steps", longer_path, IHO_OK },
+	{ "path of seventeen steps", long_path, IHO_ERR_LIMIT },
 	{ "unit address", unit_address, IHO_ERR_CANON },
 	{ "number with a zero before it", leading_zero, IHO_ERR_CANON },
 	{ "number left out", wrong_number, IHO_ERR_CANON },

@@ -65,6 +65,18 @@ CASE(table_root_zero) { w->table[0].root_pa = 0; }
 CASE(table_root_range) { w->table[0].root_pa = ~0xfffull; }
 CASE(table_hwpt_zero) { w->table[0].hwpt_id = 0; }
 CASE(table_hwpt_large) { w->table[0].hwpt_id = 0x80000000u; }
+CASE(table_attributes) { w->table[0].attributes = 4; }
+CASE(table_attributes_top) { w->table[0].attributes = 1u << 31; }
+CASE(table_attributes_all)
+{
+	w->table[0].attributes = IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT;
+}
+CASE(table_width_few) { w->table[0].width = 29; }
+CASE(table_width_least) { w->table[0].width = 30; }
+CASE(table_width_many) { w->table[0].width = 40; }
+CASE(table_width_four) { w->table[1].width = 49; }
+CASE(table_width_five) { w->table[1].levels = 5; w->table[1].width = 57; }
+CASE(table_width_six) { w->table[1].levels = 5; w->table[1].width = 58; }
 CASE(table_twice) { w->table[1].hwpt_id = 4; }
 CASE(table_order) { w->table[1].hwpt_id = 3; }
 CASE(table_context) { w->table[1].context = 2; }
@@ -104,8 +116,33 @@ CASE(device_ids_eight)
 		w->device[1].source_id[i] = 0x500 + i;
 	w->device[1].source_ids = 8;
 }
-CASE(device_twice) { w->device[1].source_id[0] = 0x10; }
-CASE(device_order) { w->device[1].source_id[0] = 0x8; }
+CASE(device_twice)
+{
+	w->device[1].source_id[0] = 0x10;
+	w->device[1].path[2] = 0x10;
+}
+CASE(device_order)
+{
+	w->device[1].source_id[0] = 0x8;
+	w->device[1].path[2] = 0x8;
+}
+CASE(device_root_bus_four) { w->device[2].root_bus = 4; }
+CASE(device_root_bus_above) { w->device[2].root_bus = 5; }
+CASE(device_root_bus_large) { w->device[2].root_bus = 256; }
+CASE(device_path_none) { w->device[0].path_len = 0; w->device[0].path[0] = 0; }
+CASE(device_path_many) { w->device[0].path_len = 17; }
+CASE(device_path_most)
+{
+	memset(w->device[2].path, 0xe2, 15);
+	w->device[2].path_len = 16;
+}
+CASE(device_path_last) { w->device[1].path[2] = 1; }
+CASE(device_path_short) { w->device[1].path_len = 2; w->device[1].path[2] = 0; }
+CASE(device_path_unused) { w->device[1].path[3] = 1; }
+CASE(device_path_unused_last) { w->device[1].path[15] = 1; }
+CASE(device_path_source_id) { w->device[1].source_id[0] = 0x301; }
+CASE(device_serial_all) { w->device[0].serial = ~0ull; }
+CASE(device_serial_same) { w->device[2].serial = w->device[1].serial; }
 CASE(device_dev_id_zero) { w->device[1].dev_id = 0; }
 CASE(device_dev_id_large) { w->device[1].dev_id = ~0u; }
 CASE(device_reserved) { w->device[1].reserved = 1; }
@@ -195,6 +232,15 @@ static const struct {
 	C(table_root_range, RANGE, "table", 0, "root-pa"),
 	C(table_hwpt_zero, RANGE, "table", 0, "hwpt-id"),
 	C(table_hwpt_large, RANGE, "table", 0, "hwpt-id"),
+	C(table_attributes, VALUE, "table", 0, "attributes"),
+	C(table_attributes_top, VALUE, "table", 0, "attributes"),
+	GOOD(table_attributes_all),
+	C(table_width_few, RANGE, "table", 0, "width"),
+	GOOD(table_width_least),
+	C(table_width_many, RANGE, "table", 0, "width"),
+	C(table_width_four, RANGE, "table", 1, "width"),
+	GOOD(table_width_five),
+	C(table_width_six, RANGE, "table", 1, "width"),
 	C(table_twice, ORDER, "table", 1, "hwpt-id"),
 	C(table_order, ORDER, "table", 1, "hwpt-id"),
 	C(table_context, REF, "table", 1, "context"),
@@ -218,6 +264,19 @@ static const struct {
 	C(device_ids_own_again, ORDER, "device", 1, "source-ids"),
 	C(device_ids_order, ORDER, "device", 1, "source-ids"),
 	GOOD(device_ids_eight),
+	GOOD(device_root_bus_four),
+	C(device_root_bus_above, RANGE, "device", 2, "root-bus"),
+	C(device_root_bus_large, RANGE, "device", 2, "root-bus"),
+	A(device_path_none, RANGE, "device", 0, "path"),
+	C(device_path_many, LIMIT, "device", 0, "path"),
+	GOOD(device_path_most),
+	C(device_path_last, RANGE, "device", 1, "path"),
+	C(device_path_short, RANGE, "device", 1, "path"),
+	A(device_path_unused, RANGE, "device", 1, "path"),
+	A(device_path_unused_last, RANGE, "device", 1, "path"),
+	C(device_path_source_id, RANGE, "device", 1, "path"),
+	GOOD(device_serial_all),
+	GOOD(device_serial_same),
 	C(device_twice, ORDER, "device", 1, "source-ids"),
 	C(device_order, ORDER, "device", 1, "source-ids"),
 	C(device_dev_id_zero, RANGE, "device", 1, "dev-id"),

@@ -221,7 +221,7 @@ CASE(device_orphan)
 CASE(device_same_id)
 {
 	w->device[3] = w->device[0];
-	w->device[3].source_id[0] = 0x500;
+	w->device[3].source_id[0] = 0x510;
 	w->devices = 4;
 }
 CASE(table_orphan)

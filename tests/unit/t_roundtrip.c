@@ -130,6 +130,8 @@ static void test_differs(void)
 		F(table, 1, root_pa, "root-pa"),
 		F(table, 1, context, "context"),
 		F(table, 1, hwpt_id, "hwpt-id"),
+		F(table, 1, attributes, "attributes"),
+		F(table, 1, width, "width"),
 		F(domain, 1, unit, "unit"),
 		F(domain, 1, domain_id, "domain-id"),
 		F(domain, 1, table, "table"),
@@ -138,9 +140,15 @@ static void test_differs(void)
 		F(device, 1, source_id[0], "source-ids"),
 		F(device, 1, source_id[1], "source-ids"),
 		F(device, 1, source_ids, "source-ids"),
+		F(device, 1, root_bus, "root-bus"),
+		F(device, 1, path[0], "path"),
+		F(device, 1, path[2], "path"),
+		F(device, 1, path[15], "path"),
+		F(device, 1, path_len, "path"),
 		F(device, 1, vendor_device, "vendor-device"),
 		F(device, 1, subsystem, "subsystem"),
 		F(device, 1, class_revision, "class-revision"),
+		F(device, 1, serial, "serial"),
 		F(device, 1, unit, "unit"),
 		F(device, 1, domain, "domain"),
 		F(device, 1, context, "context"),
@@ -304,13 +312,16 @@ static void test_largest(void)
 			.register_pa = (i + 1) * 4096ull, .root_pa = 4096,
 		};
 	for (i = 0; i < IHO_MAX_TABLES; i++)
-		table[i] = (struct iho_table){ 1, 5, 4096, i / 4, 1 + i % 4 };
+		table[i] = (struct iho_table){ 1, 5, 4096, i / 4, 1 + i % 4,
+					       0, 57 };
 	for (i = 0; i < IHO_MAX_DEVICES; i++) {
 		domain[i] = (struct iho_domain){ i / 16, i % 16, i * 4, 0 };
 		device[i] = (struct iho_device){
 			.level = IHO_LEVEL_CONTINUOUS, .source_ids = 8,
 			.source_id = { i }, .unit = i / 16, .domain = i,
-			.context = i, .dev_id = 9,
+			.context = i, .dev_id = 9, .path_len = IHO_MAX_PATH,
+			.path = { [IHO_MAX_PATH - 1] = i & 0xff },
+			.serial = ~0ull,
 		};
 		for (j = 1; j < 8; j++)
 			device[i].source_id[j] = 0x8000 + j;

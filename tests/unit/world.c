@@ -251,6 +251,8 @@ void world_example(struct world *w)
 		.class_revision = 0x02000001,
 		.domain = 0,
 		.dev_id = 3,
+		.path_len = 1,
+		.path = { 0x10 },
 	};
 
 	memset(w, 0, sizeof(*w));
@@ -262,9 +264,9 @@ void world_example(struct world *w)
 	add_memory(w, "vm-beta", 1, 0x3000, 0x6);
 	w->unit[w->units++] = unit;
 	w->table[w->tables++] = (struct iho_table){
-		IHO_TABLE_VTDSS, 3, 0x104b00000, 0, 4 };
+		IHO_TABLE_VTDSS, 3, 0x104b00000, 0, 4, 0, 39 };
 	w->table[w->tables++] = (struct iho_table){
-		IHO_TABLE_VTDSS, 4, 0x104b10000, 0, 5 };
+		IHO_TABLE_VTDSS, 4, 0x104b10000, 0, 5, IHO_TABLE_SNOOP, 48 };
 	w->domain[w->domains++] = (struct iho_domain){ 0, 1, 0, 0 };
 	w->domain[w->domains++] = (struct iho_domain){ 0, 2, 1, 0 };
 	w->device[0] = nic;
@@ -274,11 +276,17 @@ void world_example(struct world *w)
 	w->device[1].source_ids = 2;
 	w->device[1].domain = 1;
 	w->device[1].dev_id = 6;
+	w->device[1].path_len = 3;
+	memcpy(w->device[1].path, "\xe1\xf8\0", 3);
+	w->device[1].serial = 0xfcc2330012005254;
 	w->device[2] = nic;
 	w->device[2].source_id[0] = 0x400;
 	w->device[2].domain = IHO_NONE;
 	w->device[2].context = 1;
 	w->device[2].dev_id = 2;
+	w->device[2].path_len = 2;
+	memcpy(w->device[2].path, "\xe2\0", 2);
+	w->device[2].serial = 0xfcc2330013005254;
 	w->devices = 3;
 	add_context(w, "vm-alpha", 16);
 	add_context(w, "vm-beta", 7);
@@ -329,6 +337,7 @@ static void random_stream(struct world *w, u32 context, u64 *s)
 	bool paged[6] = { false };
 	struct iho_device *d;
 	struct world_rec *r;
+	struct iho_table *t;
 	u64 iova, len;
 
 	for (i = 0; i < w->memories; i++) {
@@ -410,6 +419,12 @@ static void random_stream(struct world *w, u32 context, u64 *s)
 			d->source_id[j] = 0x8000 + j;
 		d->vendor_device = (u32)random_next(s);
 		d->class_revision = (u32)random_next(s);
+		d->root_bus = below(s, (d->source_id[0] >> 8) + 1);
+		d->path_len = 1 + below(s, IHO_MAX_PATH);
+		for (j = 0; j < d->path_len; j++)
+			d->path[j] = (u8)below(s, 256);
+		d->path[d->path_len - 1] = d->source_id[0] & 0xff;
+		d->serial = below(s, 2) ? random_next(s) : 0;
 		d->context = context;
 		d->domain = IHO_NONE;
 		d->dev_id = id;
@@ -420,9 +435,11 @@ static void random_stream(struct world *w, u32 context, u64 *s)
 	for (i = 0; devices && i < n; i++) {
 		if (!paged[i])
 			continue;
-		w->table[w->tables] = (struct iho_table){
+		t = &w->table[w->tables];
+		*t = (struct iho_table){
 			IHO_TABLE_VTDSS, 3 + below(s, 3), random_pa(s),
-			context, id };
+			context, id, below(s, 4), 30 };
+		t->width += below(s, 9 * t->levels - 17);
 		add_hwpt(w, context, id, w->device[dev[below(s, devices)]]
 			 .dev_id, ioas[i], w->tables, 0)->hwpt.flags =
 			below(s, 2) * 2;
@@ -606,19 +623,26 @@ static void begin(void *fdt, const char *kind, u32 i)
 static void put_device(void *fdt, const struct iho_device *d)
 {
 	fdt32_t ids[IHO_MAX_SOURCE_IDS + 1];
-	u32 i, n = d->source_ids;
+	u32 i, n = d->source_ids, p = d->path_len;
+	u8 path[IHO_MAX_PATH + 1] = { 0 };
 
 	if (n > IHO_MAX_SOURCE_IDS + 1)
 		n = IHO_MAX_SOURCE_IDS + 1;
+	if (p > sizeof(path))
+		p = sizeof(path);
+	memcpy(path, d->path, IHO_MAX_PATH);
 	memset(ids, 0, sizeof(ids));
 	for (i = 0; i < n && i < IHO_MAX_SOURCE_IDS; i++)
 		ids[i] = cpu_to_fdt32(d->source_id[i]);
 	word(fdt, "level", d->level, "paused", "continuous");
 	CELL("segment", d->segment);
 	put(fdt_property(fdt, "source-ids", ids, (int)(n * 4)));
+	CELL("root-bus", d->root_bus);
+	put(fdt_property(fdt, "path", path, (int)p));
 	CELL("vendor-device", d->vendor_device);
 	CELL("subsystem", d->subsystem);
 	CELL("class-revision", d->class_revision);
+	WIDE("serial", d->serial);
 	CELL("unit", d->unit);
 	CELL("domain", d->domain);
 	CELL("context", d->context);
@@ -657,6 +681,8 @@ static void put_nodes(void *fdt, const struct world *w)
 		WIDE("root-pa", w->table[i].root_pa);
 		CELL("context", w->table[i].context);
 		CELL("hwpt-id", w->table[i].hwpt_id);
+		CELL("attributes", w->table[i].attributes);
+		CELL("width", w->table[i].width);
 		put(fdt_end_node(fdt));
 	}
 	for (i = 0; i < w->domains; i++) {

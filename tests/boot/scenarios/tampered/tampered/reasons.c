@@ -76,6 +76,10 @@ static const struct {
 	{ "table context", "table hwpt-id", NOT_ORDERED },
 	{ "table hwpt-id", "table hwpt-id", NOT_ORDERED },
 	{ "device segment", "device unit", NOT_THERE },
+	/* the path ends with what the source ID says */
+	{ "device source-ids", "device root-bus", "value out of its range" },
+	{ "device source-ids", "device path", "value out of its range" },
+	{ "table levels", "table width", "value out of its range" },
 	{ "device context", "device domain", NOT_THERE },
 	{ "device domain", "domain", "nothing names it" },
 	{ "context session", "context token", NOT_ORDERED },
