@@ -117,6 +117,20 @@ struct iho_envelope {
 };
 
 /* ------------------------------------------------------------------------
+ * Kinds of node, in the order in which the FDT has them and the snapshot has
+ * their arrays.
+ */
+enum iho_node {
+	IHO_NODE_MEMORY,
+	IHO_NODE_UNIT,
+	IHO_NODE_TABLE,
+	IHO_NODE_DOMAIN,
+	IHO_NODE_DEVICE,
+	IHO_NODE_CONTEXT,
+	IHO_NODES
+};
+
+/* ------------------------------------------------------------------------
  * Facts. One structure per FDT node (section 3); the snapshot carries arrays
  * of them in the order below and the reader gives them back from an image.
  * Strings are NUL-terminated and NUL-padded; reserved fields are zero.
@@ -252,12 +266,17 @@ struct iho_snap_header {
 	__u64 total_len;
 	__u64 generation;
 	char  release[IHO_RELEASE_LEN];	/* utsname release of this kernel */
-	__u32 memories;
-	__u32 units;
-	__u32 tables;
-	__u32 domains;
-	__u32 devices;
-	__u32 contexts;
+	union {
+		__u32 count[IHO_NODES];	/* by enum iho_node */
+		struct {
+			__u32 memories;
+			__u32 units;
+			__u32 tables;
+			__u32 domains;
+			__u32 devices;
+			__u32 contexts;
+		};
+	};
 };
 
 /* ------------------------------------------------------------------------

@@ -19,7 +19,7 @@ static u32 fdt_bound(const struct iho_facts *facts)
 	enum iho_node kind;
 
 	for (kind = 0; kind <= IHO_NODE_ROOT; kind++)
-		size += iho_facts_count(facts, kind) *
+		size += (kind == IHO_NODE_ROOT ? 1 : facts->count[kind]) *
 			(NODE_BOUND +
 			 iho_node_desc[kind].fields * PROPERTY_BOUND);
 	return size;
@@ -32,7 +32,7 @@ size_t iho_build_size(const struct iho_facts *facts)
 	u32 i;
 
 	for (kind = 0; kind < IHO_NODES; kind++)
-		if (iho_facts_count(facts, kind) > iho_node_desc[kind].max)
+		if (facts->count[kind] > iho_node_desc[kind].max)
 			return 0;
 	size = iho_pad((u64)IHO_HEADER_LEN + fdt_bound(facts), IHO_PAGE_SIZE);
 	for (i = 0; i < facts->contexts; i++) {
@@ -177,7 +177,7 @@ static u32 put_fdt(void *fdt, u32 cap, const struct iho_facts *facts,
 		err = fdt_end_node(fdt);
 	if (!err)
 		err = fdt_finish(fdt);
-	return err ? 0 : iho_be32((const u8 *)fdt + 4);
+	return err ? 0 : fdt_totalsize(fdt);
 }
 
 static void put_streams(const struct iho_facts *facts, const u8 *snapshot,

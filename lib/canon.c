@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * iommu-handover: the canonical form of the FDT and the reading of its nodes
- * (section 3). Linux has no fdt_check_full(), and that accepts duplicates.
+ * iommu-handover: the canonical form of the FDT (section 3.2). Linux has no
+ * fdt_check_full(), and that accepts duplicates.
  */
 #include "iho_internal.h"
+
+#define OFF(member)	((u32)offsetof(struct fdt_header, member))
+
+/* Where the sequential writer of libfdt puts the reserve map. */
+#define RESERVE_MAP	48u
 
 /* A walk of the structure block. */
 struct canon {
 	const u8 *fdt;
 	int off;		/* of the next tag, in the structure block */
-	bool strict;		/* first walk: names and padding count */
 	const char *release;
 	u32 strings;		/* bytes of the strings block */
 	u32 used;		/* of those, by the names met so far */
@@ -49,7 +53,7 @@ static int next_tag(struct canon *c, u32 *tag, int *start)
 static int check_name(struct canon *c, enum iho_name name, u32 nameoff,
 		      int start)
 {
-	const u8 *strings = c->fdt + iho_be32(c->fdt + 12);
+	const u8 *strings = c->fdt + iho_be32(c->fdt + OFF(off_dt_strings));
 	u32 len = (u32)strlen(iho_names[name]) + 1;
 
 	if (nameoff >= c->strings || c->strings - nameoff < len ||
@@ -62,84 +66,6 @@ static int check_name(struct canon *c, enum iho_name name, u32 nameoff,
 	if (nameoff + c->from_end[name] != c->strings)
 		return canon_fail(c, IHO_ERR_CANON, start, iho_names[name]);
 	return 0;
-}
-
-static int read_word(const char *s, u32 len, const char *const *words)
-{
-	u32 i;
-
-	for (i = 1; words[i]; i++)
-		if (strlen(words[i]) + 1 == len && !memcmp(words[i], s, len))
-			return (int)i;
-	return 0;
-}
-
-/* A string of a property: NUL at its end and nowhere else. */
-static int string_error(const u8 *value, u32 len)
-{
-	if (!len || len > IHO_SESSION_LEN)
-		return IHO_ERR_LAYOUT;
-	if (strnlen((const char *)value, len) != len - 1)
-		return IHO_ERR_STRING;
-	return IHO_OK;
-}
-
-static int read_value(const struct iho_field *f, const u8 *value, u32 len,
-		      union iho_fact *fact)
-{
-	u8 *to = (u8 *)fact + f->off;
-	u32 *cells = (u32 *)to;
-	u64 wide;
-	u32 i;
-	int err;
-
-	switch (f->type) {
-	case IHO_FIELD_U32:
-		if (len != 4)
-			return IHO_ERR_LAYOUT;
-		cells[0] = iho_be32(value);
-		return IHO_OK;
-	case IHO_FIELD_U64:
-		if (len != 8)
-			return IHO_ERR_LAYOUT;
-		wide = iho_be64(value);
-		memcpy(to, &wide, sizeof(wide));
-		return IHO_OK;
-	case IHO_FIELD_VERSION:
-		if (len != 8)
-			return IHO_ERR_LAYOUT;
-		cells[0] = iho_be32(value);
-		cells[1] = iho_be32(value + 4);
-		return IHO_OK;
-	case IHO_FIELD_STRING:
-		err = string_error(value, len);
-		if (!err)
-			memcpy(to, value, len);
-		return err;
-	case IHO_FIELD_WORD:
-		err = string_error(value, len);
-		if (!err)	/* an unknown word is zero: a wrong value */
-			cells[0] = (u32)read_word((const char *)value, len,
-						  f->words);
-		return err;
-	case IHO_FIELD_PATH:
-		if (!len)
-			return IHO_ERR_LAYOUT;
-		if (len > IHO_MAX_PATH)
-			return IHO_ERR_LIMIT;
-		memcpy(to, value, len);
-		fact->device.path_len = len;
-		return IHO_OK;
-	default:
-		if (!len || len % 4)
-			return IHO_ERR_LAYOUT;
-		if (len / 4 > IHO_MAX_SOURCE_IDS)
-			return IHO_ERR_LIMIT;
-		for (i = 0; i < len / 4; i++)
-			cells[i] = iho_be32(value + 4 * i);
-		fact->device.source_ids = len / 4;
-		return IHO_OK;
-	}
 }
 
 static int read_field(struct canon *c, const struct iho_field *f,
@@ -159,15 +85,13 @@ static int read_field(struct canon *c, const struct iho_field *f,
 	/* tag, length, name offset, value: within bounds by next_tag() */
 	p = c->fdt + IHO_FDT_STRUCT + start;
 	len = iho_be32(p + 4);
-	if (c->strict) {
-		err = check_name(c, f->name, iho_be32(p + 8), start);
-		if (err)
-			return err;
-	}
-	err = read_value(f, p + 12, len, fact);
+	err = check_name(c, f->name, iho_be32(p + 8), start);
+	if (err)
+		return err;
+	err = iho_value_read(f, p + 12, len, fact);
 	if (err)
 		return canon_fail(c, err, start, name);
-	if (c->strict && len % 4 &&
+	if (len % 4 &&
 	    iho_zeroes(p + 12 + len, 4 - len % 4) != 4 - len % 4)
 		return canon_fail(c, IHO_ERR_CANON, start, name);
 	if (f->name == IHO_NAME_RELEASE)
@@ -214,17 +138,6 @@ static int read_node(struct canon *c, enum iho_node kind, union iho_fact *fact)
 	}
 }
 
-/* Does the begin tag at @off, which ends at @end, carry this name? */
-static bool begins(const struct canon *c, int off, int end, enum iho_node kind,
-		   u32 index)
-{
-	char name[16];
-	u32 len = (u32)iho_pad(iho_node_name(kind, index, name) + 1, 4);
-
-	return (u32)(end - off) == 4 + len &&
-	       !memcmp(c->fdt + IHO_FDT_STRUCT + off + 4, name, len);
-}
-
 /* All nodes of one kind; leaves the offset at the first tag that is not. */
 static int walk_kind(struct canon *c, enum iho_node kind, u32 *count,
 		     int *first)
@@ -241,7 +154,7 @@ static int walk_kind(struct canon *c, enum iho_node kind, u32 *count,
 		if (err)
 			return err;
 		if (tag != FDT_BEGIN_NODE ||
-		    !begins(c, start, c->off, kind, *count)) {
+		    !iho_node_begins(c->fdt, start, c->off, kind, *count)) {
 			c->off = start;
 			return 0;
 		}
@@ -285,7 +198,7 @@ static int walk_root(struct canon *c, struct iho_image *img)
 /* End of the root node, end of the block and the strings block. */
 static int walk_end(struct canon *c)
 {
-	const u32 size = iho_be32(c->fdt + 36);
+	const u32 size = iho_be32(c->fdt + OFF(size_dt_struct));
 	u32 tag;
 	int start, err;
 
@@ -311,63 +224,77 @@ static int walk_end(struct canon *c)
 	return 0;
 }
 
-static int check_fdt_header(const u8 *fdt, u32 len, struct iho_where *where)
+/* libfdt can read it: all lies within @len. Returns the offset of a fault. */
+static int check_readable(const u8 *fdt, u32 len, u32 *at)
 {
-	static const u32 fixed[][2] = {
-		{ 8, IHO_FDT_STRUCT }, { 16, 48 }, { 20, 17 }, { 24, 16 },
-		{ 28, 0 }, { 40, 0 }, { 44, 0 }, { 48, 0 }, { 52, 0 },
-		{ 56, 0 }, { 60, 0 },
+	*at = OFF(magic);
+	if (len < IHO_FDT_STRUCT ||
+	    iho_be32(fdt + OFF(magic)) != FDT_MAGIC)
+		return IHO_ERR_FDT;
+	*at = OFF(totalsize);
+	if (iho_be32(fdt + OFF(totalsize)) > len)
+		return IHO_ERR_FDT;
+	*at = OFF(magic);
+	return fdt_check_header(fdt) ? IHO_ERR_FDT : IHO_OK;
+}
+
+static int check_blocks(const u8 *fdt, u32 len, u32 *at)
+{
+	/* What has one value only; behind the header, the empty reserve map. */
+	static const struct {
+		u8 off;
+		u8 value;
+	} fixed[] = {
+		{ OFF(off_dt_struct), IHO_FDT_STRUCT },
+		{ OFF(off_mem_rsvmap), RESERVE_MAP },
+		{ OFF(version), 17 },
+		{ OFF(last_comp_version), 16 },
+		{ OFF(boot_cpuid_phys), 0 },
+		{ sizeof(struct fdt_header), 0 },
+		{ sizeof(struct fdt_header) + 4, 0 },
+		{ RESERVE_MAP, 0 },
+		{ RESERVE_MAP + 4, 0 },
+		{ RESERVE_MAP + 8, 0 },
+		{ RESERVE_MAP + 12, 0 },
 	};
-	u32 strings, size, off, i;
+	u32 strings = iho_be32(fdt + OFF(off_dt_strings));
+	u32 size = iho_be32(fdt + OFF(size_dt_struct));
+	u32 i;
 
-	off = 0;
-	if (len < IHO_FDT_STRUCT || iho_be32(fdt) != FDT_MAGIC)
-		goto unreadable;
-	off = 4;
-	if (iho_be32(fdt + 4) > len)
-		goto unreadable;
-	off = 0;
-	if (fdt_check_header(fdt))
-		goto unreadable;
-
-	off = 4;
-	if (iho_be32(fdt + 4) != len)
-		goto not_canon;
+	*at = OFF(totalsize);
+	if (iho_be32(fdt + OFF(totalsize)) != len)
+		return IHO_ERR_CANON;
 	for (i = 0; i < IHO_COUNT_OF(fixed); i++) {
-		off = fixed[i][0];
-		if (iho_be32(fdt + off) != fixed[i][1])
-			goto not_canon;
+		*at = fixed[i].off;
+		if (iho_be32(fdt + fixed[i].off) != fixed[i].value)
+			return IHO_ERR_CANON;
 	}
-	strings = iho_be32(fdt + 12);
-	size = iho_be32(fdt + 36);
-	off = 12;
+	*at = OFF(off_dt_strings);
 	if (size % 4 || size > len - IHO_FDT_STRUCT ||
 	    strings != IHO_FDT_STRUCT + size)
-		goto not_canon;
-	off = 32;
-	if (iho_be32(fdt + 32) != len - strings)
-		goto not_canon;
-	return 0;
+		return IHO_ERR_CANON;
+	*at = OFF(size_dt_strings);
+	if (iho_be32(fdt + OFF(size_dt_strings)) != len - strings)
+		return IHO_ERR_CANON;
+	return IHO_OK;
+}
 
-unreadable:
-	return iho_fail(where, IHO_ERR_FDT, IHO_HEADER_LEN + off, "fdt",
-			IHO_NONE, "header", IHO_NONE);
-not_canon:
-	return iho_fail(where, IHO_ERR_CANON, IHO_HEADER_LEN + off, "fdt",
-			IHO_NONE, "header", IHO_NONE);
+static int check_fdt_header(const u8 *fdt, u32 len, struct iho_where *where)
+{
+	u32 at;
+	int err = check_readable(fdt, len, &at);
+
+	if (!err)
+		err = check_blocks(fdt, len, &at);
+	if (err)
+		return iho_fail(where, err, IHO_HEADER_LEN + at, "fdt",
+				IHO_NONE, "header", IHO_NONE);
+	return 0;
 }
 
 int iho_canon_check(const void *fdt, u32 fdt_len, struct iho_image *img,
 		    struct iho_where *where)
 {
-	u32 *const count[IHO_NODES] = {
-		&img->memories, &img->units, &img->tables, &img->domains,
-		&img->devices, &img->contexts,
-	};
-	int *const first[IHO_NODES] = {
-		&img->first_memory, &img->first_unit, &img->first_table,
-		&img->first_domain, &img->first_device, &img->first_context,
-	};
 	struct canon c;
 	enum iho_node kind;
 	int err;
@@ -378,38 +305,13 @@ int iho_canon_check(const void *fdt, u32 fdt_len, struct iho_image *img,
 
 	memset(&c, 0, sizeof(c));
 	c.fdt = fdt;
-	c.strict = true;
-	c.strings = iho_be32(c.fdt + 32);
+	c.strings = iho_be32(c.fdt + OFF(size_dt_strings));
 	c.where = where;
 	c.node = "";
 	c.index = IHO_NONE;
 	err = walk_root(&c, img);
 	for (kind = 0; !err && kind < IHO_NODES; kind++)
-		err = walk_kind(&c, kind, count[kind], first[kind]);
+		err = walk_kind(&c, kind, &img->count[kind],
+				&img->first[kind]);
 	return err ? err : walk_end(&c);
-}
-
-int iho_node_skip(const void *fdt, int off)
-{
-	u32 tag;
-
-	do {
-		tag = fdt_next_tag(fdt, off, &off);
-	} while (tag != FDT_END_NODE && tag != FDT_END);
-	return off;
-}
-
-int iho_node_read(const void *fdt, int off, enum iho_node kind,
-		  union iho_fact *fact)
-{
-	struct canon c;
-	u32 tag;
-	int start;
-
-	memset(&c, 0, sizeof(c));
-	c.fdt = fdt;
-	c.off = off;
-	if (!next_tag(&c, &tag, &start))
-		read_node(&c, kind, fact);
-	return c.off;
 }

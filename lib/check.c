@@ -140,12 +140,10 @@ static int check_identity(const u8 *h, struct iho_where *where)
 	return 0;
 }
 
-static int check_lengths(const u8 *h, const struct iho_seg *seg, u32 segs,
-			 struct head *head, struct iho_where *where)
+/* What the header alone shows of the lengths. */
+static int check_limits(const u8 *h, struct head *head,
+			struct iho_where *where)
 {
-	u64 sum = 0;
-	u32 i;
-
 	head->total_len = iho_be64(h + OFF(total_len));
 	head->fdt_len = iho_be32(h + OFF(fdt_len));
 	head->fdt_crc = iho_be32(h + OFF(fdt_crc));
@@ -163,6 +161,16 @@ static int check_lengths(const u8 *h, const struct iho_seg *seg, u32 segs,
 		return HEAD_FAIL(IHO_ERR_LIMIT, fdt_len);
 	if (head->sections > IHO_MAX_CONTEXTS)
 		return HEAD_FAIL(IHO_ERR_LIMIT, sections);
+	return 0;
+}
+
+/* The lengths against what is there. */
+static int check_lengths(const struct iho_seg *seg, u32 segs,
+			 const struct head *head, struct iho_where *where)
+{
+	u64 sum = 0;
+	u32 i;
+
 	for (i = 0; i < segs; i++) {
 		if (seg[i].len > IHO_MAX_IMAGE - sum)
 			return HEAD_FAIL(IHO_ERR_LIMIT, total_len);
@@ -293,6 +301,19 @@ static int digest_fail(struct iho_image *img, const struct iho_seg *seg,
 			IHO_NONE);
 }
 
+int iho_image_peek(const void *header, u64 *total_len, struct iho_where *where)
+{
+	struct head head;
+	int err;
+
+	err = check_identity(header, where);
+	if (!err)
+		err = check_limits(header, &head, where);
+	if (!err)
+		*total_len = head.total_len;
+	return err;
+}
+
 int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
 		   struct iho_where *where)
 {
@@ -307,7 +328,9 @@ int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
 		return HEAD_FAIL(IHO_ERR_TRUNCATED, header_len);
 	err = check_identity(h, where);
 	if (!err)
-		err = check_lengths(h, seg, segs, &head, where);
+		err = check_limits(h, &head, where);
+	if (!err)
+		err = check_lengths(seg, segs, &head, where);
 	if (err)
 		return err;
 	if (iho_header_crc(h) != iho_be32(h + CRC_OFF))

@@ -14,6 +14,7 @@
 
 #include "handover_glue.h"
 #include "handover_abi.h"
+#include "iho_describe.h"
 
 /*
  * enum iho_error - what is wrong; functions return 0 or one of these negated
@@ -74,7 +75,10 @@ const char *iho_strerror(int err);
 const char *iho_error_name(int err);
 
 /*
- * enum iho_family - exit codes of the tool and what the kernel maps errno from
+ * enum iho_family - families of errors; the kernel has an errno for each
+ *
+ * The exit codes of the tool are its own: it has one for the unsupported and
+ * for what is over a limit.
  */
 enum iho_family {
 	IHO_FAMILY_OK = 0,
@@ -105,6 +109,20 @@ struct iho_where {
 	u32 record;
 };
 
+/* Bytes that iho_where_text() needs at most, its NUL included. */
+#define IHO_WHERE_LEN	96u
+
+/**
+ * iho_where_text() - put a place into words
+ * @where: a place
+ * @text: gets "device-1 path at 0x4a8", "context-0 record 7 at 0x1140, iova",
+ *	  "release at 0xc0" (of the root node), "header magic at 0x0"
+ *
+ * Return: @text.
+ */
+const char *iho_where_text(const struct iho_where *where,
+			   char text[IHO_WHERE_LEN]);
+
 /* ---- snapshot (section 7): snapshot.c -------------------------------- */
 
 /*
@@ -115,13 +133,23 @@ struct iho_where {
 struct iho_facts {
 	u64 generation;
 	const char *release;		/* NUL-terminated */
-	const struct iho_memory *memory;
-	const struct iho_unit *unit;
-	const struct iho_table *table;
-	const struct iho_domain *domain;
-	const struct iho_device *device;
-	const struct iho_context *context;
-	u32 memories, units, tables, domains, devices, contexts;
+	union {
+		const void *at[IHO_NODES];	/* by enum iho_node */
+		struct {
+			const struct iho_memory *memory;
+			const struct iho_unit *unit;
+			const struct iho_table *table;
+			const struct iho_domain *domain;
+			const struct iho_device *device;
+			const struct iho_context *context;
+		};
+	};
+	union {
+		u32 count[IHO_NODES];
+		struct {
+			u32 memories, units, tables, domains, devices, contexts;
+		};
+	};
 };
 
 /**
@@ -197,11 +225,30 @@ struct iho_image {
 	u16 major, minor;
 	u64 generation;
 	const char *release;	/* in the FDT */
-	u32 memories, units, tables, domains, devices, contexts;
+	union {
+		u32 count[IHO_NODES];	/* by enum iho_node */
+		struct {
+			u32 memories, units, tables, domains, devices, contexts;
+		};
+	};
 	u8 digest[32];
-	int first_memory, first_unit, first_table, first_domain, first_device,
-	    first_context;	/* FDT node offsets, negative when none */
+	int first[IHO_NODES];	/* FDT node offsets, negative when none */
 };
+
+/**
+ * iho_image_peek() - what the header alone tells, before the rest is read
+ * @header: the first IHO_HEADER_LEN bytes
+ * @total_len: set to the length of the image in bytes, at most IHO_MAX_IMAGE
+ * @where: filled on failure
+ *
+ * The checks that iho_image_open() begins with, up to the comparison of
+ * lengths with what is there: it would give the same error.
+ *
+ * Return: 0, -IHO_ERR_MAGIC, _VERSION, _FEATURE, _HEADER, _BYTE_ORDER, _LIMIT,
+ * _ALIGN.
+ */
+int iho_image_peek(const void *header, u64 *total_len,
+		   struct iho_where *where);
 
 /**
  * iho_image_open() - check a whole image but its record streams
@@ -215,23 +262,30 @@ struct iho_image {
  * canonical form, values and order, cross-references, sections (page aligned,
  * in context order, no gap, padding zero, nothing behind), section CRCs. The
  * digest decides; where it fails, @where names the part whose CRC fails too.
- * Uses a few hundred bytes of stack; no allocation; O(nodes * log nodes) at
- * the most beside hashing each byte twice.
+ * Uses a few hundred bytes of stack; no allocation. Each byte is hashed twice.
+ * O(nodes), but O(devices * units) for the references of devices.
  *
  * Return: 0 or any corrupt, unsupported or limit error.
  */
 int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
 		   struct iho_where *where);
 
-/*
- * iho_get_memory() and its kin - read one fact of an accepted image
+/**
+ * iho_get() - read one fact of an accepted image
  * @img: from iho_image_open()
+ * @kind: which kind of node
  * @index: 0 to its count - 1, or -IHO_ERR_BADCALL
  * @out: filled, padding zeroed, so that equal facts are equal to memcmp()
  *
- * iho_get_context() gives stream_off in the image, and stream_crc.
- * Nodes are found by stepping from the first: O(index).
+ * Of a context, stream_off is that in the image, and stream_crc is set. Nodes
+ * are found by stepping from the first: O(index).
+ *
+ * Return: 0, -IHO_ERR_BADCALL.
  */
+int iho_get(const struct iho_image *img, enum iho_node kind, u32 index,
+	    union iho_fact *out);
+
+/* iho_get() of one kind, into the structure of that kind. */
 int iho_get_memory(const struct iho_image *img, u32 index,
 		   struct iho_memory *out);
 int iho_get_unit(const struct iho_image *img, u32 index, struct iho_unit *out);
@@ -352,9 +406,6 @@ struct iho_step {
  * @groups: share groups
  * @pos: cursor, byte offset in the stream
  * @next: number of the record there
- * @work: the workspace, as it was given
- * @work_len: its size in bytes
- * @context: index of the context
  *
  * The model of iommufd that checking uses (objects, references, IOVA
  * intervals, allowed ranges, share groups) lives in the caller's workspace.
@@ -367,9 +418,6 @@ struct iho_plan {
 	u32 ioas, maps, devices, hwpts, attaches, groups;
 	u64 pos;
 	u32 next;
-	void *work;
-	size_t work_len;
-	u32 context;
 };
 
 /** struct iho_plan_source - where the facts are that a stream refers to */
@@ -410,7 +458,6 @@ size_t iho_plan_work(u32 records);
  *
  * Return: 0 or any corrupt, unsupported or limit error; -IHO_ERR_NOSPACE.
  */
-
 int iho_plan_init(struct iho_plan *plan, const struct iho_plan_source *src,
 		  u32 context, const void *stream, u64 len, u32 records,
 		  void *work, size_t work_len, struct iho_where *where);
@@ -427,11 +474,33 @@ int iho_plan_next(struct iho_plan *plan, struct iho_step *step);
 /** iho_plan_rewind() - cursor back to the first record. */
 void iho_plan_rewind(struct iho_plan *plan);
 
+/* Bytes of the marks of iho_plan_mark_memories(): one bit per memory. */
+#define IHO_MARKS_LEN	(IHO_MAX_MEMORIES / 8)
+
+/**
+ * iho_plan_mark_memories() - note which memories the maps of a plan name
+ * @plan: from iho_plan_init(); its cursor stays where it is
+ * @marks: all zero before the first plan; one array for all contexts
+ */
+void iho_plan_mark_memories(const struct iho_plan *plan,
+			    u8 marks[IHO_MARKS_LEN]);
+
+/**
+ * iho_memories_check() - a map of some context names each memory
+ * @src: the facts
+ * @marks: after iho_plan_mark_memories() of the plan of each context
+ * @where: filled on failure
+ *
+ * Return: 0, -IHO_ERR_ORPHAN.
+ */
+int iho_memories_check(const struct iho_plan_source *src,
+		       const u8 marks[IHO_MARKS_LEN], struct iho_where *where);
+
 /**
  * iho_rec_append() - write one record; what recorder and tests use
  * @buf: stream buffer, or NULL to measure
  * @cap: its size in bytes
- * @pos: in and out: where to write, and behind it
+ * @pos: in and out: where to write, and the first byte after the record
  * @kind: enum iho_rec_kind
  * @payload: the ioctl's structure
  * @payload_len: its size in bytes
@@ -446,109 +515,6 @@ void iho_plan_rewind(struct iho_plan *plan);
 int iho_rec_append(void *buf, u64 cap, u64 *pos, u32 kind, const void *payload,
 		   u32 payload_len, const void *inl, u32 inline_len);
 
-/* ---- page-table walker (section 6): walk.c, compare.c ---------------- */
-
-/**
- * struct iho_pt - a page table to walk
- * @format: enum iho_table_format
- * @levels: 3 to 5
- * @root_pa: physical address of the top table
- * @table: gives the 512 entries of the table page at @pa, or NULL when that
- *	   page may not be read (walk ends with -IHO_ERR_TABLE_PA)
- * @priv: passed to @table
- * @max_tables: table pages one walk may visit, 1 to IHO_MAX_TABLE_PAGES;
- *		more is -IHO_ERR_LIMIT, which is what ends a loop
- */
-struct iho_pt {
-	u32 format;
-	u32 levels;
-	u64 root_pa;
-	const u64 *(*table)(void *priv, u64 pa);
-	void *priv;
-	u32 max_tables;
-};
-
-#define IHO_PT_READ	1u
-#define IHO_PT_WRITE	2u
-#define IHO_PT_SNOOP	4u
-
-/** struct iho_run - a maximal run of equal permission and linear address */
-struct iho_run {
-	u64 first_iova, last_iova;	/* bytes, inclusive */
-	u64 pa;				/* of first_iova */
-	u32 perm;			/* IHO_PT_* */
-};
-
-/** struct iho_walk - cursor of a walk; about 200 bytes, opaque */
-struct iho_walk {
-	const struct iho_pt *pt;
-	const u64 *tbl[IHO_MAX_LEVELS];
-	u64 pa[IHO_MAX_LEVELS];	/* of those tables */
-	u32 idx[IHO_MAX_LEVELS];
-	u8 perm[IHO_MAX_LEVELS]; /* of the levels above, ANDed */
-	int level;		/* where the cursor is; negative: not begun */
-	int err;		/* what ended it, 0 for the end of the table */
-	u32 tables;		/* visited so far */
-	bool have;		/* pending leaf below is set */
-	struct iho_run pending;
-	bool done;
-};
-
-/** iho_walk_init() - 0, -IHO_ERR_VALUE (format, levels), _ALIGN, _BADCALL. */
-int iho_walk_init(struct iho_walk *w, const struct iho_pt *pt);
-
-/**
- * iho_walk_next() - next maximal run in ascending IOVA
- * @w: from iho_walk_init()
- * @run: filled
- *
- * Ignored bits and accessed/dirty bits do not count; read, write and snoop
- * do. Huge leaves and 4 KiB leaves of the same meaning give the same run. For
- * VTDSS, permissions are the AND over the levels, as hardware has it.
- *
- * Return: 1 with @run filled, 0 at the end, -IHO_ERR_TABLE_PA,
- * -IHO_ERR_TABLE_ENTRY, -IHO_ERR_LIMIT.
- */
-int iho_walk_next(struct iho_walk *w, struct iho_run *run);
-
-/**
- * iho_walk_tables() - call @fn once for each table page, children first
- * @pt: page table to walk
- * @fn: gets the address and the level, 0 for tables of 4 KiB leaves; returns
- *	0 to go on, anything else ends the walk and is returned. It may free
- *	the page: the walk does not read it again.
- * @priv: passed to @fn
- *
- * Return: 0, what @fn gave, or an error of iho_walk_next().
- */
-int iho_walk_tables(const struct iho_pt *pt,
-		    int (*fn)(void *priv, u64 pa, u32 level), void *priv);
-
-/**
- * struct iho_diff - the first difference of two trees
- * @iova: byte address, where they first differ
- * @has_a: whether the first tree maps it
- * @has_b: whether the second does
- * @a: the first tree's run that holds @iova
- * @b: likewise
- */
-struct iho_diff {
-	u64 iova;
-	bool has_a, has_b;
-	struct iho_run a, b;
-};
-
-/**
- * iho_tree_compare() - whether two trees mean the same
- * @a: first tree
- * @b: second tree
- * @diff: filled when they differ
- * @runs: number of runs compared, may be NULL
- * @which: set on error to 0 or 1, for the tree that has it; may be NULL
- *
- * Return: 0 equal, 1 differ, or an error of iho_walk_next().
- */
-int iho_tree_compare(const struct iho_pt *a, const struct iho_pt *b,
-		     struct iho_diff *diff, u64 *runs, int *which);
+#include "iho_walk.h"
 
 #endif /* IHO_H */

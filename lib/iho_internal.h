@@ -76,131 +76,44 @@ static inline u32 iho_native_order(void)
 	return *(const u8 *)&probe ? IHO_ORDER_LITTLE : IHO_ORDER_BIG;
 }
 
-/* ---- facts.c: nodes and their fields (section 3) --------------------- */
-
-/* In the order in which nodes follow each other. */
-enum iho_node {
-	IHO_NODE_MEMORY,
-	IHO_NODE_UNIT,
-	IHO_NODE_TABLE,
-	IHO_NODE_DOMAIN,
-	IHO_NODE_DEVICE,
-	IHO_NODE_CONTEXT,
-	IHO_NODES,
-	IHO_NODE_ROOT = IHO_NODES
-};
-
-struct iho_root {
-	u32 major, minor;
-	u64 generation;
-	char release[IHO_RELEASE_LEN];
-	u32 page_bytes;
-};
-
-union iho_fact {
-	struct iho_memory memory;
-	struct iho_unit unit;
-	struct iho_table table;
-	struct iho_domain domain;
-	struct iho_device device;
-	struct iho_context context;
-	struct iho_root root;
-};
-
-enum iho_field_type {
-	IHO_FIELD_U32,
-	IHO_FIELD_U64,
-	IHO_FIELD_STRING,	/* char [64] */
-	IHO_FIELD_WORD,		/* enumeration, a word in the FDT */
-	IHO_FIELD_IDS,		/* source_id[] and source_ids of a device */
-	IHO_FIELD_PATH,		/* path[] and path_len of a device */
-	IHO_FIELD_VERSION,	/* major and minor of the root */
-};
-
-/* Property names; each stands once in the strings block. */
-enum iho_name {
-	IHO_NAME_VERSION,
-	IHO_NAME_GENERATION,
-	IHO_NAME_RELEASE,
-	IHO_NAME_PAGE_BYTES,
-	IHO_NAME_SESSION,
-	IHO_NAME_TOKEN,
-	IHO_NAME_SIZE,
-	IHO_NAME_SEALS,
-	IHO_NAME_TYPE,
-	IHO_NAME_MODE,
-	IHO_NAME_SEGMENT,
-	IHO_NAME_REGISTER_PA,
-	IHO_NAME_CAP,
-	IHO_NAME_ECAP,
-	IHO_NAME_ROOT_PA,
-	IHO_NAME_FORMAT,
-	IHO_NAME_LEVELS,
-	IHO_NAME_CONTEXT,
-	IHO_NAME_HWPT_ID,
-	IHO_NAME_ATTRIBUTES,
-	IHO_NAME_WIDTH,
-	IHO_NAME_UNIT,
-	IHO_NAME_DOMAIN_ID,
-	IHO_NAME_TABLE,
-	IHO_NAME_LEVEL,
-	IHO_NAME_SOURCE_IDS,
-	IHO_NAME_ROOT_BUS,
-	IHO_NAME_PATH,
-	IHO_NAME_VENDOR_DEVICE,
-	IHO_NAME_SUBSYSTEM,
-	IHO_NAME_CLASS_REVISION,
-	IHO_NAME_SERIAL,
-	IHO_NAME_DOMAIN,
-	IHO_NAME_DEV_ID,
-	IHO_NAME_STREAM_OFF,
-	IHO_NAME_STREAM_LEN,
-	IHO_NAME_RECORDS,
-	IHO_NAME_STREAM_CRC,
-	IHO_NAMES
-};
-
-struct iho_field {
-	u8 name;		/* enum iho_name */
-	u8 type;		/* enum iho_field_type */
-	u16 off;		/* in the structure of the node */
-	const char *const *words; /* from 1 on, NULL at the end */
-};
-
-struct iho_node_desc {
-	const char *name;	/* without "-N" */
-	const struct iho_field *field;
-	u32 fields;
-	u32 max;		/* nodes of this kind */
-	u32 size;		/* of the structure */
-};
-
-extern const char *const iho_names[IHO_NAMES];
-extern const struct iho_node_desc iho_node_desc[IHO_NODES + 1];
+/* ---- describe.c: nodes and their fields (section 3) ------------------ */
 
 /* Write "memory-7" and zeroes up to 16 bytes; returns its strlen(). */
 u32 iho_node_name(enum iho_node kind, u32 index, char name[16]);
 
-/* Counts of both kinds of source. */
-u32 iho_facts_count(const struct iho_facts *facts, enum iho_node kind);
-u32 iho_image_count(const struct iho_image *img, enum iho_node kind);
-u32 iho_source_count(const struct iho_plan_source *src, enum iho_node kind);
+/* ---- facts.c, refs.c: what must hold (section 3) --------------------- */
 
-/* Entry @index of an array of @facts. */
-const void *iho_facts_at(const struct iho_facts *facts, enum iho_node kind,
-			 u32 index);
+/* Values and order of all nodes of a kind. */
+int iho_kind_check(const struct iho_plan_source *src, enum iho_node kind,
+		   struct iho_where *where);
+
+/* A string of a fact, padded to @size: 0 or an error, not negated. */
+int iho_string_error(const char *s, u32 size);
 
 /* iho_facts_check() on either source. */
 int iho_source_check(const struct iho_plan_source *src,
 		     struct iho_where *where);
 
-/* ---- canon.c --------------------------------------------------------- */
+/* ---- canon.c: form of the FDT (section 3.2) -------------------------- */
 
 #define IHO_FDT_STRUCT	64u	/* header 40, padding 8, empty reserve map 16 */
 
 /* Whole-tree check of form; fills counts and node offsets of @img. */
 int iho_canon_check(const void *fdt, u32 fdt_len, struct iho_image *img,
 		    struct iho_where *where);
+
+/* ---- node.c: nodes of an FDT ----------------------------------------- */
+
+/*
+ * Read the value of a property into its place in @fact.
+ * Return: 0 or an error, not negated.
+ */
+int iho_value_read(const struct iho_field *f, const u8 *value, u32 len,
+		   union iho_fact *fact);
+
+/* Does the begin tag at @off, which ends at @end, carry this name? */
+bool iho_node_begins(const void *fdt, int off, int end, enum iho_node kind,
+		     u32 index);
 
 /* Read the node at @off of a tree that passed; returns the next node's. */
 int iho_node_read(const void *fdt, int off, enum iho_node kind,
@@ -209,7 +122,10 @@ int iho_node_read(const void *fdt, int off, enum iho_node kind,
 /* Offset of the node behind the one at @off. */
 int iho_node_skip(const void *fdt, int off);
 
-/* ---- read.c ---------------------------------------------------------- */
+/* ---- read.c: facts of an image or of arrays -------------------------- */
+
+/* How many nodes of a kind. */
+u32 iho_source_count(const struct iho_plan_source *src, enum iho_node kind);
 
 /* FDT offset of node @index, below the count of its kind. */
 int iho_node_find(const struct iho_image *img, enum iho_node kind, u32 index);
@@ -240,6 +156,13 @@ void iho_image_digest(const struct iho_seg *seg, u32 segs, u64 len,
 /* CRC-32 of the header with header_crc and digest taken as zero. */
 u32 iho_header_crc(const u8 *header);
 
+/* ---- format_*.c ------------------------------------------------------ */
+
+/* Names of the formats: the FDT's words for them. */
+#define IHO_VTDSS_WORD	"vtdss"
+
+extern const struct iho_format iho_format_vtdss;
+
 /* ---- stream.c -------------------------------------------------------- */
 
 /* One record, framed and with its padding checked. */
@@ -259,5 +182,68 @@ u32 iho_rec_inline_size(u32 kind);	/* 0 for ALLOW_IOVAS: it varies */
 
 /* Copy payload and inline data of a framed record of sufficient size. */
 void iho_rec_decode(const struct iho_framed *rec, struct iho_step *step);
+
+/* ---- model.c: the model of iommufd (section 4) ----------------------- */
+
+/*
+ * What the model keeps of a record. Streams are ordered by kind and ID, so
+ * the entries of one kind lie together, ascending: a binary search finds one.
+ *
+ *   IOAS    id, IOAS_* flags
+ *   group   memory, IHO_MAP_* flags; only these two, found by number
+ *   device  id, index of the device | DEVICE_ATTACHED
+ *   HWPT    id, index of the table | HWPT_* flags
+ */
+struct iho_entry {
+	u32 id;
+	u32 info;
+};
+
+struct iho_entries {
+	struct iho_entry *at;
+	u32 count;
+};
+
+#define IOAS_UNALIGNED	1u	/* a map not aligned to pages */
+#define IOAS_ALIGNED	2u	/* huge pages are off: no such map may be */
+#define DEVICE_ATTACHED	0x80000000u
+#define HWPT_AUTO	0x80000000u
+#define HWPT_ATTACHED	0x40000000u
+#define INDEX_MASK	0x0000ffffu
+
+/* Where every stride-th memory of an image is, so that finding one is cheap. */
+struct iho_memory_index {
+	u32 *off;
+	u32 slots;		/* room for so many */
+	u32 stride;		/* 0: not filled yet */
+};
+
+struct iho_model {
+	const struct iho_plan_source *src;
+	const char *session;	/* of the context; 64 bytes */
+	u32 context;
+	struct iho_memory_index index;
+	struct iho_entry *next;
+	struct iho_entries ioas, groups, devices, hwpts;
+	u32 kind;		/* of the record before, 0 at the start */
+	u32 last_id;		/* what orders it within its kind */
+	u64 last_iova;		/* of the map before, inclusive */
+	u64 first_iova;
+	u32 maps, attaches;
+	const char *what;	/* field that a failing test looked at */
+};
+
+/* Begin with @work, of iho_plan_work(@records) bytes. */
+void iho_model_init(struct iho_model *m, const struct iho_plan_source *src,
+		    u32 context, const char *session, u32 records, void *work);
+
+/*
+ * Take one record in; m->what says which field was wrong.
+ * Return: 0 or an error, not negated.
+ */
+int iho_model_apply(struct iho_model *m, const struct iho_framed *rec);
+
+/* The entry of an object ID, or NULL. */
+struct iho_entry *iho_model_find(const struct iho_entries *list, u32 id);
 
 #endif /* IHO_INTERNAL_H */

@@ -4,75 +4,51 @@
  */
 #include "iho_internal.h"
 
-static int node_base(const struct iho_image *img, enum iho_node kind)
-{
-	switch (kind) {
-	case IHO_NODE_MEMORY:
-		return img->first_memory;
-	case IHO_NODE_UNIT:
-		return img->first_unit;
-	case IHO_NODE_TABLE:
-		return img->first_table;
-	case IHO_NODE_DOMAIN:
-		return img->first_domain;
-	case IHO_NODE_DEVICE:
-		return img->first_device;
-	default:
-		return img->first_context;
-	}
-}
-
-u32 iho_image_count(const struct iho_image *img, enum iho_node kind)
-{
-	switch (kind) {
-	case IHO_NODE_MEMORY:
-		return img->memories;
-	case IHO_NODE_UNIT:
-		return img->units;
-	case IHO_NODE_TABLE:
-		return img->tables;
-	case IHO_NODE_DOMAIN:
-		return img->domains;
-	case IHO_NODE_DEVICE:
-		return img->devices;
-	default:
-		return img->contexts;
-	}
-}
-
 u32 iho_source_count(const struct iho_plan_source *src, enum iho_node kind)
 {
-	return src->img ? iho_image_count(src->img, kind) :
-			  iho_facts_count(src->facts, kind);
+	return src->img ? src->img->count[kind] : src->facts->count[kind];
 }
 
 /*
- * All nodes of these two kinds are of one size, but for the length of the
- * number in their name, as long as there is one table format only. That makes
- * the look-ups of the cross-reference checks independent of the index.
+ * Nodes of a kind mostly are equally long, but for the number in their name.
+ * Where that holds for all before it, the node is where this guess says: then
+ * the begin tag and the name are there. No value of a table or of a domain can
+ * look like them, since none is longer than 8 bytes but the printable format.
+ *
+ * Return: an offset in the structure block, or -1.
  */
-static int find_sized(const struct iho_image *img, enum iho_node kind,
-		      u32 index)
+static int guess(const struct iho_image *img, enum iho_node kind, u32 index)
 {
-	int off = node_base(img, kind);
-	int size;
+	const u32 size = fdt_size_dt_struct(img->fdt);
+	u32 off = (u32)img->first[kind], left = index;
+	u32 step;
+	int end;
 
-	if (index > 10) {	/* behind the nodes of one digit */
-		size = iho_node_skip(img->fdt, off) - off;
-		off += 10 * size;
-		index -= 10;
+	if (left > 10) {	/* after the nodes of one digit */
+		step = (u32)iho_node_skip(img->fdt, (int)off) - off;
+		off += 10 * step;
+		left -= 10;
+		if (off >= size)
+			return -1;
 	}
-	size = iho_node_skip(img->fdt, off) - off;
-	return off + (int)index * size;
+	step = (u32)iho_node_skip(img->fdt, (int)off) - off;
+	off += left * step;
+	if (off >= size || fdt_next_tag(img->fdt, (int)off, &end) !=
+	    FDT_BEGIN_NODE ||
+	    !iho_node_begins(img->fdt, (int)off, end, kind, index))
+		return -1;
+	return (int)off;
 }
 
 int iho_node_find(const struct iho_image *img, enum iho_node kind, u32 index)
 {
-	int off;
+	int off = -1;
 
 	if (kind == IHO_NODE_TABLE || kind == IHO_NODE_DOMAIN)
-		return find_sized(img, kind, index);
-	for (off = node_base(img, kind); index; index--)
+		off = guess(img, kind, index);
+	if (off >= 0)
+		return off;
+	for (off = img->first[kind]; index; index--)
 		off = iho_node_skip(img->fdt, off);
 	return off;
 }
@@ -86,7 +62,8 @@ void iho_source_get(const struct iho_plan_source *src, enum iho_node kind,
 		return;
 	}
 	memset(fact, 0, sizeof(*fact));
-	memcpy(fact, iho_facts_at(src->facts, kind, index),
+	memcpy(fact, (const u8 *)src->facts->at[kind] +
+	       (size_t)index * iho_node_desc[kind].size,
 	       iho_node_desc[kind].size);
 }
 
@@ -97,7 +74,7 @@ void iho_cursor_init(struct iho_cursor *cur, const struct iho_plan_source *src,
 	cur->kind = kind;
 	cur->next = 0;
 	cur->count = iho_source_count(src, kind);
-	cur->off = src->img ? node_base(src->img, kind) : 0;
+	cur->off = src->img ? src->img->first[kind] : 0;
 	cur->at = 0;
 }
 
@@ -116,16 +93,24 @@ bool iho_cursor_next(struct iho_cursor *cur, union iho_fact *fact)
 	return true;
 }
 
+int iho_get(const struct iho_image *img, enum iho_node kind, u32 index,
+	    union iho_fact *out)
+{
+	if (index >= img->count[kind])
+		return -IHO_ERR_BADCALL;
+	iho_node_read(img->fdt, iho_node_find(img, kind, index), kind, out);
+	return 0;
+}
+
 static int get(const struct iho_image *img, enum iho_node kind, u32 index,
 	       void *out)
 {
 	union iho_fact fact;
+	int err = iho_get(img, kind, index, &fact);
 
-	if (index >= iho_image_count(img, kind))
-		return -IHO_ERR_BADCALL;
-	iho_node_read(img->fdt, iho_node_find(img, kind, index), kind, &fact);
-	memcpy(out, &fact, iho_node_desc[kind].size);
-	return 0;
+	if (!err)
+		memcpy(out, &fact, iho_node_desc[kind].size);
+	return err;
 }
 
 int iho_get_memory(const struct iho_image *img, u32 index,
@@ -161,92 +146,4 @@ int iho_get_context(const struct iho_image *img, u32 index,
 		    struct iho_context *out)
 {
 	return get(img, IHO_NODE_CONTEXT, index, out);
-}
-
-/* ---- comparison ------------------------------------------------------ */
-
-static bool field_differs(const struct iho_field *f, const union iho_fact *a,
-			  const union iho_fact *b)
-{
-	u32 len = 4;
-
-	switch (f->type) {
-	case IHO_FIELD_U64:
-		len = 8;
-		break;
-	case IHO_FIELD_STRING:
-		len = IHO_SESSION_LEN;
-		break;
-	case IHO_FIELD_IDS:
-		if (a->device.source_ids != b->device.source_ids)
-			return true;
-		len = sizeof(a->device.source_id);
-		break;
-	case IHO_FIELD_PATH:
-		if (a->device.path_len != b->device.path_len)
-			return true;
-		len = sizeof(a->device.path);
-		break;
-	default:
-		break;
-	}
-	return memcmp((const u8 *)a + f->off, (const u8 *)b + f->off, len);
-}
-
-static bool kind_differs(const struct iho_plan_source *a,
-			 const struct iho_plan_source *b, enum iho_node kind,
-			 struct iho_where *where)
-{
-	const struct iho_node_desc *desc = &iho_node_desc[kind];
-	const struct iho_field *f;
-	struct iho_cursor ca, cb;
-	union iho_fact fa, fb;
-	u32 i, j;
-
-	iho_cursor_init(&ca, a, kind);
-	iho_cursor_init(&cb, b, kind);
-	for (i = 0; iho_cursor_next(&ca, &fa) && iho_cursor_next(&cb, &fb);
-	     i++) {
-		for (j = 0; j < desc->fields; j++) {
-			f = &desc->field[j];
-			if (f->name == IHO_NAME_STREAM_OFF ||
-			    f->name == IHO_NAME_STREAM_CRC ||
-			    !field_differs(f, &fa, &fb))
-				continue;
-			iho_fail(where, 0, ca.at, desc->name, i,
-				 iho_names[f->name], IHO_NONE);
-			return true;
-		}
-	}
-	if (ca.count == cb.count)
-		return false;
-	iho_fail(where, 0, ca.at, desc->name, i, "count", IHO_NONE);
-	return true;
-}
-
-bool iho_image_differs(const struct iho_image *img,
-		       const struct iho_facts *facts, struct iho_where *where)
-{
-	const struct iho_plan_source a = { .img = img };
-	const struct iho_plan_source b = { .facts = facts };
-	enum iho_name name = IHO_NAME_GENERATION;
-	enum iho_node kind;
-	size_t len;
-
-	if (img->generation == facts->generation) {
-		name = IHO_NAME_RELEASE;
-		len = strlen(img->release);
-		if (len == strlen(facts->release) &&
-		    !memcmp(img->release, facts->release, len))
-			name = IHO_NAMES;
-	}
-	if (name != IHO_NAMES) {
-		iho_fail(where, 0, IHO_HEADER_LEN + IHO_FDT_STRUCT, "",
-			 IHO_NONE, iho_names[name], IHO_NONE);
-		return true;
-	}
-	for (kind = 0; kind < IHO_NODES; kind++)
-		if (kind_differs(&a, &b, kind, where))
-			return true;
-	return false;
 }

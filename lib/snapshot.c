@@ -16,18 +16,14 @@ static int snap_fail(struct iho_where *where, int err, u64 offset,
 static int check_counts(const struct iho_snap_header *h,
 			struct iho_where *where)
 {
-	if (h->memories > IHO_MAX_MEMORIES)
-		return SNAP_FAIL(IHO_ERR_LIMIT, memories);
-	if (h->units > IHO_MAX_UNITS)
-		return SNAP_FAIL(IHO_ERR_LIMIT, units);
-	if (h->tables > IHO_MAX_TABLES)
-		return SNAP_FAIL(IHO_ERR_LIMIT, tables);
-	if (h->domains > IHO_MAX_DOMAINS)
-		return SNAP_FAIL(IHO_ERR_LIMIT, domains);
-	if (h->devices > IHO_MAX_DEVICES)
-		return SNAP_FAIL(IHO_ERR_LIMIT, devices);
-	if (h->contexts > IHO_MAX_CONTEXTS)
-		return SNAP_FAIL(IHO_ERR_LIMIT, contexts);
+	enum iho_node kind;
+
+	for (kind = 0; kind < IHO_NODES; kind++)
+		if (h->count[kind] > iho_node_desc[kind].max)
+			return snap_fail(where, IHO_ERR_LIMIT,
+					 offsetof(struct iho_snap_header,
+						  count) + 4 * kind,
+					 iho_node_desc[kind].plural);
 	return 0;
 }
 
@@ -89,43 +85,23 @@ int iho_snapshot_open(const void *buf, size_t len, struct iho_facts *facts,
 		      struct iho_where *where)
 {
 	const struct iho_snap_header *h = buf;
-	const u8 *p = (const u8 *)buf + sizeof(*h);
-	u64 arrays;
+	u64 pos = sizeof(*h);
+	enum iho_node kind;
 	int err;
 
 	err = check_header(h, len, where);
 	if (err)
 		return err;
 
-	arrays = sizeof(*h) + (u64)h->memories * sizeof(*facts->memory) +
-		 (u64)h->units * sizeof(*facts->unit) +
-		 (u64)h->tables * sizeof(*facts->table) +
-		 (u64)h->domains * sizeof(*facts->domain) +
-		 (u64)h->devices * sizeof(*facts->device) +
-		 (u64)h->contexts * sizeof(*facts->context);
-	if (arrays > len)
-		return SNAP_FAIL(IHO_ERR_TRUNCATED, total_len);
-
 	memset(facts, 0, sizeof(*facts));
 	facts->generation = h->generation;
 	facts->release = h->release;
-	facts->memories = h->memories;
-	facts->units = h->units;
-	facts->tables = h->tables;
-	facts->domains = h->domains;
-	facts->devices = h->devices;
-	facts->contexts = h->contexts;
-	facts->memory = (const void *)p;
-	p += h->memories * sizeof(*facts->memory);
-	facts->unit = (const void *)p;
-	p += h->units * sizeof(*facts->unit);
-	facts->table = (const void *)p;
-	p += h->tables * sizeof(*facts->table);
-	facts->domain = (const void *)p;
-	p += h->domains * sizeof(*facts->domain);
-	facts->device = (const void *)p;
-	p += h->devices * sizeof(*facts->device);
-	facts->context = (const void *)p;
-
-	return check_streams(facts, arrays, len, where);
+	for (kind = 0; kind < IHO_NODES; kind++) {
+		facts->count[kind] = h->count[kind];
+		facts->at[kind] = (const u8 *)buf + pos;
+		pos += (u64)h->count[kind] * iho_node_desc[kind].size;
+		if (pos > len)
+			return SNAP_FAIL(IHO_ERR_TRUNCATED, total_len);
+	}
+	return check_streams(facts, pos, len, where);
 }

@@ -1,63 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * iommu-handover: walk a page table (section 6). Levels are counted from 0 at
- * the table of 4 KiB leaves.
- *
- * VTDSS: second-stage entries of VT-d, chapters 3.7 and 9.8 of its
- * specification. There is no present bit: an entry without read and write is
- * not there. Bits that hardware ignores, memory types and accessed/dirty do
- * not count.
+ * iommu-handover: walk a page table of any format (section 6). Levels are
+ * counted from 0 at the table of the smallest leaves.
  */
 #include "iho_internal.h"
 
-#define ENTRIES		512u
-#define ENTRIES_LG2	9u
-#define PAGE_LG2	12u
-
-#define SS_READ		0x1ull
-#define SS_WRITE	0x2ull
-#define SS_LARGE	0x80ull		/* leaf at level 1 or 2 */
-#define SS_SNOOP	0x800ull	/* leaves only */
-#define SS_ADDRESS	0x000ffffffffff000ull
-#define SS_MAX_LEAF	2u		/* 1 GiB */
-
-static u32 span_lg2(u32 level)
-{
-	return PAGE_LG2 + ENTRIES_LG2 * level;
-}
-
-enum entry_is {
-	ENTRY_EMPTY,
-	ENTRY_TABLE,
-	ENTRY_LEAF,
-	ENTRY_BAD,
-};
-
-static enum entry_is classify(u64 entry, u32 level, u64 *pa, u32 *perm)
-{
-	if (!(entry & (SS_READ | SS_WRITE)))
-		return ENTRY_EMPTY;
-	*pa = entry & SS_ADDRESS;
-	*perm = (entry & SS_READ ? IHO_PT_READ : 0) |
-		(entry & SS_WRITE ? IHO_PT_WRITE : 0);
-	if (level && !(entry & SS_LARGE))
-		return ENTRY_TABLE;
-	if (level > SS_MAX_LEAF || *pa & ((1ull << span_lg2(level)) - 1))
-		return ENTRY_BAD;
-	if (entry & SS_SNOOP)
-		*perm |= IHO_PT_SNOOP;
-	return ENTRY_LEAF;
-}
-
-static int check_pt(const struct iho_pt *pt)
+static int check_pt(const struct iho_pt *pt, const struct iho_format *f)
 {
 	if (!pt->table || !pt->max_tables ||
 	    pt->max_tables > IHO_MAX_TABLE_PAGES)
 		return -IHO_ERR_BADCALL;
-	if (pt->format != IHO_TABLE_VTDSS || pt->levels < 3 ||
-	    pt->levels > IHO_MAX_LEVELS)
+	if (!f || pt->levels < f->min_levels || pt->levels > f->max_levels)
 		return -IHO_ERR_VALUE;
-	if (pt->root_pa & ((1u << PAGE_LG2) - 1))
+	if (pt->root_pa & ((1ull << f->page_lg2) - 1))
 		return -IHO_ERR_ALIGN;
 	return 0;
 }
@@ -66,8 +21,9 @@ int iho_walk_init(struct iho_walk *w, const struct iho_pt *pt)
 {
 	memset(w, 0, sizeof(*w));
 	w->pt = pt;
+	w->format = iho_format(pt->format);
 	w->level = -1;
-	return check_pt(pt);
+	return check_pt(pt, w->format);
 }
 
 /* Go down into the table at @pa. */
@@ -86,11 +42,38 @@ static int enter(struct iho_walk *w, u32 level, u64 pa, u32 perm)
 	return 0;
 }
 
+/* How many entries the current table has: the top one may have fewer. */
+static u32 entries(const struct iho_walk *w)
+{
+	const u32 level = (u32)w->level;
+
+	return 1u << (iho_format_width(w->format, level + 1) -
+		      iho_format_span_lg2(w->format, level));
+}
+
+/* Decode the next entry of the current table. */
+static enum iho_entry_is next_entry(struct iho_walk *w, u64 *pa, u32 *perm)
+{
+	const u32 level = (u32)w->level;
+	const u32 index = w->idx[level]++;
+	const struct iho_slot slot = {
+		.entry = w->tbl[level][index],
+		.index = index,
+		.level = level,
+		.levels = w->pt->levels,
+	};
+
+	/* Most entries of a sparse tree; see struct iho_format. */
+	if (!slot.entry)
+		return IHO_ENTRY_EMPTY;
+	return w->format->decode(&slot, pa, perm);
+}
+
 /*
  * One step: look at the next entry of the current table, or leave it.
  *
  * Return: 1 with @leaf filled, 0 to go on, or an error. The walk is over when
- * the level is that of the top and its table is used up.
+ * the level is above that of the top.
  */
 static int step(struct iho_walk *w, struct iho_run *leaf)
 {
@@ -98,19 +81,18 @@ static int step(struct iho_walk *w, struct iho_run *leaf)
 	u64 iova = 0, pa;
 	u32 perm, i;
 
-	if (w->idx[level] == ENTRIES) {
+	if (w->idx[level] == entries(w)) {
 		w->level++;
 		return 0;
 	}
-	i = w->idx[level]++;
-	switch (classify(w->tbl[level][i], level, &pa, &perm)) {
-	case ENTRY_EMPTY:
+	switch (next_entry(w, &pa, &perm)) {
+	case IHO_ENTRY_EMPTY:
 		return 0;
-	case ENTRY_BAD:
+	case IHO_ENTRY_BAD:
 		return -IHO_ERR_TABLE_ENTRY;
-	case ENTRY_TABLE:
+	case IHO_ENTRY_TABLE:
 		return enter(w, level - 1, pa, perm & w->perm[level]);
-	case ENTRY_LEAF:
+	case IHO_ENTRY_LEAF:
 		break;
 	}
 
@@ -118,9 +100,11 @@ static int step(struct iho_walk *w, struct iho_run *leaf)
 	if (!(perm & (IHO_PT_READ | IHO_PT_WRITE)))
 		return 0;
 	for (i = level; i < w->pt->levels; i++)
-		iova |= (u64)(w->idx[i] - 1) << span_lg2(i);
+		iova |= (u64)(w->idx[i] - 1) <<
+			iho_format_span_lg2(w->format, i);
 	leaf->first_iova = iova;
-	leaf->last_iova = iova + ((1ull << span_lg2(level)) - 1);
+	leaf->last_iova = iova +
+		((1ull << iho_format_span_lg2(w->format, level)) - 1);
 	leaf->pa = pa;
 	leaf->perm = perm;
 	return 1;
@@ -196,17 +180,16 @@ int iho_walk_tables(const struct iho_pt *pt,
 	while (!ret && w.level < (int)pt->levels) {
 		level = (u32)w.level;
 		/* Tables of leaves have nothing below them. */
-		if (w.idx[level] == ENTRIES || !level) {
+		if (!level || w.idx[level] == entries(&w)) {
 			w.level++;
 			ret = fn(priv, w.pa[level], level);
 			continue;
 		}
-		switch (classify(w.tbl[level][w.idx[level]++], level, &pa,
-				 &perm)) {
-		case ENTRY_TABLE:
+		switch (next_entry(&w, &pa, &perm)) {
+		case IHO_ENTRY_TABLE:
 			ret = enter(&w, level - 1, pa, 0);
 			break;
-		case ENTRY_BAD:
+		case IHO_ENTRY_BAD:
 			ret = -IHO_ERR_TABLE_ENTRY;
 			break;
 		default:
@@ -214,4 +197,38 @@ int iho_walk_tables(const struct iho_pt *pt,
 		}
 	}
 	return ret;
+}
+
+const u64 *iho_pt_entry(const struct iho_pt *pt, u64 iova, u32 *level)
+{
+	const struct iho_format *f = iho_format(pt->format);
+	struct iho_slot slot = { .levels = pt->levels };
+	u64 pa = pt->root_pa;
+	const u64 *table;
+	u32 perm;
+
+	if (check_pt(pt, f) ||
+	    (iho_format_width(f, pt->levels) < 64 &&
+	     iova >> iho_format_width(f, pt->levels)))
+		return NULL;
+	for (slot.level = pt->levels; slot.level--;) {
+		table = pt->table(pt->priv, pa);
+		if (!table)
+			return NULL;
+		slot.index = (u32)(iova >> iho_format_span_lg2(f, slot.level)) &
+			     ((1u << f->index_lg2) - 1);
+		slot.entry = table[slot.index];
+		*level = slot.level;
+		switch (f->decode(&slot, &pa, &perm)) {
+		case IHO_ENTRY_TABLE:
+			continue;
+		case IHO_ENTRY_EMPTY:
+			return slot.level ? NULL : &table[slot.index];
+		case IHO_ENTRY_LEAF:
+			return &table[slot.index];
+		case IHO_ENTRY_BAD:
+			return NULL;
+		}
+	}
+	return NULL;
 }

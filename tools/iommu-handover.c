@@ -36,6 +36,35 @@ static int trouble(const char *name, const char *what)
 	return EXIT_TROUBLE;
 }
 
+static const char *other_magic(const struct loaded *l)
+{
+	if (l->len >= 8 && !memcmp(l->data, IHO_SNAP_MAGIC, 8))
+		return " (this is a snapshot, not an image)";
+	if (l->len >= 8 && !memcmp(l->data, IHO_ENV_MAGIC, 8))
+		return " (this is an envelope, not an image)";
+	return "";
+}
+
+static int refuse(const struct loaded *l, int err, const struct iho_where *w)
+{
+	enum iho_family family = iho_error_family(err);
+	char place[IHO_WHERE_LEN];
+
+	fprintf(stderr, "iommu-handover: %s: %s: %s%s [%s]\n", l->name,
+		iho_where_text(w, place), iho_strerror(err),
+		err == -IHO_ERR_MAGIC ? other_magic(l) : "",
+		iho_error_name(err));
+	switch (family) {
+	case IHO_FAMILY_CORRUPT:
+		return EXIT_CORRUPT;
+	case IHO_FAMILY_UNSUPPORTED:
+	case IHO_FAMILY_LIMIT:
+		return EXIT_UNSUPPORTED;
+	default:
+		return EXIT_TROUBLE;
+	}
+}
+
 /* Read all of a file, but no more than one byte over what an image may be. */
 static int read_file(struct loaded *l)
 {
@@ -67,80 +96,6 @@ static int read_file(struct loaded *l)
 	return err ? trouble(l->name, strerror(err)) : 0;
 }
 
-/* "context-0, record 12, iova": where in the image something is wrong. */
-static void print_where(const struct iho_where *w)
-{
-	if (!strcmp(w->node, "stream"))
-		fprintf(stderr, "stream of context-%u", w->index);
-	else if (w->index != IHO_NONE)
-		fprintf(stderr, "%s-%u", w->node, w->index);
-	else
-		fprintf(stderr, "%s", *w->node ? w->node : "root");
-	if (w->record != IHO_NONE)
-		fprintf(stderr, ", record %u", w->record);
-	if (*w->prop)
-		fprintf(stderr, ", %s", w->prop);
-}
-
-static const char *other_magic(const struct loaded *l)
-{
-	if (l->len >= 8 && !memcmp(l->data, IHO_SNAP_MAGIC, 8))
-		return " (this is a snapshot, not an image)";
-	if (l->len >= 8 && !memcmp(l->data, IHO_ENV_MAGIC, 8))
-		return " (this is an envelope, not an image)";
-	return "";
-}
-
-static int refuse(const struct loaded *l, int err, const struct iho_where *w)
-{
-	enum iho_family family = iho_error_family(err);
-
-	fprintf(stderr, "iommu-handover: %s: ", l->name);
-	if (w->offset || !strcmp(w->node, "header"))
-		fprintf(stderr, "byte %llu: ", (unsigned long long)w->offset);
-	print_where(w);
-	fprintf(stderr, ": %s%s [%s]\n", iho_strerror(err),
-		err == -IHO_ERR_MAGIC ? other_magic(l) : "",
-		iho_error_name(err));
-	switch (family) {
-	case IHO_FAMILY_CORRUPT:
-		return EXIT_CORRUPT;
-	case IHO_FAMILY_UNSUPPORTED:
-	case IHO_FAMILY_LIMIT:
-		return EXIT_UNSUPPORTED;
-	default:
-		return EXIT_TROUBLE;
-	}
-}
-
-/* Every memory is named by a map of some stream. */
-static int check_memories(const struct loaded *l)
-{
-	unsigned char *named = calloc(l->img.memories + 1, 1);
-	struct iho_where w = { 0, "memory", 0, "", IHO_NONE };
-	struct iho_step step;
-	struct iho_plan plan;
-	u32 i;
-	int ret = 0;
-
-	if (!named)
-		return trouble(l->name, strerror(ENOMEM));
-	for (i = 0; i < l->img.contexts; i++) {
-		plan = l->plan[i];
-		while (iho_plan_next(&plan, &step))
-			if (step.kind == IHO_REC_MAP_FILE)
-				named[step.map.ref.memory] = 1;
-	}
-	for (i = 0; !ret && i < l->img.memories; i++) {
-		if (named[i])
-			continue;
-		w.index = i;
-		ret = refuse(l, -IHO_ERR_ORPHAN, &w);
-	}
-	free(named);
-	return ret;
-}
-
 static int check_stream(struct loaded *l, u32 index)
 {
 	const struct iho_plan_source src = { .img = &l->img };
@@ -169,6 +124,8 @@ static int check_stream(struct loaded *l, u32 index)
 
 static int load(struct loaded *l)
 {
+	const struct iho_plan_source src = { .img = &l->img };
+	u8 marks[IHO_MARKS_LEN] = { 0 };
 	struct iho_seg seg;
 	struct iho_where w;
 	u32 i;
@@ -185,9 +142,15 @@ static int load(struct loaded *l)
 	l->plan = calloc(l->img.contexts + 1, sizeof(*l->plan));
 	if (!l->plan)
 		return trouble(l->name, strerror(ENOMEM));
-	for (i = 0; !ret && i < l->img.contexts; i++)
+	for (i = 0; !ret && i < l->img.contexts; i++) {
 		ret = check_stream(l, i);
-	return ret ? ret : check_memories(l);
+		if (!ret)
+			iho_plan_mark_memories(&l->plan[i], marks);
+	}
+	if (ret)
+		return ret;
+	ret = iho_memories_check(&src, marks, &w);
+	return ret ? refuse(l, ret, &w) : EXIT_VALID;
 }
 
 static void say_valid(const struct loaded *l)
@@ -198,17 +161,35 @@ static void say_valid(const struct loaded *l)
 	       (unsigned long long)l->records);
 }
 
-static int run(const char *command, const char *name, bool json)
+/* What can be asked for. */
+static const struct command {
+	const char *name;
+	const char *option;	/* or NULL */
+	void (*plain)(const struct loaded *l);
+	void (*with_option)(const struct loaded *l);
+} commands[] = {
+	{ "check", NULL, say_valid, NULL },
+	{ "show", "--json", show_text, show_json },
+	{ NULL, NULL, NULL, NULL }
+};
+
+static const struct command *find_command(const char *name)
+{
+	const struct command *c;
+
+	for (c = commands; c->name; c++)
+		if (!strcmp(name, c->name))
+			return c;
+	return NULL;
+}
+
+static int run(const char *name, void (*say)(const struct loaded *l))
 {
 	struct loaded l = { .name = name };
 	int ret = load(&l);
 
-	if (!ret && !strcmp(command, "check"))
-		say_valid(&l);
-	else if (!ret && json)
-		show_json(&l);
-	else if (!ret)
-		show_text(&l);
+	if (!ret)
+		say(&l);
 	free(l.plan);
 	free(l.data);
 	return ret;
@@ -230,30 +211,33 @@ static int finish(int ret)
 
 int main(int argc, char **argv)
 {
-	const char *command = argc > 1 ? argv[1] : "";
-	const char *name = NULL;
-	bool json = false, options = true;
+	const char *word = argc > 1 ? argv[1] : "", *name = NULL;
+	void (*say)(const struct loaded *l);
+	const struct command *command;
+	bool options = true;
 	int i;
 
-	if (!strcmp(command, "--help") || !strcmp(command, "-h")) {
+	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
 		fputs(usage_text, stdout);
 		return finish(EXIT_VALID);
 	}
-	if (!strcmp(command, "--version")) {
+	if (!strcmp(word, "--version")) {
 		printf("iommu-handover, image format %u.%u\n",
 		       IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR);
 		return finish(EXIT_VALID);
 	}
 	if (argc < 2)
 		return usage("no command given", "");
-	if (strcmp(command, "check") && strcmp(command, "show"))
-		return usage("unknown command: ", command);
+	command = find_command(word);
+	if (!command)
+		return usage("unknown command: ", word);
+	say = command->plain;
 	for (i = 2; i < argc; i++) {
 		if (options && !strcmp(argv[i], "--"))
 			options = false;
-		else if (options && !strcmp(argv[i], "--json") &&
-			 !strcmp(command, "show"))
-			json = true;
+		else if (options && command->option &&
+			 !strcmp(argv[i], command->option))
+			say = command->with_option;
 		else if (options && argv[i][0] == '-' && argv[i][1])
 			return usage("unknown option: ", argv[i]);
 		else if (!name)
@@ -263,5 +247,5 @@ int main(int argc, char **argv)
 	}
 	if (!name)
 		return usage("no file given", "");
-	return finish(run(command, name, json));
+	return finish(run(name, say));
 }

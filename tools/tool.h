@@ -17,6 +17,39 @@ struct loaded {
 	u64 records;		/* of all contexts */
 };
 
+#define ULL(x)	((unsigned long long)(x))
+
+/* ---- cursor.c -------------------------------------------------------- */
+
+/* The records of one kind, one after the other. */
+struct cursor {
+	struct iho_plan plan;
+	struct iho_step step;
+	u32 kind;
+	bool have;
+};
+
+struct cursors {
+	struct cursor rlimit, ioas, huge, allow, vfio, map, bind, hwpt, attach;
+};
+
+/* The first record of each kind of a stream; the next of one kind. */
+void cursors_first(struct cursors *c, const struct iho_plan *plan);
+void cursor_next(struct cursor *c);
+
+/* Does the record under the cursor belong to this IOAS, or device? */
+bool ioas_huge_off(const struct cursors *c, u32 ioas);
+bool ioas_allows(const struct cursors *c, u32 ioas);
+bool ioas_is_vfio(const struct cursors *c, u32 ioas);
+bool ioas_maps(const struct cursors *c, u32 ioas);
+bool device_attached(const struct cursors *c, u32 dev_id);
+
+/* ---- show.c, show_json.c --------------------------------------------- */
+
+/* "0000:03:00.0", from the source ID; "0000:00/1c.1/00.0", from the path. */
+void print_address(const struct iho_device *d, u32 i);
+void print_path(const struct iho_device *d);
+
 /* Write an account of the image to standard output. */
 void show_text(const struct loaded *l);
 void show_json(const struct loaded *l);

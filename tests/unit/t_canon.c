@@ -8,6 +8,7 @@
 
 #include "iho_internal.h"
 #include "tap.h"
+#include "iho_internal.h"
 #include "world.h"
 
 static struct world world;
@@ -532,6 +533,39 @@ static void test_names(void)
 	ok(!shared, "no property name is the end of another");
 }
 
+/* Nodes of one kind are found where they are, also when one is longer. */
+static void test_find(void)
+{
+	struct iho_image img = { .major = 1 };
+	char name[32];
+	u32 i, odd, good = 0, tried = 0;
+	size_t len;
+	u8 *image;
+
+	for (odd = 0; odd <= 61; odd++) {
+		world_small(&world);
+		world.tables = 61;
+		for (i = 0; i < world.tables; i++)
+			world.table[i].format = i == odd ? 99 : 1;
+		image = world_image(&world, &len);
+		if (iho_canon_check(image + 128, (u32)fdt_totalsize(image + 128),
+				    &img, NULL))
+			break;
+		img.fdt = image + 128;
+		for (i = 0; i < world.tables; i++) {
+			snprintf(name, sizeof(name), "table-%u", i);
+			good += !strcmp(fdt_get_name(img.fdt,
+					iho_node_find(&img, IHO_NODE_TABLE, i),
+					NULL), name);
+			tried++;
+		}
+		free(image);
+	}
+	ok(tried == 62 * 61 && good == tried,
+	   "%u of %u tables found, of which one is longer than the others",
+	   good, tried);
+}
+
 /* More nodes of a kind than the format allows. */
 static void test_limit(void)
 {
@@ -580,6 +614,7 @@ int main(void)
 	test_fields();
 	test_bytes();
 	test_slack();
+	test_find();
 	test_limit();
 	return tap_end();
 }

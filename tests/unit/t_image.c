@@ -82,6 +82,26 @@ static void put(u8 *p, u32 bytes, u64 v)
 	}
 }
 
+/* What the header alone shows is what the whole image shows first. */
+static void test_peek(const u8 *image, size_t len, struct iho_image *img,
+		      const char *what)
+{
+	struct iho_seg seg = { image, len };
+	struct iho_where at, peek_at;
+	u8 *header = exact(image, IHO_HEADER_LEN);
+	u64 total = 0;
+	int peek = iho_image_peek(header, &total, &peek_at);
+	int err = iho_image_open(&seg, 1, img, &at);
+
+	if (peek)
+		ok(peek == err && !strcmp(at.prop, peek_at.prop) &&
+		   at.offset == peek_at.offset, "header alone: %s", what);
+	else
+		ok(total == fdt64_ld((const void *)(image + OFF(total_len))),
+		   "header alone: %s: the length is told", what);
+	free(header);
+}
+
 static void test_header(void)
 {
 	struct iho_where where;
@@ -105,6 +125,7 @@ static void test_header(void)
 			ok(!strcmp(where.prop, header_cases[i].prop) &&
 			   where.record == IHO_NONE,
 			   "header: %s: place", header_cases[i].name);
+		test_peek(image, len, &img, header_cases[i].name);
 		free(image);
 	}
 }

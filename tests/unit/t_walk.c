@@ -496,9 +496,66 @@ static void test_random(void)
 	ok(found >= 40, "one altered leaf is found where it is: %u", found);
 }
 
+/* What a format makes of an entry, it reads again; one entry is found. */
+static void test_format(void)
+{
+	const struct iho_format *f = iho_format(IHO_TABLE_VTDSS);
+	u32 level, perm, got, bad = 0, tried = 0, at = 99;
+	struct iho_slot slot = { .levels = 5 };
+	const u64 *e;
+	u64 pa;
+
+	ok(!iho_format(0) && !iho_format(2) && !iho_format(~0u),
+	   "formats that there are not");
+	ok(f && !strcmp(f->name, "vtdss") && iho_format_width(f, 3) == 39 &&
+	   iho_format_width(f, 5) == 57, "vtdss");
+	for (level = 0; level < 5; level++) {
+		for (perm = 1; perm < 8; perm++) {
+			if (!(perm & 3))
+				continue;
+			slot.level = level;
+			slot.entry = f->leaf(0xfffffc0000000ull, level, perm);
+			tried++;
+			if (level > 2)
+				bad += slot.entry != 0;
+			else
+				bad += f->decode(&slot, &pa, &got) !=
+				       IHO_ENTRY_LEAF || got != perm ||
+				       pa != 0xfffffc0000000ull;
+			slot.entry = f->link(0x7000, level, perm);
+			if (level)
+				bad += f->decode(&slot, &pa, &got) !=
+				       IHO_ENTRY_TABLE || got != (perm & 3) ||
+				       pa != 0x7000;
+		}
+	}
+	ok(tried == 30 && !bad, "leaves and links are read as they were made");
+
+	start(&ta, 4);
+	map(&ta, 0x5000, 0x9000, 0, RW);
+	map(&ta, 0x200000, 0x600000, 1, R);
+	e = iho_pt_entry(&ta.pt, 0x5fff, &at);
+	ok(e == entry(&ta, 0x5000, 0) && !at, "entry: a 4 KiB leaf");
+	e = iho_pt_entry(&ta.pt, 0x3fffff, &at);
+	ok(e == entry(&ta, 0x200000, 1) && at == 1, "entry: a 2 MiB leaf");
+	e = iho_pt_entry(&ta.pt, 0x6000, &at);
+	ok(e == entry(&ta, 0x6000, 0) && !*e, "entry: an empty one");
+	ok(!iho_pt_entry(&ta.pt, 0x400000, &at), "entry: no table for it");
+	ok(!iho_pt_entry(&ta.pt, 1ull << 48 | 0x5000, &at),
+	   "entry: beyond the address space");
+	*entry(&ta, 0x200000, 1) |= 0x1000;
+	ok(!iho_pt_entry(&ta.pt, 0x200000, &at), "entry: a bad one");
+	ta.denied[1] = true;
+	ok(!iho_pt_entry(&ta.pt, 0x5000, &at),
+	   "entry: a table that may not be read");
+	ta.pt.levels = 9;
+	ok(!iho_pt_entry(&ta.pt, 0x5000, &at), "entry: levels unknown");
+}
+
 int main(void)
 {
 	test_init();
+	test_format();
 	test_levels();
 	test_runs();
 	test_permissions();

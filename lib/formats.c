@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * iommu-handover: the formats of page tables that are known (section 6).
+ */
+#include "iho_internal.h"
+
+static const struct iho_format *const formats[] = {
+	[IHO_TABLE_VTDSS] = &iho_format_vtdss,
+};
+
+const struct iho_format *iho_format(u32 format)
+{
+	return format < IHO_COUNT_OF(formats) ? formats[format] : NULL;
+}
+
+u32 iho_format_span_lg2(const struct iho_format *f, u32 level)
+{
+	return f->page_lg2 + f->index_lg2 * level;
+}
+
+u32 iho_format_width(const struct iho_format *f, u32 levels)
+{
+	u32 lg2 = iho_format_span_lg2(f, levels);
+
+	return lg2 < f->space_lg2 ? lg2 : f->space_lg2;
+}
