@@ -3,9 +3,11 @@
  * iommu-handover: check and show handover images, offline.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -65,35 +67,63 @@ static int refuse(const struct loaded *l, int err, const struct iho_where *w)
 	}
 }
 
-/* Read all of a file, but no more than one byte over what an image may be. */
+/* Up to @len bytes of the file; fewer only at its end. */
+static int read_bytes(struct loaded *l, int fd, size_t len)
+{
+	ssize_t got;
+
+	for (len -= l->len; len; len -= (size_t)got) {
+		got = read(fd, l->data + l->len, len);
+		if (got < 0 && errno == EINTR)
+			got = 0;
+		else if (got < 0)
+			return trouble(l->name, strerror(errno));
+		else if (!got)
+			break;
+		l->len += (size_t)got;
+	}
+	return EXIT_VALID;
+}
+
+/*
+ * The header says how long the file should be: nothing is read of one that is
+ * no image, and of one that goes on after its end a byte.
+ */
+static int read_image(struct loaded *l, int fd)
+{
+	struct iho_where w;
+	u64 total_len;
+	void *data;
+	int ret;
+
+	l->data = malloc(IHO_HEADER_LEN);
+	if (!l->data)
+		return trouble(l->name, strerror(ENOMEM));
+	ret = read_bytes(l, fd, IHO_HEADER_LEN);
+	if (ret || l->len < IHO_HEADER_LEN)
+		return ret;
+	ret = iho_image_peek(l->data, &total_len, &w);
+	if (ret)
+		return refuse(l, ret, &w);
+	data = realloc(l->data, (size_t)total_len + IHO_HEADER_LEN);
+	if (!data)
+		return trouble(l->name, strerror(ENOMEM));
+	l->data = data;
+	return read_bytes(l, fd, (size_t)total_len + 1);
+}
+
 static int read_file(struct loaded *l)
 {
-	FILE *f = strcmp(l->name, "-") ? fopen(l->name, "rb") : stdin;
-	const size_t most = IHO_MAX_IMAGE + 1;
-	size_t cap = 1 << 20, got;
-	unsigned char *bigger;
-	int err;
+	bool standard = !strcmp(l->name, "-");
+	int fd = standard ? STDIN_FILENO : open(l->name, O_RDONLY);
+	int ret;
 
-	if (!f)
+	if (fd < 0)
 		return trouble(l->name, strerror(errno));
-	l->data = malloc(cap);
-	while (l->data) {
-		got = fread(l->data + l->len, 1, cap - l->len, f);
-		l->len += got;
-		if (!got || l->len > IHO_MAX_IMAGE)
-			break;
-		if (l->len < cap)
-			continue;
-		cap = cap < most / 2 ? cap * 2 : most;
-		bigger = realloc(l->data, cap);
-		if (!bigger)
-			free(l->data);
-		l->data = bigger;
-	}
-	err = l->data ? ferror(f) ? errno : 0 : ENOMEM;
-	if (f != stdin)
-		fclose(f);
-	return err ? trouble(l->name, strerror(err)) : 0;
+	ret = read_image(l, fd);
+	if (!standard)
+		close(fd);
+	return ret;
 }
 
 static int check_stream(struct loaded *l, u32 index)
