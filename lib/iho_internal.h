@@ -192,7 +192,8 @@ void iho_rec_decode(const struct iho_framed *rec, struct iho_step *step);
  *   IOAS    id, IOAS_* flags
  *   group   memory, IHO_MAP_* flags; only these two, found by number
  *   device  id, index of the device | DEVICE_ATTACHED
- *   HWPT    id, index of the table | HWPT_* flags
+ *   HWPT    id, index of the table | position of the device that it names, in
+ *	     the entries of devices, << HWPT_DEVICE_SHIFT | HWPT_* flags
  */
 struct iho_entry {
 	u32 id;
@@ -209,7 +210,13 @@ struct iho_entries {
 #define DEVICE_ATTACHED	0x80000000u
 #define HWPT_AUTO	0x80000000u
 #define HWPT_ATTACHED	0x40000000u
-#define INDEX_MASK	0x0000ffffu
+#define HWPT_DEVICE_SHIFT	12u
+#define HWPT_DEVICE_MASK	0x3ffu
+#define INDEX_MASK	0xfffu	/* of a table or a device */
+
+#if IHO_MAX_TABLES > INDEX_MASK + 1 || IHO_MAX_DEVICES > HWPT_DEVICE_MASK + 1
+#error "an index does not fit the entries of the model"
+#endif
 
 /* Where every stride-th memory of an image is, so that finding one is cheap. */
 struct iho_memory_index {

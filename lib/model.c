@@ -303,6 +303,7 @@ static int hwpt_fields(struct iho_model *m, const struct iho_pl_hwpt_alloc *c,
 static int hwpt_alloc(struct iho_model *m, const struct iho_pl_hwpt_alloc *c,
 		      const struct iho_hwpt_ref *ref)
 {
+	const struct iho_entry *device = iho_model_find(&m->devices, c->dev_id);
 	const struct iho_entry *ioas = iho_model_find(&m->ioas, c->pt_id);
 	union iho_fact fact;
 	int err;
@@ -314,7 +315,7 @@ static int hwpt_alloc(struct iho_model *m, const struct iho_pl_hwpt_alloc *c,
 		err = hwpt_fields(m, c, ref);
 	if (err)
 		return err;
-	NEED(iho_model_find(&m->devices, c->dev_id), REF, "dev_id");
+	NEED(device, REF, "dev_id");
 	NEED(ioas, REF, "pt_id");
 	NEED(!(ioas->info & IOAS_UNALIGNED), ALIGN, "pt_id");
 	NEED(ref->table < iho_source_count(m->src, IHO_NODE_TABLE), REF,
@@ -323,8 +324,24 @@ static int hwpt_alloc(struct iho_model *m, const struct iho_pl_hwpt_alloc *c,
 	NEED(fact.table.context == m->context &&
 	     fact.table.hwpt_id == c->out_hwpt_id, REF, "table");
 	add(m, &m->hwpts, c->out_hwpt_id,
-	    ref->table | (ref->flags & IHO_HWPT_AUTO ? HWPT_AUTO : 0));
+	    ref->table | (u32)(device - m->devices.at) << HWPT_DEVICE_SHIFT |
+	    (ref->flags & IHO_HWPT_AUTO ? HWPT_AUTO : 0));
 	return IHO_OK;
+}
+
+/*
+ * The kernel makes an automatic HWPT when the first device is attached, and
+ * its record names the one of lowest ID. Replay makes it with that device: if
+ * another were named, it would be made before its time.
+ */
+static bool named_by_auto(const struct iho_model *m,
+			  const struct iho_entry *hwpt,
+			  const struct iho_entry *device)
+{
+	const u32 position = hwpt->info >> HWPT_DEVICE_SHIFT & HWPT_DEVICE_MASK;
+
+	return !(hwpt->info & HWPT_AUTO) || hwpt->info & HWPT_ATTACHED ||
+	       position == (u32)(device - m->devices.at);
 }
 
 static int attach(struct iho_model *m, const struct iho_pl_attach *c,
@@ -347,6 +364,7 @@ static int attach(struct iho_model *m, const struct iho_pl_attach *c,
 	NEED(fact.device.domain != IHO_NONE, REF, "dev_id");
 	iho_source_get(m->src, IHO_NODE_DOMAIN, fact.device.domain, &fact);
 	NEED(fact.domain.table == (hwpt->info & INDEX_MASK), REF, "pt_id");
+	NEED(named_by_auto(m, hwpt, device), REF, "dev_id");
 	device->info |= DEVICE_ATTACHED;
 	hwpt->info |= HWPT_ATTACHED;
 	m->attaches++;

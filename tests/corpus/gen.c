@@ -144,6 +144,20 @@ W(device_orphan)
 	world_drop(w, 1, world_find(w, 1, IHO_REC_VFIO_BIND));
 }
 W(auto_orphan) { w->domain[0].table = 1; REC(14)->attach.pt_id = 5; }
+/* The second device in the first's domain, so that both are on HWPT 4. */
+static void both_on_auto(struct world *w)
+{
+	w->device[1].domain = 0;
+	w->domains = 1;
+	REC(15)->attach.pt_id = 4;
+}
+W(auto_lowest) { both_on_auto(w); }
+W(auto_not_lowest)
+{
+	both_on_auto(w);
+	REC(12)->hwpt.dev_id = 6;
+}
+W(auto_not_attached) { REC(12)->hwpt.dev_id = 6; }
 W(payload_short) { REC(1)->payload_len = REC(1)->size = 8; }
 W(payload_size) { REC(1)->size = 16; }
 W(payload_tail)
@@ -221,6 +235,9 @@ static const struct {
 	{ "bad-table-orphan", table_orphan },
 	{ "bad-device-orphan", device_orphan },
 	{ "bad-hwpt-auto_orphan", auto_orphan },
+	{ "good-hwpt-auto_two_devices", auto_lowest },
+	{ "bad-hwpt-auto_not_lowest", auto_not_lowest },
+	{ "bad-hwpt-auto_not_attached", auto_not_attached },
 	{ "bad-payload-short", payload_short },
 	{ "bad-payload-size", payload_size },
 	{ "unsupported-payload-tail", payload_tail },

@@ -200,6 +200,16 @@ CASE(hwpt_auto_unattached)
 	w->device[0].domain = IHO_NONE;
 }
 
+static void both_on_auto(struct world *w)
+{
+	w->device[1].domain = 0;
+	w->domains = 1;
+	ATTACH2->attach.pt_id = 4;
+}
+CASE(hwpt_auto_two_devices) { both_on_auto(w); }
+CASE(hwpt_auto_not_lowest) { both_on_auto(w); HWPT1->hwpt.dev_id = 6; }
+CASE(hwpt_auto_not_attached) { HWPT1->hwpt.dev_id = 6; }
+CASE(hwpt_explicit_not_attached) { HWPT2->hwpt.dev_id = 3; }
 CASE(attach_flags) { ATTACH1->attach.flags = 1; }
 CASE(attach_pasid) { ATTACH1->attach.pasid = 1; }
 CASE(attach_reserved) { ATTACH1->attach_ref.reserved = 1; }
@@ -368,6 +378,10 @@ static const struct {
 	R(hwpt_order, ORDER, 13, "out_hwpt_id"),
 	R(hwpt_unaligned, ALIGN, 12, "pt_id"),
 	N(hwpt_auto_unattached, ORPHAN, "stream", "out_hwpt_id"),
+	GOOD(hwpt_auto_two_devices),
+	R(hwpt_auto_not_lowest, REF, 14, "dev_id"),
+	R(hwpt_auto_not_attached, REF, 14, "dev_id"),
+	GOOD(hwpt_explicit_not_attached),
 	R(attach_flags, VALUE, 14, "flags"),
 	R(attach_pasid, RECORD, 14, "pasid"),
 	R(attach_reserved, RECORD, 14, "reserved"),
