@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "world.h"
+#include "scene.h"
 
-static struct world world;
+static struct scene world;
 static const char *dir;
 
 /* An image on its way to its file. */
@@ -25,17 +25,17 @@ static void must(int err)
 	}
 }
 
-static struct image make(struct world *w)
+static struct image make(struct scene *w)
 {
 	struct image i;
 
-	i.data = world_image(w, &i.len);
+	i.data = scene_image(w, &i.len);
 	return i;
 }
 
 static struct image example(void)
 {
-	world_example(&world);
+	scene_example(&world);
 	return make(&world);
 }
 
@@ -55,9 +55,9 @@ static void write_image(const char *name, struct image i)
 
 /* ---- faults in facts and records: one line each ----------------------- */
 
-#define W(id)	static void id(struct world *w)
+#define W(id)	static void id(struct scene *w)
 
-/* Records of world_example(), context 0. */
+/* Records of scene_example(), context 0. */
 #define REC(n)	(&w->rec[0][n])
 
 W(nothing) { (void)w; }
@@ -132,7 +132,7 @@ W(unit_orphan)
 }
 W(memory_orphan)
 {
-	world_drop(w, 0, REC(9));
+	scene_drop(w, 0, REC(9));
 }
 W(table_orphan)
 {
@@ -141,11 +141,11 @@ W(table_orphan)
 }
 W(device_orphan)
 {
-	world_drop(w, 1, world_find(w, 1, IHO_REC_VFIO_BIND));
+	scene_drop(w, 1, scene_find(w, 1, IHO_REC_VFIO_BIND));
 }
 W(auto_orphan) { w->domain[0].table = 1; REC(14)->attach.pt_id = 5; }
 /* The second device in the first's domain, so that both are on HWPT 4. */
-static void both_on_auto(struct world *w)
+static void both_on_auto(struct scene *w)
 {
 	w->device[1].domain = 0;
 	w->domains = 1;
@@ -185,12 +185,12 @@ W(id_order) { REC(2)->ioas.out_ioas_id = 1; }
 W(group_skipped) { REC(9)->map_ref.group = 3; }
 W(group_memory) { REC(9)->map_ref.group = 0; }
 W(attach_hwpt) { REC(14)->attach.pt_id = 5; }
-W(attach_none) { world_drop(w, 0, REC(15)); }
+W(attach_none) { scene_drop(w, 0, REC(15)); }
 W(allowed_many) { REC(4)->allow.num_iovas = IHO_MAX_ALLOWED + 1; }
 
 static const struct {
 	const char *name;
-	void (*fn)(struct world *w);
+	void (*fn)(struct scene *w);
 } facts[] = {
 	{ "good-example", nothing },
 	{ "good-session-quotes", quotes },
@@ -442,16 +442,16 @@ static void write_others(void)
 {
 	struct image i;
 
-	world_small(&world);
+	scene_small(&world);
 	write_image("good-small", make(&world));
 
-	world_example(&world);
+	scene_example(&world);
 	world.in_memory = extra_cell;
 	write_image("bad-property-extra", make(&world));
-	world_example(&world);
+	scene_example(&world);
 	world.behind_nodes = extra_cell;
 	write_image("bad-property-behind_nodes", make(&world));
-	world_example(&world);
+	scene_example(&world);
 	world.behind_nodes = memory_again;
 	write_image("bad-node-twice", make(&world));
 
@@ -519,8 +519,8 @@ static void write_others(void)
 			   world.context[0].stream_len));
 	write_image("limit-payload_len-huge", i);
 
-	world_example(&world);
-	i.data = world_snapshot(&world, &i.len);
+	scene_example(&world);
+	i.data = scene_snapshot(&world, &i.len);
 	write_image("bad-magic-snapshot", i);
 }
 
@@ -534,7 +534,7 @@ int main(int argc, char **argv)
 	}
 	dir = argv[1];
 	for (n = 0; n < sizeof(facts) / sizeof(facts[0]); n++) {
-		world_example(&world);
+		scene_example(&world);
 		facts[n].fn(&world);
 		write_image(facts[n].name, make(&world));
 	}

@@ -9,9 +9,9 @@
 #include "iho_internal.h"
 #include "tap.h"
 #include "iho_internal.h"
-#include "world.h"
+#include "scene.h"
 
-static struct world world;
+static struct scene world;
 
 static void must(int err)
 {
@@ -88,11 +88,11 @@ static void test_written(void)
 	u8 *image;
 
 	for (i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
-		world_example(&world);
+		scene_example(&world);
 		world.in_root = written[i].in_root;
 		world.in_memory = written[i].in_memory;
 		world.behind_nodes = written[i].behind;
-		image = world_image(&world, &len);
+		image = scene_image(&world, &len);
 		ok_err(image_check(image, len, &where), written[i].err,
 		       "written: %s", written[i].name);
 		free(image);
@@ -294,8 +294,8 @@ static void test_edited(void)
 	size_t len, new_len, i;
 
 	for (i = 0; i < sizeof(edited) / sizeof(edited[0]); i++) {
-		world_example(&world);
-		image = world_image(&world, &len);
+		scene_example(&world);
+		image = scene_image(&world, &len);
 		fdt = malloc(65536);
 		must(fdt_open_into(image + 128, fdt, 65536));
 		if (edited[i].edit)
@@ -357,8 +357,8 @@ static void test_fields(void)
 	u8 *image, *p;
 
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		world_example(&world);
-		image = world_image(&world, &len);
+		scene_example(&world);
+		image = scene_image(&world, &len);
 		p = fdt_of(image) + (fields[i].off & ~3u);
 		if (fields[i].off & 3)
 			fdt_of(image)[fields[i].off] = (u8)fields[i].value;
@@ -388,7 +388,7 @@ static void test_bytes(void)
 	u32 size, other;
 	size_t len;
 
-#define FRESH()	(world_example(&world), image = world_image(&world, &len))
+#define FRESH()	(scene_example(&world), image = scene_image(&world, &len))
 #define CHECK(want, what)						\
 	do {								\
 		image_seal(image, len);					\
@@ -494,8 +494,8 @@ static void test_slack(void)
 	size_t len, new_len;
 	u32 total;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	total = fdt_totalsize(fdt_of(image));
 	fdt = calloc(1, total + 64);
 	memcpy(fdt, fdt_of(image), total);
@@ -543,11 +543,11 @@ static void test_find(void)
 	u8 *image;
 
 	for (odd = 0; odd <= 61; odd++) {
-		world_small(&world);
+		scene_small(&world);
 		world.tables = 61;
 		for (i = 0; i < world.tables; i++)
 			world.table[i].format = i == odd ? 99 : 1;
-		image = world_image(&world, &len);
+		image = scene_image(&world, &len);
 		if (iho_canon_check(image + 128, (u32)fdt_totalsize(image + 128),
 				    &img, NULL))
 			break;
@@ -577,8 +577,8 @@ static void test_limit(void)
 	char name[16];
 	u32 i;
 
-	world_small(&world);
-	image = world_image(&world, &len);
+	scene_small(&world);
+	image = scene_image(&world, &len);
 	must(fdt_create(fdt, cap));
 	must(fdt_finish_reservemap(fdt));
 	must(fdt_begin_node(fdt, ""));

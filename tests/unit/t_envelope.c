@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "tap.h"
-#include "world.h"
+#include "scene.h"
 
 #define OFF(member)	offsetof(struct iho_envelope, member)
 #define EXTENT		sizeof(struct iho_extent)

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 #include "tap.h"
-#include "world.h"
+#include "scene.h"
 
-static struct world world;
+static struct scene world;
 
-#define CASE(id)	static void id(struct world *w)
+#define CASE(id)	static void id(struct scene *w)
 
 CASE(nothing) { (void)w; }
 CASE(release_empty) { memset(w->release, 0, 64); }
@@ -177,7 +177,7 @@ CASE(too_many_records) { w->context[0].records = IHO_MAX_RECORDS + 1; }
 enum where_it_shows { BOTH, ARRAYS };
 
 static const struct {
-	void (*fn)(struct world *w);
+	void (*fn)(struct scene *w);
 	const char *name;
 	int err;
 	const char *node;
@@ -325,9 +325,9 @@ int main(void)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(&where, 0x55, sizeof(where));
-		world_example(&world);
+		scene_example(&world);
 		cases[i].fn(&world);
-		world_facts(&world, &facts);
+		scene_facts(&world, &facts);
 		ok_err(iho_facts_check(&facts, &where), cases[i].err,
 		       "%s: arrays", cases[i].name);
 		ok_err(iho_facts_check(&facts, NULL), cases[i].err,
@@ -336,7 +336,7 @@ int main(void)
 		if (cases[i].where == ARRAYS)
 			continue;
 		memset(&where, 0x55, sizeof(where));
-		image = world_image(&world, &len);
+		image = scene_image(&world, &len);
 		seg.ptr = image;
 		seg.len = len;
 		ok_err(iho_image_open(&seg, 1, &img, &where), cases[i].err,

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 #include "tap.h"
-#include "world.h"
+#include "scene.h"
 
-static struct world world;
+static struct scene world;
 
 static char *read_file(const char *name)
 {
@@ -39,8 +39,8 @@ static void test_example(const char *name)
 		return;
 	fdt_len = fdt_totalsize(tree);
 
-	world_example(&world);
-	snap = world_snapshot(&world, &snap_len);
+	scene_example(&world);
+	snap = scene_snapshot(&world, &snap_len);
 	iho_snapshot_open(snap, snap_len, &facts, NULL);
 	image = malloc(1 << 20);
 	ok_err(iho_build(&facts, snap, image, 1 << 20, &len, &where), IHO_OK,

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #include "tap.h"
-#include "world.h"
+#include "scene.h"
 
-static struct world world;
+static struct scene world;
 
 #define OFF(member)	offsetof(struct iho_header, member)
 
@@ -111,8 +111,8 @@ static void test_header(void)
 	u8 *image;
 
 	for (i = 0; i < sizeof(header_cases) / sizeof(header_cases[0]); i++) {
-		world_example(&world);
-		image = world_image(&world, &len);
+		scene_example(&world);
+		image = scene_image(&world, &len);
 		put(image + header_cases[i].off, header_cases[i].bytes,
 		    header_cases[i].value);
 		image_seal_header(image, len);
@@ -153,8 +153,8 @@ static void test_order_of_checks(void)
 
 	for (i = 0; i < n; i++) {
 		for (j = i + 1; j < n; j++) {
-			world_example(&world);
-			image = world_image(&world, &len);
+			scene_example(&world);
+			image = scene_image(&world, &len);
 			image[faults[i].off] ^= faults[i].flip;
 			image[faults[j].off] ^= faults[j].flip;
 			ok_err(image_check(image, len, &where), faults[i].err,
@@ -172,8 +172,8 @@ static void test_crc_before_reserved(void)
 	size_t len;
 	u8 *image;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	image[OFF(reserved1)] = 1;
 	ok_err(image_check(image, len, &where), IHO_ERR_HEADER_CRC,
 	       "reserved field under a wrong CRC");
@@ -186,8 +186,8 @@ static void test_digest_place(void)
 	size_t len;
 	u8 *image;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	image[128 + 200] ^= 1;
 	ok_err(image_check(image, len, &where), IHO_ERR_DIGEST,
 	       "a byte of the FDT");
@@ -250,7 +250,7 @@ static void test_sections(void)
 	size_t len, gap;
 	u8 *image;
 
-#define FRESH()	(world_example(&world), image = world_image(&world, &len))
+#define FRESH()	(scene_example(&world), image = scene_image(&world, &len))
 	FRESH();
 	set64(image, len, "/context-1", "stream-off", c[1].stream_off + 8);
 	check(image, len, IHO_ERR_ALIGN, "offset misaligned");
@@ -323,8 +323,8 @@ static void test_minor(void)
 	size_t len;
 	u8 *image;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	be16_at(image + OFF(minor), 7);
 	set(image, len, "/", "version", version, sizeof(version));
 	ok_err(image_check(image, len, &where), IHO_OK,
@@ -344,8 +344,8 @@ static void test_every_byte(void)
 	size_t len, i, j;
 	u8 *image;
 
-	world_small(&world);
-	image = world_image(&world, &len);
+	scene_small(&world);
+	image = scene_image(&world, &len);
 	ok_err(image_check(image, len, &where), IHO_OK, "the small image");
 	for (i = 0; i < len; i++) {
 		for (j = 0; j < sizeof(flips); j++) {
@@ -376,8 +376,8 @@ static void test_no_free_byte(void)
 	u8 *image, *again;
 	u32 bit;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	for (i = 128; i < world.context[0].stream_off; i++) {
 		for (bit = 0; bit < 8; bit++) {
 			image[i] ^= 1 << bit;
@@ -413,8 +413,8 @@ static void test_stream_bytes(void)
 	u32 bit, c;
 	int err;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	for (c = 0; c < 2; c++) {
 		const struct iho_context *x = &world.context[c];
 		const char *path = c ? "/context-1" : "/context-0";
@@ -456,8 +456,8 @@ static void test_truncation(void)
 	u8 *image, *cut;
 	int err;
 
-	world_small(&world);
-	image = world_image(&world, &len);
+	scene_small(&world);
+	image = scene_image(&world, &len);
 	for (i = 0; i < len; i++) {
 		cut = exact(image, i);
 		err = image_check(cut, i, &where);
@@ -486,8 +486,8 @@ static void test_too_long(void)
 	size_t len;
 	u8 *image;
 
-	world_small(&world);
-	image = world_image(&world, &len);
+	scene_small(&world);
+	image = scene_image(&world, &len);
 	image = realloc(image, len + 1);
 	image[len] = 0;
 	ok_err(image_check(image, len + 1, &where), IHO_ERR_GAP,
@@ -505,8 +505,8 @@ static void test_segments(void)
 	u8 *image, *head;
 	u32 cut;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	seg[0] = (struct iho_seg){ image, len };
 	ok_err(iho_image_open(seg, 1, &whole, NULL), IHO_OK, "one piece");
 	for (cut = 1; cut <= 2; cut++) {
@@ -554,8 +554,8 @@ static void test_getters(void)
 	u8 *image;
 	u32 i;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	seg = (struct iho_seg){ image, len };
 	iho_image_open(&seg, 1, &img, NULL);
 	ok(img.generation == 42 && !strcmp(img.release, "7.3.4-example") &&
@@ -589,8 +589,8 @@ static void test_sealers(void)
 	size_t len;
 	u8 *image, *copy;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	copy = exact(image, len);
 	be32_at(copy + OFF(fdt_crc), 0);
 	image_seal(copy, len);

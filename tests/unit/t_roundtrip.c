@@ -7,13 +7,13 @@
 #include <stdlib.h>
 
 #include "tap.h"
-#include "world.h"
+#include "scene.h"
 
 #define WORLDS	400
 
-static struct world world, other;
+static struct scene world, other;
 
-static u8 *build(struct world *w, size_t *len)
+static u8 *build(struct scene *w, size_t *len)
 {
 	struct iho_facts facts;
 	struct iho_where where;
@@ -21,7 +21,7 @@ static u8 *build(struct world *w, size_t *len)
 	u8 *snap, *out;
 	int err;
 
-	snap = world_snapshot(w, &snap_len);
+	snap = scene_snapshot(w, &snap_len);
 	err = iho_snapshot_open(snap, snap_len, &facts, &where);
 	if (err) {
 		diag("snapshot: %s", iho_error_name(err));
@@ -49,11 +49,11 @@ static bool round_trip(u64 seed)
 	struct iho_where where;
 	int err;
 
-	world_random(&world, seed);
+	scene_random(&world, seed);
 	image = build(&world, &len);
 	if (!image)
 		return false;
-	own = world_image(&world, &own_len);
+	own = scene_image(&world, &own_len);
 	again = NULL;
 	err = image_check(image, len, &where);
 	if (err)
@@ -90,8 +90,8 @@ static void test_random(void)
 	   "they were not empty: %u contexts, %u devices, %u maps", contexts,
 	   devices, maps);
 	for (i = 0, seed = 1; seed <= 20; seed++) {
-		world_random(&world, seed);
-		world_random(&other, seed + 1);
+		scene_random(&world, seed);
+		scene_random(&other, seed + 1);
 		i += !memcmp(&world, &other, sizeof(world));
 	}
 	ok(!i, "and not all the same");
@@ -108,10 +108,10 @@ static void test_differs(void)
 		bool differs;
 	} facts_of[] = {
 #define F(what, i, member, prop)					\
-	{ offsetof(struct world, what[i].member), #what, i, prop, true }
-		{ offsetof(struct world, generation), "", IHO_NONE,
+	{ offsetof(struct scene, what[i].member), #what, i, prop, true }
+		{ offsetof(struct scene, generation), "", IHO_NONE,
 		  "generation", true },
-		{ offsetof(struct world, release) + 2, "", IHO_NONE,
+		{ offsetof(struct scene, release) + 2, "", IHO_NONE,
 		  "release", true },
 		F(memory, 0, session, "session"),
 		F(memory, 1, session[62], "session"),
@@ -157,19 +157,19 @@ static void test_differs(void)
 		F(context, 1, token, "token"),
 		F(context, 1, stream_len, "stream-len"),
 		F(context, 1, records, "records"),
-		{ offsetof(struct world, context[1].stream_off), "", 0, "",
+		{ offsetof(struct scene, context[1].stream_off), "", 0, "",
 		  false },
-		{ offsetof(struct world, context[1].stream_crc), "", 0, "",
+		{ offsetof(struct scene, context[1].stream_crc), "", 0, "",
 		  false },
-		{ offsetof(struct world, memories), "memory", 2, "count",
+		{ offsetof(struct scene, memories), "memory", 2, "count",
 		  true },
-		{ offsetof(struct world, units), "unit", 0, "count", true },
-		{ offsetof(struct world, tables), "table", 1, "count", true },
-		{ offsetof(struct world, domains), "domain", 1, "count",
+		{ offsetof(struct scene, units), "unit", 0, "count", true },
+		{ offsetof(struct scene, tables), "table", 1, "count", true },
+		{ offsetof(struct scene, domains), "domain", 1, "count",
 		  true },
-		{ offsetof(struct world, devices), "device", 2, "count",
+		{ offsetof(struct scene, devices), "device", 2, "count",
 		  true },
-		{ offsetof(struct world, contexts), "context", 1, "count",
+		{ offsetof(struct scene, contexts), "context", 1, "count",
 		  true },
 	};
 	struct iho_where where;
@@ -179,11 +179,11 @@ static void test_differs(void)
 	size_t len, i;
 	u8 *image;
 
-	world_example(&world);
-	image = world_image(&world, &len);
+	scene_example(&world);
+	image = scene_image(&world, &len);
 	seg = (struct iho_seg){ image, len };
 	iho_image_open(&seg, 1, &img, NULL);
-	world_facts(&world, &facts);
+	scene_facts(&world, &facts);
 	ok(!iho_image_differs(&img, &facts, &where), "nothing differs");
 	for (i = 0; i < sizeof(facts_of) / sizeof(facts_of[0]); i++) {
 		other = world;
@@ -192,7 +192,7 @@ static void test_differs(void)
 			--*(u32 *)((u8 *)&other + facts_of[i].off);
 		else
 			((u8 *)&other)[facts_of[i].off] ^= 1;
-		world_facts(&other, &facts);
+		scene_facts(&other, &facts);
 		memset(&where, 0x55, sizeof(where));
 		if (!facts_of[i].differs) {
 			ok(!iho_image_differs(&img, &facts, &where),
@@ -221,8 +221,8 @@ static void test_build(void)
 	bool good = true;
 	int err;
 
-	world_example(&world);
-	snap = world_snapshot(&world, &snap_len);
+	scene_example(&world);
+	snap = scene_snapshot(&world, &snap_len);
 	iho_snapshot_open(snap, snap_len, &facts, NULL);
 	need = iho_build_size(&facts);
 	ok(need && need % 4096 == 0, "size is in pages");

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "tap.h"
-#include "world.h"
+#include "scene.h"
 
-static struct world world;
+static struct scene world;
 
 #define OFF(member)	offsetof(struct iho_snap_header, member)
 
@@ -54,8 +54,8 @@ static void test_header(void)
 	u8 *snap;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		world_example(&world);
-		snap = world_snapshot(&world, &len);
+		scene_example(&world);
+		snap = scene_snapshot(&world, &len);
 		memcpy(snap + cases[i].off, &cases[i].value, cases[i].bytes);
 		ok_err(iho_snapshot_open(snap, len, &facts, &where),
 		       cases[i].err, "%s", cases[i].name);
@@ -88,7 +88,7 @@ static void test_streams(void)
 	int err;
 	bool good = true;
 
-#define FRESH()	(world_example(&world), snap = world_snapshot(&world, &len))
+#define FRESH()	(scene_example(&world), snap = scene_snapshot(&world, &len))
 #define CHECK(want, what)						\
 	do {								\
 		ok_err(iho_snapshot_open(snap, len, &facts, &where),	\
@@ -127,13 +127,13 @@ static void test_streams(void)
 	ok(good, "cut at each length: truncated");
 	free(snap);
 
-	world_random(&world, 5);
+	scene_random(&world, 5);
 	world.contexts = 0;
 	world.devices = 0;
 	world.units = 0;
 	world.tables = 0;
 	world.domains = 0;
-	snap = world_snapshot(&world, &len);
+	snap = scene_snapshot(&world, &len);
 	ok_err(iho_snapshot_open(snap, len, &facts, &where), IHO_OK,
 	       "no context at all");
 	free(snap);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "tap.h"
-#include "world.h"
+#include "scene.h"
 
 #define R	1ull
 #define W	2ull

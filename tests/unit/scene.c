@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "world.h"
+#include "scene.h"
 
 #define MiB	(1ull << 20)
 
@@ -62,9 +62,9 @@ static u32 inline_len(u32 kind)
 	}
 }
 
-struct world_rec *world_add(struct world *w, u32 context, u32 kind)
+struct scene_rec *scene_add(struct scene *w, u32 context, u32 kind)
 {
-	struct world_rec *r = &w->rec[context][w->recs[context]++];
+	struct scene_rec *r = &w->rec[context][w->recs[context]++];
 
 	memset(r, 0, sizeof(*r));
 	r->kind = kind;
@@ -97,7 +97,7 @@ struct world_rec *world_add(struct world *w, u32 context, u32 kind)
 	return r;
 }
 
-struct world_rec *world_find(struct world *w, u32 context, u32 kind)
+struct scene_rec *scene_find(struct scene *w, u32 context, u32 kind)
 {
 	u32 i;
 
@@ -108,23 +108,23 @@ struct world_rec *world_find(struct world *w, u32 context, u32 kind)
 	exit(2);
 }
 
-void world_drop(struct world *w, u32 context, struct world_rec *rec)
+void scene_drop(struct scene *w, u32 context, struct scene_rec *rec)
 {
 	u32 i = (u32)(rec - w->rec[context]);
 
 	memmove(rec, rec + 1, (--w->recs[context] - i) * sizeof(*rec));
 }
 
-static void add_ioas(struct world *w, u32 context, u32 id)
+static void add_ioas(struct scene *w, u32 context, u32 id)
 {
-	world_add(w, context, IHO_REC_IOAS_ALLOC)->ioas.out_ioas_id = id;
+	scene_add(w, context, IHO_REC_IOAS_ALLOC)->ioas.out_ioas_id = id;
 }
 
-static struct world_rec *add_map(struct world *w, u32 context, u32 ioas,
+static struct scene_rec *add_map(struct scene *w, u32 context, u32 ioas,
 				 u64 iova, u64 length, u32 memory, u64 start,
 				 u32 group)
 {
-	struct world_rec *r = world_add(w, context, IHO_REC_MAP_FILE);
+	struct scene_rec *r = scene_add(w, context, IHO_REC_MAP_FILE);
 
 	r->map.ioas_id = ioas;
 	r->map.iova = iova;
@@ -135,18 +135,18 @@ static struct world_rec *add_map(struct world *w, u32 context, u32 ioas,
 	return r;
 }
 
-static void add_bind(struct world *w, u32 context, u32 id, u32 device)
+static void add_bind(struct scene *w, u32 context, u32 id, u32 device)
 {
-	struct world_rec *r = world_add(w, context, IHO_REC_VFIO_BIND);
+	struct scene_rec *r = scene_add(w, context, IHO_REC_VFIO_BIND);
 
 	r->bind.out_devid = id;
 	r->bind_ref.device = device;
 }
 
-static struct world_rec *add_hwpt(struct world *w, u32 context, u32 id,
+static struct scene_rec *add_hwpt(struct scene *w, u32 context, u32 id,
 				  u32 dev_id, u32 ioas, u32 table, u32 flags)
 {
-	struct world_rec *r = world_add(w, context, IHO_REC_HWPT_ALLOC);
+	struct scene_rec *r = scene_add(w, context, IHO_REC_HWPT_ALLOC);
 
 	r->hwpt.out_hwpt_id = id;
 	r->hwpt.dev_id = dev_id;
@@ -156,9 +156,9 @@ static struct world_rec *add_hwpt(struct world *w, u32 context, u32 id,
 	return r;
 }
 
-static void add_attach(struct world *w, u32 context, u32 dev_id, u32 hwpt)
+static void add_attach(struct scene *w, u32 context, u32 dev_id, u32 hwpt)
 {
-	struct world_rec *r = world_add(w, context, IHO_REC_ATTACH);
+	struct scene_rec *r = scene_add(w, context, IHO_REC_ATTACH);
 
 	r->attach.pt_id = hwpt;
 	r->attach_ref.dev_id = dev_id;
@@ -172,7 +172,7 @@ static void name(char *to, const char *from)
 	memcpy(to, from, strlen(from));
 }
 
-static void add_memory(struct world *w, const char *session, u64 token,
+static void add_memory(struct scene *w, const char *session, u64 token,
 		       u64 size, u32 seals)
 {
 	struct iho_memory *m = &w->memory[w->memories++];
@@ -183,7 +183,7 @@ static void add_memory(struct world *w, const char *session, u64 token,
 	m->seals = seals;
 }
 
-static void add_context(struct world *w, const char *session, u64 token)
+static void add_context(struct scene *w, const char *session, u64 token)
 {
 	struct iho_context *c = &w->context[w->contexts++];
 
@@ -191,15 +191,15 @@ static void add_context(struct world *w, const char *session, u64 token)
 	c->token = token;
 }
 
-static void example_first(struct world *w)
+static void example_first(struct scene *w)
 {
-	struct world_rec *r;
+	struct scene_rec *r;
 
-	world_add(w, 0, IHO_REC_OPTION);
+	scene_add(w, 0, IHO_REC_OPTION);
 	add_ioas(w, 0, 1);
 	add_ioas(w, 0, 2);
-	world_add(w, 0, IHO_REC_IOAS_OPTION)->option.object_id = 2;
-	r = world_add(w, 0, IHO_REC_ALLOW_IOVAS);
+	scene_add(w, 0, IHO_REC_IOAS_OPTION)->option.object_id = 2;
+	r = scene_add(w, 0, IHO_REC_ALLOW_IOVAS);
 	r->allow.ioas_id = 1;
 	r->allow.num_iovas = 2;
 	r->inline_len = 2 * sizeof(struct iho_range);
@@ -207,7 +207,7 @@ static void example_first(struct world *w)
 	r->range[0].last = 0xfedfffff;
 	r->range[1].start = 0x100000000;
 	r->range[1].last = 0x7fffffffff;
-	world_add(w, 0, IHO_REC_VFIO_IOAS)->vfio.ioas_id = 1;
+	scene_add(w, 0, IHO_REC_VFIO_IOAS)->vfio.ioas_id = 1;
 	add_map(w, 0, 1, 0x100000, 8 * MiB, 0, 0, 0);
 	r = add_map(w, 0, 1, 0x900000, 1 * MiB, 0, 8 * MiB, 1);
 	r->map.flags = IHO_MAP_FIXED_IOVA | IHO_MAP_READABLE;
@@ -221,9 +221,9 @@ static void example_first(struct world *w)
 	add_attach(w, 0, 6, 5);
 }
 
-static void example_second(struct world *w)
+static void example_second(struct scene *w)
 {
-	struct world_rec *r;
+	struct scene_rec *r;
 
 	add_ioas(w, 1, 1);
 	r = add_map(w, 1, 1, 0x1001, 0x1ff1, 2, 0x13, 0);
@@ -232,7 +232,7 @@ static void example_second(struct world *w)
 	add_bind(w, 1, 2, 2);
 }
 
-void world_example(struct world *w)
+void scene_example(struct scene *w)
 {
 	const struct iho_unit unit = {
 		.type = IHO_UNIT_INTEL_VTD,
@@ -294,7 +294,7 @@ void world_example(struct world *w)
 	example_second(w);
 }
 
-void world_small(struct world *w)
+void scene_small(struct scene *w)
 {
 	memset(w, 0, sizeof(*w));
 	w->generation = 1;
@@ -329,14 +329,14 @@ static u64 random_pa(u64 *s)
  * so that they interleave. One HWPT for each IOAS that is paged, and each
  * device either on one of them or on none.
  */
-static void random_stream(struct world *w, u32 context, u64 *s)
+static void random_stream(struct scene *w, u32 context, u64 *s)
 {
 	u32 ioas[6], n = below(s, 7), id = 1 + below(s, 3), group = 0, i, j;
 	u32 first_memory = IHO_NONE, memories = 0, first_table = w->tables;
 	u32 devices = n ? below(s, 4) : 0, hwpts = 0, dev[4], on[4];
 	bool paged[6] = { false };
 	struct iho_device *d;
-	struct world_rec *r;
+	struct scene_rec *r;
 	struct iho_table *t;
 	u64 iova, len;
 
@@ -348,7 +348,7 @@ static void random_stream(struct world *w, u32 context, u64 *s)
 			first_memory = i;
 	}
 	if (below(s, 2))
-		world_add(w, context, IHO_REC_OPTION);
+		scene_add(w, context, IHO_REC_OPTION);
 	for (i = 0; i < n; i++) {
 		ioas[i] = id;
 		paged[i] = below(s, 2);
@@ -357,12 +357,12 @@ static void random_stream(struct world *w, u32 context, u64 *s)
 	}
 	for (i = 0; i < n; i++)
 		if (paged[i] && below(s, 3) == 0)
-			world_add(w, context, IHO_REC_IOAS_OPTION)
+			scene_add(w, context, IHO_REC_IOAS_OPTION)
 				->option.object_id = ioas[i];
 	for (i = 0; i < n; i++) {
 		if (below(s, 3))
 			continue;
-		r = world_add(w, context, IHO_REC_ALLOW_IOVAS);
+		r = scene_add(w, context, IHO_REC_ALLOW_IOVAS);
 		r->allow.ioas_id = ioas[i];
 		r->allow.num_iovas = 1 + below(s, 8);
 		r->inline_len = r->allow.num_iovas * 16;
@@ -374,7 +374,7 @@ static void random_stream(struct world *w, u32 context, u64 *s)
 		}
 	}
 	if (n && below(s, 2))
-		world_add(w, context, IHO_REC_VFIO_IOAS)->vfio.ioas_id =
+		scene_add(w, context, IHO_REC_VFIO_IOAS)->vfio.ioas_id =
 			ioas[below(s, n)];
 	for (i = 0; memories && i < n; i++) {
 		iova = below(s, 16) * 4096;
@@ -462,7 +462,7 @@ static void random_stream(struct world *w, u32 context, u64 *s)
 	}
 }
 
-void world_random(struct world *w, u64 seed)
+void scene_random(struct scene *w, u64 seed)
 {
 	u64 s = seed * 0x9e3779b97f4a7c15ull + 1;
 	char session[IHO_SESSION_LEN];
@@ -499,7 +499,7 @@ void world_random(struct world *w, u64 seed)
 
 /* ---- snapshot -------------------------------------------------------- */
 
-void world_facts(const struct world *w, struct iho_facts *facts)
+void scene_facts(const struct scene *w, struct iho_facts *facts)
 {
 	*facts = (struct iho_facts){
 		.generation = w->generation, .release = w->release,
@@ -513,9 +513,9 @@ void world_facts(const struct world *w, struct iho_facts *facts)
 }
 
 /* Streams one behind the other, each beginning on @align bytes. */
-static u8 *streams(struct world *w, u64 base, u64 align, u64 *len)
+static u8 *streams(struct scene *w, u64 base, u64 align, u64 *len)
 {
-	const struct world_rec *r;
+	const struct scene_rec *r;
 	u8 *buf = NULL;
 	u64 pos, end;
 	int pass;
@@ -543,7 +543,7 @@ static u8 *streams(struct world *w, u64 base, u64 align, u64 *len)
 	return buf;
 }
 
-u8 *world_snapshot(struct world *w, size_t *len)
+u8 *scene_snapshot(struct scene *w, size_t *len)
 {
 	struct iho_snap_header h = {
 		.magic = IHO_SNAP_MAGIC, .header_len = sizeof(h),
@@ -649,7 +649,7 @@ static void put_device(void *fdt, const struct iho_device *d)
 	CELL("dev-id", d->dev_id);
 }
 
-static void put_nodes(void *fdt, const struct world *w)
+static void put_nodes(void *fdt, const struct scene *w)
 {
 	u32 i;
 
@@ -709,7 +709,7 @@ static void put_nodes(void *fdt, const struct world *w)
 	}
 }
 
-static void put_fdt(void *fdt, int cap, const struct world *w)
+static void put_fdt(void *fdt, int cap, const struct scene *w)
 {
 	const fdt32_t version[2] = {
 		cpu_to_fdt32(IHO_FORMAT_MAJOR), cpu_to_fdt32(IHO_FORMAT_MINOR)
@@ -781,7 +781,7 @@ static void put_header(u8 *image, u64 len, u32 fdt_len, u32 sections)
 	image_seal(image, len);
 }
 
-u8 *world_image(struct world *w, size_t *len)
+u8 *scene_image(struct scene *w, size_t *len)
 {
 	const int cap = 1 << 20;
 	u8 *fdt = must(malloc((size_t)cap));

@@ -5,17 +5,17 @@
  * builder, so that it can be wrong on purpose and so that the builder has
  * something to be compared with.
  */
-#ifndef WORLD_H
-#define WORLD_H
+#ifndef SCENE_H
+#define SCENE_H
 
 #include "iho.h"
 
-#define WORLD_MAX	64u
-#define WORLD_CONTEXTS	8u
-#define WORLD_RECORDS	512u
-#define WORLD_INLINE	256u
+#define SCENE_MAX	64u
+#define SCENE_CONTEXTS	8u
+#define SCENE_RECORDS	512u
+#define SCENE_INLINE	256u
 
-struct world_rec {
+struct scene_rec {
 	u32 kind, payload_len, inline_len;
 	union {
 		u8 payload[64];
@@ -30,8 +30,8 @@ struct world_rec {
 		struct iho_pl_attach attach;
 	};
 	union {
-		u8 inl[WORLD_INLINE];
-		struct iho_range range[WORLD_INLINE / 16];
+		u8 inl[SCENE_INLINE];
+		struct iho_range range[SCENE_INLINE / 16];
 		struct iho_map_ref map_ref;
 		struct iho_bind_ref bind_ref;
 		struct iho_hwpt_ref hwpt_ref;
@@ -39,18 +39,18 @@ struct world_rec {
 	};
 };
 
-struct world {
+struct scene {
 	u64 generation;
 	char release[IHO_RELEASE_LEN];
-	struct iho_memory memory[WORLD_MAX];
-	struct iho_unit unit[WORLD_MAX];
-	struct iho_table table[WORLD_MAX];
-	struct iho_domain domain[WORLD_MAX];
-	struct iho_device device[WORLD_MAX];
-	struct iho_context context[WORLD_CONTEXTS];
+	struct iho_memory memory[SCENE_MAX];
+	struct iho_unit unit[SCENE_MAX];
+	struct iho_table table[SCENE_MAX];
+	struct iho_domain domain[SCENE_MAX];
+	struct iho_device device[SCENE_MAX];
+	struct iho_context context[SCENE_CONTEXTS];
 	u32 memories, units, tables, domains, devices, contexts;
-	struct world_rec rec[WORLD_CONTEXTS][WORLD_RECORDS];
-	u32 recs[WORLD_CONTEXTS];
+	struct scene_rec rec[SCENE_CONTEXTS][SCENE_RECORDS];
+	u32 recs[SCENE_CONTEXTS];
 
 	/* Called while the FDT of an image is put together; may be NULL. */
 	void (*in_root)(void *fdt);
@@ -59,31 +59,31 @@ struct world {
 };
 
 /* The worked example of formats/handover.fdt.dts: every kind of everything. */
-void world_example(struct world *w);
+void scene_example(struct scene *w);
 
 /* One memory, one context, two records: for tests of every byte. */
-void world_small(struct world *w);
+void scene_small(struct scene *w);
 
 /* Valid, of any shape; equal seeds give equal worlds. */
-void world_random(struct world *w, u64 seed);
+void scene_random(struct scene *w, u64 seed);
 
 /* Add a record that is filled in as the kernel does, but for the IDs. */
-struct world_rec *world_add(struct world *w, u32 context, u32 kind);
+struct scene_rec *scene_add(struct scene *w, u32 context, u32 kind);
 
 /* The first record of a kind. */
-struct world_rec *world_find(struct world *w, u32 context, u32 kind);
+struct scene_rec *scene_find(struct scene *w, u32 context, u32 kind);
 
 /* Remove one. */
-void world_drop(struct world *w, u32 context, struct world_rec *rec);
+void scene_drop(struct scene *w, u32 context, struct scene_rec *rec);
 
 /* Snapshot; the caller frees it. Sets stream lengths in @w as well. */
-u8 *world_snapshot(struct world *w, size_t *len);
+u8 *scene_snapshot(struct scene *w, size_t *len);
 
 /* Image, never checked; the caller frees it. */
-u8 *world_image(struct world *w, size_t *len);
+u8 *scene_image(struct scene *w, size_t *len);
 
 /* Point @facts to @w itself; no streams. */
-void world_facts(const struct world *w, struct iho_facts *facts);
+void scene_facts(const struct scene *w, struct iho_facts *facts);
 
 /* Set the CRCs that can be had from the image as it is, and the digest. */
 void image_seal(u8 *image, size_t len);
