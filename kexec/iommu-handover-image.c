@@ -75,16 +75,10 @@ int handover_grow(struct handover_buffer *b, size_t cap, const char *what)
 
 static int complain_lib(const char *what, int err, const struct iho_where *at)
 {
-	char index[16] = "", record[32] = "";
+	char place[IHO_WHERE_LEN];
 
-	if (at->index != IHO_NONE)
-		snprintf(index, sizeof(index), "-%u", at->index);
-	if (at->record != IHO_NONE)
-		snprintf(record, sizeof(record), ", record %u", at->record);
-	handover_complain("%s: %s (%s at %s%s %s%s, byte %llu): %s", what,
-			  iho_strerror(err), iho_error_name(err), at->node,
-			  index, at->prop, record,
-			  (unsigned long long)at->offset,
+	handover_complain("%s: %s (%s, %s): %s", what, iho_strerror(err),
+			  iho_error_name(err), iho_where_text(at, place),
 			  iho_error_family(err) == IHO_FAMILY_LIMIT ?
 			  "preserve less" :
 			  "use the kexec that was built for this kernel");
@@ -93,17 +87,17 @@ static int complain_lib(const char *what, int err, const struct iho_where *at)
 
 /*
  * Every stream must replay in the model, as the next kernel will have it.
- * @named gets a mark for each memory that a map is of.
+ * @marks gets a mark for each memory that a map is of.
  */
 static int check_streams(const struct handover_buffer *image,
-			 const struct iho_image *img, unsigned char *named)
+			 const struct iho_image *img,
+			 uint8_t marks[IHO_MARKS_LEN])
 {
 	const struct iho_plan_source src = { .img = img };
 	struct handover_buffer work = { 0 };
 	struct iho_context ctx;
 	struct iho_where at;
 	struct iho_plan plan;
-	struct iho_step step;
 	uint32_t i;
 	int err = 0;
 
@@ -126,9 +120,7 @@ static int check_streams(const struct handover_buffer *image,
 			complain_lib("image", err, &at);
 			break;
 		}
-		while (iho_plan_next(&plan, &step))
-			if (step.kind == IHO_REC_MAP_FILE)
-				named[step.map.ref.memory] = 1;
+		iho_plan_mark_memories(&plan, marks);
 		dbgprintf("iommu-handover: context-%u, session \"%s\" token %llu: %u records, %u IOAS, %u maps, %u devices, %u HWPTs\n",
 			  i, ctx.session, (unsigned long long)ctx.token,
 			  plan.records, plan.ioas, plan.maps, plan.devices,
@@ -142,10 +134,10 @@ static int check_image(const struct handover_buffer *image,
 		       const struct iho_facts *facts)
 {
 	const struct iho_seg seg = { image->ptr, image->len };
-	unsigned char *named;
-	struct iho_where at;
 	struct iho_image img;
-	uint32_t i;
+	const struct iho_plan_source src = { .img = &img };
+	uint8_t marks[IHO_MARKS_LEN] = { 0 };
+	struct iho_where at;
 	int err;
 
 	err = iho_image_open(&seg, 1, &img, &at);
@@ -156,23 +148,10 @@ static int check_image(const struct handover_buffer *image,
 				  at.node, at.prop, handover_hint(EINVAL));
 		return -1;
 	}
-	named = calloc(img.memories + 1, 1);
-	if (!named) {
-		handover_complain("no memory to check the image%s",
-				  handover_hint(ENOMEM));
+	if (check_streams(image, &img, marks))
 		return -1;
-	}
-	err = check_streams(image, &img, named);
-	for (i = 0; !err && i < img.memories; i++) {
-		if (named[i])
-			continue;
-		handover_complain("image: memory-%u: %s%s", i,
-				  iho_strerror(IHO_ERR_ORPHAN),
-				  handover_hint(EINVAL));
-		err = -1;
-	}
-	free(named);
-	return err;
+	err = iho_memories_check(&src, marks, &at);
+	return err ? complain_lib("image", err, &at) : 0;
 }
 
 int handover_build(const struct handover_buffer *snapshot, uint64_t generation,

@@ -156,9 +156,9 @@ int iho_walk_tables(const struct iho_pt *pt,
  * @iova: byte address
  * @level: set to the level of its table
  *
- * Return: where the entry is, in what @pt->table gave: a leaf, or an empty one
- * of level 0; NULL when there is none, it is not sound or a table cannot be
- * read.
+ * Return: where the entry is, in what @pt->table gave: one that leads to no
+ * table, whether it is a leaf, not sound or empty; NULL when it would be in a
+ * table that is not there, or that cannot be read.
  */
 const u64 *iho_pt_entry(const struct iho_pt *pt, u64 iova, u32 *level);
 

@@ -223,11 +223,12 @@ const u64 *iho_pt_entry(const struct iho_pt *pt, u64 iova, u32 *level)
 		case IHO_ENTRY_TABLE:
 			continue;
 		case IHO_ENTRY_EMPTY:
-			return slot.level ? NULL : &table[slot.index];
-		case IHO_ENTRY_LEAF:
+			if (slot.level && !slot.entry)
+				return NULL;
 			return &table[slot.index];
+		case IHO_ENTRY_LEAF:
 		case IHO_ENTRY_BAD:
-			return NULL;
+			return &table[slot.index];
 		}
 	}
 	return NULL;

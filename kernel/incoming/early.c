@@ -47,13 +47,10 @@ static __printf(1, 2) void __init refuse(const char *fmt, ...)
 static void __init refuse_at(const char *what, int rc,
 			     const struct iho_where *where)
 {
-	if (where->index != IHO_NONE)
-		refuse("%s: %s-%u %s at %#llx: %s", what, where->node,
-		       where->index, where->prop, where->offset,
-		       iho_strerror(rc));
-	else
-		refuse("%s: %s %s at %#llx: %s", what, where->node, where->prop,
-		       where->offset, iho_strerror(rc));
+	char place[IHO_WHERE_LEN];
+
+	refuse("%s: %s: %s", what, iho_where_text(where, place),
+	       iho_strerror(rc));
 }
 
 static void __init early_parse(void)

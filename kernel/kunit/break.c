@@ -30,9 +30,6 @@
 #include "incoming.h"
 #include "outgoing.h"
 
-/* VT-d 9.8: bit 7 makes an entry above the lowest level a leaf */
-#define PAGE_SIZE_BIT	BIT_ULL(7)
-
 /*
  * The entry that maps @iova, or the zero one of the lowest level that would,
  * and how many bits of an address it translates; or NULL.
@@ -41,22 +38,20 @@ static u64 *find_entry(const struct iho_table *table, u64 iova,
 		       const u64 *(*read)(void *priv, u64 pa),
 		       unsigned int *shift)
 {
-	u64 pa = table->root_pa;
+	const struct iho_pt pt = {
+		.format = table->format,
+		.levels = table->levels,
+		.root_pa = table->root_pa,
+		.table = read,
+		.max_tables = 1,
+	};
+	const u64 *entry;
+	u32 level;
 
-	for (int level = table->levels - 1; level >= 0; level--) {
-		u64 *entry = (u64 *)read(NULL, pa);
-
-		if (!entry)
-			return NULL;
-		*shift = 12 + 9 * level;
-		entry += iova >> *shift & 511;
-		if (!level || *entry & PAGE_SIZE_BIT)
-			return entry;
-		if (!*entry)
-			return NULL;
-		pa = *entry & GENMASK_ULL(51, 12);
-	}
-	return NULL;
+	entry = iho_pt_entry(&pt, iova, &level);
+	if (entry)
+		*shift = iho_format_span_lg2(iho_format(pt.format), level);
+	return (u64 *)entry;
 }
 
 static int get_words(const char __user *ubuf, size_t len, char *buf,

@@ -133,26 +133,10 @@ static int preserve_tables(struct handover_seal *s, const struct handover_live *
 
 static int refuse_image(int rc, const struct iho_where *where)
 {
-	if (where->record != IHO_NONE)
-		return handover_refuse(handover_errno(rc),
-				       "image: context-%u record %u at %#llx, %s: %s",
-				       where->index, where->record, where->offset,
-				       where->prop, iho_strerror(rc));
-	if (where->index != IHO_NONE && !*where->prop)
-		return handover_refuse(handover_errno(rc), "image: %s-%u at %#llx: %s",
-				       where->node, where->index, where->offset,
-				       iho_strerror(rc));
-	if (where->index != IHO_NONE)
-		return handover_refuse(handover_errno(rc), "image: %s-%u %s at %#llx: %s",
-				       where->node, where->index, where->prop,
-				       where->offset, iho_strerror(rc));
-	/* The root node has no name */
-	if (!*where->node)
-		return handover_refuse(handover_errno(rc), "image: %s at %#llx: %s",
-				       where->prop, where->offset, iho_strerror(rc));
-	return handover_refuse(handover_errno(rc), "image: %s %s at %#llx: %s",
-			       where->node, where->prop, where->offset,
-			       iho_strerror(rc));
+	char place[IHO_WHERE_LEN];
+
+	return handover_refuse(handover_errno(rc), "image: %s: %s",
+			       iho_where_text(where, place), iho_strerror(rc));
 }
 
 /* What a record is about, for a sentence */

@@ -544,7 +544,11 @@ static void test_format(void)
 	ok(!iho_pt_entry(&ta.pt, 1ull << 48 | 0x5000, &at),
 	   "entry: beyond the address space");
 	*entry(&ta, 0x200000, 1) |= 0x1000;
-	ok(!iho_pt_entry(&ta.pt, 0x200000, &at), "entry: a bad one");
+	ok(iho_pt_entry(&ta.pt, 0x200000, &at) == entry(&ta, 0x200000, 1),
+	   "entry: a bad one");
+	*entry(&ta, 0x200000, 1) &= ~RW;
+	ok(iho_pt_entry(&ta.pt, 0x200000, &at) == entry(&ta, 0x200000, 1),
+	   "entry: one without permissions");
 	ta.denied[1] = true;
 	ok(!iho_pt_entry(&ta.pt, 0x5000, &at),
 	   "entry: a table that may not be read");
