@@ -7,22 +7,29 @@
  * generation, by which SEAL knows that a snapshot is out of date.
  */
 #include <linux/iommu-handover.h>
+#include <linux/percpu.h>
 #include <linux/vfio.h>
 
 #include "../iommufd/iommufd_private.h"
 #include "../iommufd/iommufd_test.h"
 #include "handover.h"
 
-static atomic64_t generation = ATOMIC64_INIT(1);
+/* Each CPU has a count of its own, since every map and unmap may move it. */
+static DEFINE_PER_CPU(u64, moves);
 
 u64 handover_generation(void)
 {
-	return atomic64_read(&generation);
+	u64 sum = 1;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(moves, cpu));
+	return sum;
 }
 
 void handover_generation_move(void)
 {
-	atomic64_inc(&generation);
+	this_cpu_inc(moves);
 }
 
 int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
@@ -37,7 +44,7 @@ int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
 void iommufd_handover_hold(struct iommufd_ctx *ictx)
 {
 	iommufd_ctx_get(ictx);
-	down_read(&ictx->handover.lock);
+	down_read(iommufd_handover_lock(&ictx->handover));
 }
 
 void iommufd_handover_let_go(struct iommufd_ctx *ictx)

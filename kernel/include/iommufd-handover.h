@@ -3,9 +3,11 @@
  * IOMMU handover inside iommufd: what a context and its objects carry, and
  * the hooks in iommufd's paths. Included by iommufd_private.h.
  *
- * Locking: iommufd_ctx_handover::lock is read-held over every call that
- * changes a context and write-held (by trylock) while the context is read for
- * a snapshot or sealed. Order: LUO serialize -> session -> handover mutex ->
+ * Locking: one of iommufd_ctx_handover::lock is read-held over every call that
+ * changes a context, and all are write-held (by trylock) while the context is
+ * read for a snapshot or sealed. Which one is the task's matter: map and unmap
+ * of one iommufd's IOASes scale with threads in iommufd, and a single lock
+ * would be a cache line that all of them write. Order: LUO serialize -> session -> handover mutex ->
  * iommufd_ctx_handover::lock -> iommufd's own locks. A vfio dev_set lock may
  * be held outside of all of these but the LUO ones.
  */
@@ -13,8 +15,12 @@
 #define __IOMMUFD_HANDOVER_H
 
 #include <linux/bits.h>
+#include <linux/cache.h>
+#include <linux/hash.h>
 #include <linux/ioctl.h>
+#include <linux/log2.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 #include <uapi/linux/iommufd.h>
 
@@ -40,6 +46,13 @@ extern const struct file_operations iommufd_fops;
 
 #ifdef CONFIG_IOMMU_HANDOVER
 
+/* As many locks as a context has; a power of two. */
+#define IOMMUFD_HANDOVER_LOCKS	16
+
+struct iommufd_handover_lock {
+	struct rw_semaphore rwsem;
+} ____cacheline_aligned_in_smp;
+
 /**
  * struct iommufd_ctx_handover - part of struct iommufd_ctx
  * @lock: see above
@@ -51,7 +64,7 @@ extern const struct file_operations iommufd_fops;
  * @replay: what was retrieved with the context; NULL for one that was opened
  */
 struct iommufd_ctx_handover {
-	struct rw_semaphore lock;
+	struct iommufd_handover_lock lock[IOMMUFD_HANDOVER_LOCKS];
 	bool preserved;
 	bool sealed;
 	bool compat;
@@ -85,6 +98,13 @@ bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx);
 
 void handover_generation_move(void);
 
+/* The lock of the current task: the same at the end of a call as at its begin. */
+static inline struct rw_semaphore *
+iommufd_handover_lock(struct iommufd_ctx_handover *h)
+{
+	return &h->lock[hash_ptr(current, ilog2(IOMMUFD_HANDOVER_LOCKS))].rwsem;
+}
+
 /**
  * iommufd_handover_change_begin() - a call will change the context
  * @h: of the context
@@ -96,9 +116,9 @@ void handover_generation_move(void);
  */
 static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
 {
-	down_read(&h->lock);
+	down_read(iommufd_handover_lock(h));
 	if (unlikely(READ_ONCE(h->sealed))) {
-		up_read(&h->lock);
+		up_read(iommufd_handover_lock(h));
 		return -EBUSY;
 	}
 	return 0;
@@ -109,7 +129,7 @@ static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h)
 	/* Before the lock goes: a snapshot sees the change and the move */
 	if (unlikely(READ_ONCE(h->preserved)))
 		handover_generation_move();
-	up_read(&h->lock);
+	up_read(iommufd_handover_lock(h));
 }
 
 /*

@@ -331,11 +331,11 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 			snprintf(why, sizeof(why),
 				 "device %u cannot be attached to HWPT %u: error %d",
 				 id, d->pt_id, rc);
-			down_read(&ictx->handover.lock);
+			down_read(iommufd_handover_lock(&ictx->handover));
 			mutex_lock(&r->lock);
 			unmake_hwpts(ictx, id);
 			mutex_unlock(&r->lock);
-			up_read(&ictx->handover.lock);
+			up_read(iommufd_handover_lock(&ictx->handover));
 		}
 	}
 	if (rc)

@@ -9,7 +9,8 @@
 
 void iommufd_handover_ctx_init(struct iommufd_ctx *ictx)
 {
-	init_rwsem(&ictx->handover.lock);
+	for (u32 i = 0; i < IOMMUFD_HANDOVER_LOCKS; i++)
+		init_rwsem(&ictx->handover.lock[i].rwsem);
 }
 
 bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)

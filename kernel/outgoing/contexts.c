@@ -76,25 +76,40 @@ struct iommufd_hw_pagetable *handover_attached(struct iommufd_device *idev)
 	return handle->domain->iommufd_hwpt;
 }
 
+static bool trylock(struct iommufd_ctx_handover *h)
+{
+	struct rw_semaphore *lock;
+	u32 i;
+
+	for (i = 0; i < IOMMUFD_HANDOVER_LOCKS; i++) {
+		lock = &h->lock[i].rwsem;
+		if (!down_write_trylock(lock))
+			break;
+		/* For lockdep, which counts the locks of a task */
+		rwsem_release(&lock->dep_map, _RET_IP_);
+		rwsem_acquire_nest(&lock->dep_map, 0, 1,
+				   &handover_out.lock.dep_map, _RET_IP_);
+	}
+	if (i == IOMMUFD_HANDOVER_LOCKS)
+		return true;
+	while (i)
+		up_write(&h->lock[--i].rwsem);
+	return false;
+}
+
 int handover_contexts_lock(struct list_head *contexts)
 {
 	struct handover_ctx *ctx;
 
 	lockdep_assert_held(&handover_out.lock);
 	list_for_each_entry(ctx, contexts, list) {
-		struct rw_semaphore *lock = &ctx->ictx->handover.lock;
-
-		ctx->locked = down_write_trylock(lock);
-		if (ctx->locked) {
-			/* For lockdep, which counts the locks of a task */
-			rwsem_release(&lock->dep_map, _RET_IP_);
-			rwsem_acquire_nest(&lock->dep_map, 0, 1,
-					   &handover_out.lock.dep_map, _RET_IP_);
+		ctx->locked = trylock(&ctx->ictx->handover);
+		if (ctx->locked)
 			continue;
-		}
 		handover_refuse(-EAGAIN,
 				"session \"%s\" token %llu: the iommufd is in the middle of a call; try again",
-				liveupdate_session_name(ctx->session), ctx->token);
+				liveupdate_session_name(ctx->session),
+				ctx->token);
 		handover_contexts_unlock(contexts);
 		return -EAGAIN;
 	}
@@ -106,8 +121,10 @@ void handover_contexts_unlock(struct list_head *contexts)
 	struct handover_ctx *ctx;
 
 	list_for_each_entry(ctx, contexts, list) {
-		if (ctx->locked)
-			up_write(&ctx->ictx->handover.lock);
+		if (!ctx->locked)
+			continue;
+		for (u32 i = IOMMUFD_HANDOVER_LOCKS; i-- > 0; )
+			up_write(&ctx->ictx->handover.lock[i].rwsem);
 		ctx->locked = false;
 	}
 }

@@ -233,10 +233,10 @@ bool iommufd_handover_close_begin(struct iommufd_ctx *ictx,
 	enum handover_jump j;
 
 	for (;;) {
-		down_read(&ictx->handover.lock);
+		down_read(iommufd_handover_lock(&ictx->handover));
 		if (!ictx->handover.sealed)
 			return false;
-		up_read(&ictx->handover.lock);
+		up_read(iommufd_handover_lock(&ictx->handover));
 		wait_event(handover_out.jump_wait, jump_settled(&j));
 		if (j == HANDOVER_JUMP_COMMITTED)
 			return true;
