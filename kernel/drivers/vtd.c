@@ -85,3 +85,30 @@ bool handover_vtd_dirty_tracking(struct iommu_domain *domain)
 	return domain->ops == &intel_ss_paging_domain_ops &&
 	       to_dmar_domain(domain)->dirty_tracking;
 }
+
+const char *handover_vtd_units_differ(const struct iho_unit *a,
+				      const struct iho_unit *b)
+{
+	static const struct {
+		bool extended;
+		u64 mask;
+		const char *what;
+	} bits[] = {
+		{ true, BIT_ULL(0) | BIT_ULL(48), "coherent page walks" },
+		{ true, BIT_ULL(7), "snoop control" },
+		{ false, GENMASK_ULL(12, 8), "the number of levels" },
+		{ false, GENMASK_ULL(21, 16), "the width of an IOVA" },
+		{ false, GENMASK_ULL(37, 34), "large pages" },
+	};
+	u64 changed;
+
+	if (a->mode != b->mode)
+		return "scalable mode";
+	for (u32 i = 0; i < ARRAY_SIZE(bits); i++) {
+		changed = bits[i].extended ? a->ecap ^ b->ecap :
+					     a->cap ^ b->cap;
+		if (changed & bits[i].mask)
+			return bits[i].what;
+	}
+	return NULL;
+}

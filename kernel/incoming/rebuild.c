@@ -47,41 +47,53 @@ bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id)
 	return false;
 }
 
-static bool same_place(const struct iho_device *fact, struct pci_dev *pdev)
-{
-	return fact->segment == pci_domain_nr(pdev->bus) &&
-	       fact->source_id[0] == pci_dev_id(pdev);
-}
-
-static bool same_identity(const struct iho_device *fact, struct pci_dev *pdev)
-{
-	return fact->vendor_device ==
-		       ((u32)pdev->vendor << 16 | pdev->device) &&
-	       fact->subsystem == ((u32)pdev->subsystem_vendor << 16 |
-				   pdev->subsystem_device) &&
-	       fact->class_revision == (pdev->class << 8 | pdev->revision);
-}
-
-/* The record that waits for @dev, or NULL. */
+/* The record that waits for what is plugged in where @dev is, or NULL. */
 static struct replay_device *waited_for(struct iommufd_ctx *ictx,
-					struct device *dev)
+					struct device *dev,
+					struct iho_device *now)
 {
 	struct iommufd_replay *r = ictx->handover.replay;
 	struct replay_device *d;
 
 	if (!r || !iommufd_handover_pending(&ictx->handover) ||
-	    !dev_is_pci(dev))
+	    !dev_is_pci(dev) || handover_pci_device(to_pci_dev(dev), now))
 		return NULL;
 	for (d = r->device; d < r->device + r->devices; d++)
-		if (!d->done && same_place(&d->fact, to_pci_dev(dev)))
+		if (!d->done && handover_pci_same_place(&d->fact, now))
 			return d;
 	return NULL;
+}
+
+/*
+ * A VMM that knows its device by address must not be given another one: it may
+ * be in the place of a device that is waited for, or have its address now.
+ */
+static int check_stranger(struct iommufd_replay *r, struct device *dev,
+			  const struct replay_device *here,
+			  const struct iho_device *now)
+{
+	const struct replay_device *d;
+
+	if (here && handover_pci_same_kind(&here->fact, now))
+		return 0;
+	if (here)
+		return handover_refuse(-ENODEV,
+				       "%s is not bound: another device than the one handed over as device %u of the iommufd is plugged in here; put that one back, or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
+				       dev_name(dev), here->id);
+	for (d = r->device; d < r->device + r->devices; d++)
+		if (!d->done && d->fact.segment == now->segment &&
+		    d->fact.source_id[0] == now->source_id[0])
+			return handover_refuse(-ENODEV,
+					       "%s is not bound: it has the address that device %u of the iommufd had, and is plugged in elsewhere; bind the one that was handed over, or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
+					       dev_name(dev), d->id);
+	return 0;
 }
 
 void iommufd_handover_expect(struct iommufd_ctx *ictx, struct device *dev,
 			     bool expected)
 {
-	struct replay_device *d = waited_for(ictx, dev);
+	struct iho_device now;
+	struct replay_device *d = waited_for(ictx, dev, &now);
 
 	if (d)
 		WRITE_ONCE(d->expected, expected);
@@ -90,6 +102,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_handover_expect, "IOMMUFD");
 
 int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev)
 {
+	struct iho_device now = {};
 	struct iommufd_replay *r;
 	struct replay_device *d;
 	int rc;
@@ -98,16 +111,17 @@ int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev)
 	if (rc)
 		return rc;
 	r = ictx->handover.replay;
-	d = waited_for(ictx, dev);
+	if (!r || !iommufd_handover_pending(&ictx->handover))
+		return 0;
+	d = waited_for(ictx, dev, &now);
+	rc = dev_is_pci(dev) ? check_stranger(r, dev, d, &now) : 0;
+	if (rc) {
+		iommufd_handover_change_end(&ictx->handover);
+		return rc;
+	}
 	/* Opened through a VFIO group it is not replayed: a new ID */
 	if (!d || !READ_ONCE(d->expected))
 		return 0;
-	if (!same_identity(&d->fact, to_pci_dev(dev))) {
-		dev_err(dev, "iommu-handover: another device than the one handed over as device %u of the iommufd sits here; not bound\n",
-			d->id);
-		iommufd_handover_change_end(&ictx->handover);
-		return -ENODEV;
-	}
 	mutex_lock(&r->lock);
 	/* Abandoned while waiting for r->lock */
 	if (d->done || !ictx->handover.pending) {
@@ -190,10 +204,18 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 		     struct iommufd_device *idev, char *why, size_t why_len)
 {
 	struct iommufd_replay *r = ictx->handover.replay;
+	bool must_snoop = h->table.attributes & IHO_TABLE_SNOOP;
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_ioas *ioas;
+	bool snoops;
 	int rc;
 
+	if (must_snoop && !idev->enforce_cache_coherency) {
+		snprintf(why, why_len,
+			 "HWPT %u: its coherency was enforced, which the IOMMU of device %u cannot; bind it on the hardware it was on",
+			 h->id, idev->obj.id);
+		return -EOPNOTSUPP;
+	}
 	ioas = iommufd_get_ioas(ictx, h->ioas_id);
 	if (IS_ERR(ioas)) {
 		snprintf(why, why_len, "HWPT %u: its IOAS %u was destroyed",
@@ -203,9 +225,13 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	mutex_lock(&ioas->mutex);
 	r->forced = h->id;
 	WRITE_ONCE(r->task, current);
+	/* As its first device's unit had it, whatever this one's can do */
+	snoops = idev->enforce_cache_coherency;
+	idev->enforce_cache_coherency = snoops && must_snoop;
 	/* Filled first, attached later: what is compared must be complete */
 	hwpt = iommufd_hwpt_paging_alloc(ictx, ioas, idev, IOMMU_NO_PASID,
 					 h->flags, false, NULL);
+	idev->enforce_cache_coherency = snoops;
 	WRITE_ONCE(r->task, NULL);
 	if (IS_ERR(hwpt)) {
 		rc = PTR_ERR(hwpt);
@@ -297,8 +323,8 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	    !dev_is_pci(idev->dev))
 		return 0;
 	for (d = r->device; d < r->device + r->devices; d++)
-		if (d->id == id && !d->done &&
-		    same_place(&d->fact, to_pci_dev(idev->dev)))
+		/* The bind before has seen that it is the device */
+		if (d->id == id && !d->done)
 			break;
 	if (d == r->device + r->devices)
 		return 0;

@@ -137,24 +137,6 @@ static int count_device(struct device *dev, void *data)
 	return 0;
 }
 
-/* Where it is below its root bus: buses may be numbered in another way. */
-static int set_path(struct iho_device *dev, struct pci_dev *pdev)
-{
-	struct pci_bus *bus;
-	u32 len = 1;
-
-	for (bus = pdev->bus; !pci_is_root_bus(bus); bus = bus->parent)
-		len++;
-	if (len > IHO_MAX_PATH)
-		return -E2BIG;
-	dev->root_bus = bus->number;
-	dev->path_len = len;
-	dev->path[--len] = pdev->devfn;
-	for (bus = pdev->bus; len; bus = bus->parent)
-		dev->path[--len] = bus->self->devfn;
-	return 0;
-}
-
 static int count_alias(struct pci_dev *pdev, u16 alias, void *data)
 {
 	(*(unsigned int *)data)++;
@@ -226,25 +208,16 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	dev = handover_vec_add(&g->device);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	*dev = (struct iho_device) {
-		.level = IHO_LEVEL_PAUSED,
-		.segment = pci_domain_nr(pdev->bus),
-		.source_id = { pci_dev_id(pdev) },
-		.source_ids = 1,
-		.vendor_device = (u32)pdev->vendor << 16 | pdev->device,
-		.subsystem = (u32)pdev->subsystem_vendor << 16 |
-			     pdev->subsystem_device,
-		.class_revision = pdev->class << 8 | pdev->revision,
-		.unit = ui,
-		.domain = IHO_NONE,
-		.context = ci,
-		.dev_id = idev->obj.id,
-		.serial = pci_get_dsn(pdev),
-	};
-	if (set_path(dev, pdev))
+	if (handover_pci_device(pdev, dev))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-			      "device %u (%s) is below more than %u bridges; unbind it",
-			      idev->obj.id, pci_name(pdev), IHO_MAX_PATH - 1);
+					   "device %u (%s) is below more than %u bridges; unbind it",
+					   idev->obj.id, pci_name(pdev),
+					   IHO_MAX_PATH - 1);
+	dev->level = IHO_LEVEL_PAUSED;
+	dev->unit = ui;
+	dev->domain = IHO_NONE;
+	dev->context = ci;
+	dev->dev_id = idev->obj.id;
 	hwpt = handover_attached(idev);
 	if (!hwpt)
 		return 0;

@@ -10,6 +10,7 @@
 #include <uapi/linux/vfio.h>
 
 #include "../iommufd/io_pagetable.h"
+#include "drivers.h"
 #include "gather.h"
 
 static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
@@ -227,6 +228,32 @@ static u32 hwpt_device(struct iommufd_ctx *ictx,
 	return made_with && !hwpt->auto_domain ? made_with : attached;
 }
 
+/*
+ * Coherency, levels and width of an HWPT are those of the unit of the device
+ * that it is allocated with. The next kernel may allocate it with any device
+ * that uses it, whichever is bound first.
+ */
+static int check_users(struct gather *g, struct handover_ctx *ctx, u32 ci,
+		       u32 table, u32 hwpt_id, u32 dev_id)
+{
+	const struct iho_device *maker = DEVICE(g, 0);
+	const char *what;
+
+	while (maker->context != ci || maker->dev_id != dev_id)
+		maker++;
+	for (u32 i = 0; i < g->domain.nr; i++) {
+		if (DOMAIN(g, i)->table != table)
+			continue;
+		what = handover_vtd_units_differ(UNIT(g, maker->unit),
+						 UNIT(g, DOMAIN(g, i)->unit));
+		if (what)
+			return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+						   "HWPT %u: device %u, which it was allocated with, and a device attached to it are behind IOMMUs that differ in %s; attach each to an HWPT of its own",
+						   hwpt_id, dev_id, what);
+	}
+	return 0;
+}
+
 static int emit_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
 		     struct iommufd_hwpt_paging *hwpt)
 {
@@ -241,11 +268,15 @@ static int emit_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
 		.table = handover_find_table(g, ci, hwpt->common.obj.id),
 		.flags = hwpt->auto_domain ? IHO_HWPT_AUTO : 0,
 	};
+	int rc;
 
 	if (!cmd.dev_id)
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "HWPT %u: the device it was allocated with is gone and no other is attached; attach one or destroy it",
 					   cmd.out_hwpt_id);
+	rc = check_users(g, ctx, ci, ref.table, cmd.out_hwpt_id, cmd.dev_id);
+	if (rc)
+		return rc;
 	return emit(g, IHO_REC_HWPT_ALLOC, &cmd, sizeof(cmd), &ref,
 		    sizeof(ref));
 }

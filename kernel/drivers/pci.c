@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover: which PCI device this is.
+ *
+ * A device is named by where it is plugged in (segment, root bus, and slot and
+ * function of each bridge on the way), by what it is, and by its serial number
+ * where it has one. Bus numbers below a root bus do not name it: another kernel
+ * may hand them out in another way.
+ */
+#include <linux/pci.h>
+#include <linux/string.h>
+
+#include "drivers.h"
+
+int handover_pci_device(struct pci_dev *pdev, struct iho_device *fact)
+{
+	struct pci_bus *bus;
+	u32 len = 1;
+
+	for (bus = pdev->bus; !pci_is_root_bus(bus); bus = bus->parent)
+		len++;
+	if (len > IHO_MAX_PATH)
+		return -E2BIG;
+	*fact = (struct iho_device) {
+		.segment = pci_domain_nr(pdev->bus),
+		.source_id = { pci_dev_id(pdev) },
+		.source_ids = 1,
+		.vendor_device = (u32)pdev->vendor << 16 | pdev->device,
+		.subsystem = (u32)pdev->subsystem_vendor << 16 |
+			     pdev->subsystem_device,
+		.class_revision = pdev->class << 8 | pdev->revision,
+		.serial = pci_get_dsn(pdev),
+		.root_bus = bus->number,
+		.path_len = len,
+	};
+	fact->path[--len] = pdev->devfn;
+	for (bus = pdev->bus; len; bus = bus->parent)
+		fact->path[--len] = bus->self->devfn;
+	return 0;
+}
+
+bool handover_pci_same_place(const struct iho_device *a,
+			     const struct iho_device *b)
+{
+	return a->segment == b->segment && a->root_bus == b->root_bus &&
+	       a->path_len == b->path_len &&
+	       !memcmp(a->path, b->path, a->path_len);
+}
+
+bool handover_pci_same_kind(const struct iho_device *a,
+			    const struct iho_device *b)
+{
+	return a->vendor_device == b->vendor_device &&
+	       a->subsystem == b->subsystem &&
+	       a->class_revision == b->class_revision &&
+	       a->serial == b->serial;
+}
