@@ -347,12 +347,6 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 	struct handover_seal *s;
 	int rc;
 
-	if (!len || len > IHO_MAX_IMAGE || len & (PAGE_SIZE - 1)) {
-		rc = len > IHO_MAX_IMAGE ? -EFBIG : -EBADMSG;
-		handover_refuse(rc, "image: invalid image length %llu bytes",
-				len);
-		return ERR_PTR(rc);
-	}
 	s = kzalloc_obj(*s);
 	if (!s) {
 		handover_refuse(-ENOMEM,

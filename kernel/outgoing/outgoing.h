@@ -260,12 +260,12 @@ struct handover_seal {
 /**
  * handover_seal_copy() - a seal in the making, with a copy of the image
  * @image: in user space
- * @len: its length in bytes
+ * @len: its length in bytes, whole pages, at most IHO_MAX_IMAGE
  *
  * Context: no lock of the handover held: user memory may fault for as long as
  * it likes.
- * Return: for handover_seal_free(); ERR_PTR of -ENOMEM, -EFBIG, -EBADMSG,
- * -EFAULT, noted.
+ * Return: for handover_seal_free(); ERR_PTR of -ENOMEM, -EFBIG for too many
+ * pieces, -EFAULT, noted.
  */
 struct handover_seal *handover_seal_copy(const void __user *image, u64 len);
 

@@ -113,6 +113,10 @@ int handover_seal(u64 gen, const void __user *image, u64 len, u32 unfinished,
 	struct handover_seal *s;
 	int rc;
 
+	if (!len || len > IHO_MAX_IMAGE || len & (PAGE_SIZE - 1))
+		return handover_refuse(len > IHO_MAX_IMAGE ? -EFBIG : -EBADMSG,
+				       "image: invalid image length %llu bytes",
+				       len);
 	scoped_guard(mutex, &handover_out.lock) {
 		/* Without KHO there is nothing to copy an image to */
 		if (!handover_out.nr)
