@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kunit-shim.h"
 #include "tap.h"
 #include "scene.h"
 
@@ -569,5 +570,6 @@ int main(void)
 	test_compare();
 	test_compare_errors();
 	test_random();
+	walk_cases_run();
 	return tap_end();
 }

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of the page-table walker and of the comparison of two trees, on
- * VT-d second-stage tables made by hand.
+ * The page-table walker and the comparison of two trees, on VT-d second-stage
+ * tables made by hand. Compiled into KUnit and, with a shim in the place of
+ * KUnit, into the unit tests.
  */
-#include <kunit/test.h>
-#include <linux/bits.h>
-#include <linux/io.h>
-#include <linux/mm.h>
-#include <linux/prandom.h>
-#include <linux/sizes.h>
-
-#include "handover.h"
+#include "cases-host.h"
 
 /* VT-d 9.8, second-stage entries */
 #define SS_R		BIT_ULL(0)
