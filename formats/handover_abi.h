@@ -38,7 +38,7 @@
  */
 #define IHO_PAGE_SIZE		4096u
 #define IHO_MAX_HEAD		(4u << 20)	/* bytes, header and FDT */
-#define IHO_MAX_IMAGE		0x40000000ull	/* bytes, the whole image */
+#define IHO_MAX_IMAGE		0x3e000000ull	/* bytes: IHO_MAX_EXTENTS of 4 MiB */
 #define IHO_MAX_EXTENTS		248u		/* fit the envelope's page */
 #define IHO_MAX_CONTEXTS	1024u
 #define IHO_MAX_MEMORIES	4096u

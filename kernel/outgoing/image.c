@@ -17,6 +17,9 @@
 static_assert((PAGE_SIZE << EXTENT_ORDER) >= IHO_MAX_HEAD);
 static_assert(sizeof(struct iho_envelope) <= PAGE_SIZE);
 static_assert(PAGE_SIZE == IHO_PAGE_SIZE);
+/* Every image that is within the limits can be copied */
+static_assert(((u64)PAGE_SIZE << EXTENT_ORDER) * IHO_MAX_EXTENTS >=
+	      IHO_MAX_IMAGE);
 
 static void image_free(struct handover_image_copy *img)
 {
