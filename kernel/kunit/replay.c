@@ -238,6 +238,7 @@ static void put_image(struct kunit *test, struct replay *r)
 		seg[i] = (struct iho_seg){ r->extent[i], r->extent_len[i] };
 	KUNIT_ASSERT_EQ(test, 0, iho_image_open(seg, 2, &handover_in.image, &where));
 	handover_in.state = HANDOVER_IN_ACCEPTED;
+	atomic_set(&handover_in.unfinished, handover_in.image.contexts);
 }
 
 /* LUO gives a memfd back; it is pinned from then on. */
@@ -410,8 +411,14 @@ static void fake_free(struct iommu_domain *domain)
 	kfree(fake);
 }
 
+static bool fake_enforce(struct iommu_domain *domain)
+{
+	return true;
+}
+
 static const struct iommu_domain_ops fake_domain_ops = {
 	IOMMU_PT_DOMAIN_OPS(vtdss),
+	.enforce_cache_coherency = fake_enforce,
 	.iotlb_sync = fake_sync,
 	.free = fake_free,
 };
@@ -938,6 +945,66 @@ static void device_of_a_group_takes_no_id_that_is_waited_for(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(&r->ictx->handover));
 }
 
+/* Put a device on a bus below a bridge of the root bus. */
+static void below_a_bridge(struct kunit *test, struct fake_device *d, u8 bridge,
+			   u8 bus)
+{
+	struct pci_bus *root = kunit_kzalloc(test, sizeof(*root), GFP_KERNEL);
+	struct pci_dev *self = kunit_kzalloc(test, sizeof(*self), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_ASSERT_NOT_NULL(test, self);
+	root->sysdata = d->bus.sysdata;
+	self->bus = root;
+	self->devfn = bridge;
+	d->bus.parent = root;
+	d->bus.self = self;
+	d->bus.number = bus;
+}
+
+#define BRIDGE	0x28
+
+struct place_case {
+	const char *desc;
+	u64 serial;		/* of the recorded device */
+	u8 bridge;		/* what is bound is below this one */
+	u8 bus;
+	int err;
+	u32 forced;
+};
+
+static const struct place_case places[] = {
+	{ "as it was", 0, BRIDGE, 0, 0, WORLD_DEV1_ID },
+	{ "its bus was renumbered", 0, BRIDGE, 9, 0, WORLD_DEV1_ID },
+	{ "another has its address", 0, BRIDGE + 8, 0, -ENODEV, 0 },
+	{ "another serial number", 7, BRIDGE, 0, -ENODEV, 0 },
+	{ "elsewhere, at another address", 0, BRIDGE + 8, 9, 0, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(place, places, desc);
+
+static void device_is_known_by_its_place(struct kunit *test)
+{
+	const struct place_case *c = test->param_value;
+	struct replay *r = test->priv;
+	struct iho_device *fact = &r->w->device[0];
+	struct fake_device *d;
+	u8 devfn = fact->source_id[0] & 0xff;
+
+	fact->path_len = 2;
+	fact->path[0] = BRIDGE;
+	fact->path[1] = devfn;
+	fact->serial = c->serial;
+	must_retrieve(test, r);
+	d = new_device(test, 0);
+	below_a_bridge(test, d, c->bridge, c->bus);
+	KUNIT_EXPECT_EQ(test, begin(r, d), c->err);
+	if (c->err)
+		return;
+	KUNIT_EXPECT_EQ(test, iommufd_handover_forced_id(r->ictx), c->forced);
+	iommufd_handover_bind_end(r->ictx);
+}
+
 static struct kunit_case ids_cases[] = {
 	KUNIT_CASE(objects_get_the_ids_of_their_records),
 	KUNIT_CASE(ids_of_records_that_wait_are_reserved),
@@ -951,6 +1018,7 @@ static struct kunit_case ids_cases[] = {
 	KUNIT_CASE(abandoned_ids_are_free),
 	KUNIT_CASE(bind_that_waited_forces_no_id_that_was_given_up),
 	KUNIT_CASE(abandon_waits_for_no_bind),
+	KUNIT_CASE_PARAM(device_is_known_by_its_place, place_gen_params),
 	KUNIT_CASE(device_of_a_group_takes_no_id_that_is_waited_for),
 	{}
 };
@@ -1943,11 +2011,97 @@ static void device_that_runs_out_of_memory_leaves_nothing(struct kunit *test)
 	expect_nothing_left(test, r);
 }
 
+struct snoop_case {
+	const char *desc;
+	bool was;		/* enforced for the recorded HWPT */
+	bool can;		/* the unit of the device that is bound first */
+	int err;
+};
+
+static const struct snoop_case snoops[] = {
+	{ "neither", false, false, 0 },
+	{ "both", true, true, 0 },
+	{ "only the unit", false, true, 0 },
+	{ "only the record", true, false, -EOPNOTSUPP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(snoop, snoops, desc);
+
+static void coherency_is_that_of_the_record(struct kunit *test)
+{
+	const struct snoop_case *c = test->param_value;
+	struct replay *r = test->priv;
+	struct behind *b = new_behind(test);
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_device *idev;
+	bool enforced;
+	int rc;
+
+	if (c->was)
+		r->w->table[0].attributes |= IHO_TABLE_SNOOP;
+	KUNIT_ASSERT_EQ(test, 0, retrieve_charged(test, r, CHARGE_MM));
+	idev = bind(r, b->device[0]);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(idev));
+	idev->enforce_cache_coherency = c->can;
+	rc = iommufd_handover_replay_device(idev, attach, b);
+	KUNIT_EXPECT_EQ(test, rc, c->err);
+	KUNIT_EXPECT_EQ(test, idev->enforce_cache_coherency, c->can);
+	hwpt = get_hwpt(r->ictx, WORLD_HWPT1_ID);
+	enforced = hwpt && hwpt->enforce_cache_coherency;
+	if (hwpt)
+		iommufd_put_object(r->ictx, &hwpt->common.obj);
+	KUNIT_EXPECT_EQ(test, !!hwpt, !c->err);
+	KUNIT_EXPECT_EQ(test, enforced, c->was && c->can);
+	unbind(idev);
+	close_iommufd(r);
+	expect_nothing_left(test, r);
+}
+
+struct units_case {
+	const char *desc;
+	struct iho_unit change;		/* bits that differ */
+	const char *what;
+};
+
+static const struct units_case units[] = {
+	{ "equal", {}, NULL },
+	{ "another address", { .register_pa = 4096, .root_pa = 4096 }, NULL },
+	{ "SC", { .ecap = BIT_ULL(7) }, "snoop control" },
+	{ "C", { .ecap = BIT_ULL(0) }, "coherent page walks" },
+	{ "SMPWC", { .ecap = BIT_ULL(48) }, "coherent page walks" },
+	{ "SAGAW", { .cap = BIT_ULL(10) }, "the number of levels" },
+	{ "MGAW", { .cap = BIT_ULL(16) }, "the width of an IOVA" },
+	{ "SLLPS", { .cap = BIT_ULL(35) }, "large pages" },
+	{ "mode", { .mode = 3 }, "scalable mode" },
+	{ "fault recording", { .cap = BIT_ULL(40) }, NULL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(units, units, desc);
+
+static void units_that_cannot_share_a_table_differ(struct kunit *test)
+{
+	const struct units_case *c = test->param_value;
+	struct iho_unit a = { .mode = 1, .cap = 0x5a5a5a5a5a5a5a5a,
+			      .ecap = 0xa5a5a5a5a5a5a5a5 };
+	struct iho_unit b = a;
+
+	b.mode ^= c->change.mode;
+	b.cap ^= c->change.cap;
+	b.ecap ^= c->change.ecap;
+	b.register_pa ^= c->change.register_pa;
+	b.root_pa ^= c->change.root_pa;
+	KUNIT_EXPECT_STREQ(test, handover_vtd_units_differ(&a, &b) ?: "",
+			   c->what ?: "");
+}
+
 static struct kunit_case device_cases[] = {
 	KUNIT_CASE_PARAM(devices_come_back_with_their_hwpts, charge_gen_params),
 	KUNIT_CASE_PARAM(device_stays_away_when_its_tree_differs,
 			 tree_gen_params),
 	KUNIT_CASE(device_that_cannot_be_attached_leaves_nothing),
+	KUNIT_CASE_PARAM(coherency_is_that_of_the_record, snoop_gen_params),
+	KUNIT_CASE_PARAM(units_that_cannot_share_a_table_differ,
+			 units_gen_params),
 	KUNIT_CASE(second_device_that_fails_does_not_disturb_the_first),
 	KUNIT_CASE(device_over_the_memlock_limit_leaves_nothing),
 	KUNIT_CASE(device_that_runs_out_of_memory_leaves_nothing),
