@@ -201,9 +201,11 @@ static const struct liveupdate_file_ops unknown_ops = {
 	.owner = THIS_MODULE,
 };
 
+#define UNKNOWN_COMPATIBLE	"iommu-handover-unknown"
+
 static struct liveupdate_file_handler unknown_handler = {
 	.ops = &unknown_ops,
-	.compatible = "iommu-handover-unknown",
+	.compatible = UNKNOWN_COMPATIBLE,
 };
 
 static ssize_t unknown_write(struct file *file, const char __user *ubuf,
