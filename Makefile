@@ -36,6 +36,7 @@ help:
 	@echo 'make bench         cost of the recorder, and of 100,000 maps'
 	@echo 'make lint          checkpatch, W=1 and sparse on our kernel files'
 	@echo 'make submit        both patch queues as series  build/submit'
+	@echo 'make submit-check  builds the kernel series at each patch'
 	@echo 'make clean         remove build/'
 	@echo 'make distclean-cache   remove the cache as well'
 	@echo
@@ -81,7 +82,7 @@ boot:
 	@tests/boot/run $(SCENARIO) $(if $(filter command% environment%,\
 		$(origin KEXECS)),--kexecs $(KEXECS))
 
-.PHONY: check check-fast check-full selftests bench lint submit
+.PHONY: check check-fast check-full selftests bench lint submit submit-check
 check check-fast check-full: packages
 	@scripts/check $@
 
@@ -96,6 +97,9 @@ lint: packages
 
 submit: packages
 	@scripts/submit
+
+submit-check: submit
+	@scripts/submit-build
 
 .PHONY: clean distclean-cache
 clean:
