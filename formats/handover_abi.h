@@ -2,25 +2,38 @@
 /*
  * iommu-handover: names, limits, version and wire structures of format 1.
  *
- * The normative text is formats/handover.rst; the section numbers below are
- * its. This header describes bytes only: no function, no host dependency but
- * the fixed-width types. It is copied unchanged into the kernel
+ * This header describes bytes only: no function, no host dependency but the
+ * fixed-width types. It is copied unchanged into the kernel
  * (include/linux/kho/abi/iommu_handover.h) and into kexec-tools.
- *
- * Three byte streams share it:
- *
- *   image     what the loader seals and the next kernel reads (section 2)
- *   snapshot  what the running kernel hands to the loader (section 7)
- *   envelope  the one page that KHO carries to find the image (section 8)
- *
- * Integers of the image header, of the FDT and of the envelope are
- * big-endian; snapshot structures and record payloads are in the byte order
- * of the machine, which the image header declares.
  */
 #ifndef IOMMU_HANDOVER_ABI_H
 #define IOMMU_HANDOVER_ABI_H
 
 #include <linux/types.h>
+
+/**
+ * DOC: Contract
+ *
+ * A handover image is written by one kernel and its loader and read by the
+ * next kernel, by other versions of both, and by an offline tool. The normative
+ * text is Documentation/core-api/kho/iommu-handover.rst; the section numbers
+ * below are its.
+ *
+ * Three byte streams share this header:
+ *
+ * - image: what the loader seals and the next kernel reads (section 2)
+ * - snapshot: what the running kernel hands to the loader (section 7)
+ * - envelope: the one page that KHO carries to find the image (section 8)
+ *
+ * Integers of the image header, of the FDT and of the envelope are big-endian;
+ * snapshot structures and record payloads are in the byte order of the machine,
+ * which the image header declares.
+ *
+ * A change of a layout or of a meaning needs a new IHO_FORMAT_MAJOR, which old
+ * readers refuse. An addition needs a bit of must_understand or may_ignore and
+ * a new IHO_FORMAT_MINOR. IHO_LUO_COMPATIBLE never changes: LUO gives back no
+ * session at all when it finds a file type that it does not know.
+ */
 
 /* Version: readers accept the same major and any minor (section 1.3). */
 #define IHO_FORMAT_MAJOR	1
@@ -32,9 +45,11 @@
 /* The LUO file type of an iommufd; it never changes (section 9). */
 #define IHO_LUO_COMPATIBLE	"iommufd-handover-v1"
 
-/*
- * Limits (section 1.4). Each is checked before the number multiplies, indexes
- * or bounds a loop.
+/**
+ * DOC: Limits
+ *
+ * Section 1.4. Each is checked before the number multiplies, indexes or bounds
+ * a loop.
  */
 #define IHO_PAGE_SIZE		4096u
 #define IHO_MAX_HEAD		(4u << 20)	/* bytes, header and FDT */
@@ -62,8 +77,10 @@
 /* "none" for an index into one of the tables. */
 #define IHO_NONE		0xffffffffu
 
-/* ------------------------------------------------------------------------
- * Image header (section 2.1): the first 128 bytes, all integers big-endian.
+/**
+ * DOC: Image header
+ *
+ * Section 2.1: the first 128 bytes, all integers big-endian.
  * CRCs are zlib's CRC-32. header_crc is over these 128 bytes with header_crc
  * and digest taken as zero; digest is the SHA-256 of the whole image with the
  * digest field taken as zero.
@@ -93,8 +110,10 @@ struct iho_header {
 	__u8  reserved1[40];	/* zero */
 };
 
-/* ------------------------------------------------------------------------
- * Envelope (section 8): one page, big-endian. The first extent holds the
+/**
+ * DOC: Envelope
+ *
+ * Section 8: one page, big-endian. The first extent holds the
  * header and the FDT without a gap.
  */
 #define IHO_ENV_MAGIC		"IOMMUHOE"
@@ -116,7 +135,7 @@ struct iho_envelope {
 	struct iho_extent extent[IHO_MAX_EXTENTS]; /* unused are zero */
 };
 
-/* ------------------------------------------------------------------------
+/*
  * Kinds of node, in the order in which the FDT has them and the snapshot has
  * their arrays.
  */
@@ -130,8 +149,10 @@ enum iho_node {
 	IHO_NODES
 };
 
-/* ------------------------------------------------------------------------
- * Facts. One structure per FDT node (section 3); the snapshot carries arrays
+/**
+ * DOC: Facts
+ *
+ * One structure per FDT node (section 3); the snapshot carries arrays
  * of them in the order below and the reader gives them back from an image.
  * Strings are NUL-terminated and NUL-padded; reserved fields are zero.
  * Canonical order of each array is given with it; duplicates are refused.
@@ -252,8 +273,10 @@ struct iho_context {
 	__u32 stream_crc;	/* CRC-32 of the stream; zero in a snapshot */
 };
 
-/* ------------------------------------------------------------------------
- * Snapshot (section 7): this header, the arrays in the order of their counts
+/**
+ * DOC: Snapshot
+ *
+ * Section 7: this header, the arrays in the order of their counts
  * here, then the streams in context order, 8-aligned, without gaps.
  */
 #define IHO_SNAP_MAGIC		"IOMMUHOS"
@@ -279,8 +302,10 @@ struct iho_snap_header {
 	};
 };
 
-/* ------------------------------------------------------------------------
- * Records (section 4). A record is this header, payload_len bytes of the uAPI
+/**
+ * DOC: Records
+ *
+ * Section 4. A record is this header, payload_len bytes of the uAPI
  * structure of the ioctl, padded with zeroes to 8, then inline_len bytes of
  * inline data, padded likewise. The payload may be longer than the structure
  * known here when the rest is zero, as for copy_struct_from_user().
