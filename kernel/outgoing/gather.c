@@ -10,6 +10,13 @@
 #include "drivers.h"
 #include "gather.h"
 
+int handover_refuse_memory(const char *what)
+{
+	return handover_refuse(-ENOMEM,
+			       "out of memory for %s; free memory and load again",
+			       what);
+}
+
 void *handover_vec_add(struct vec *v)
 {
 	void *p;
@@ -23,11 +30,8 @@ void *handover_vec_add(struct vec *v)
 	if (v->nr == v->cap) {
 		cap = v->cap ? 2 * v->cap : 16;
 		p = kvrealloc(v->p, array_size(cap, v->size), GFP_KERNEL);
-		if (!p) {
-			handover_refuse(-ENOMEM,
-					"out of memory for %s; free memory and load again", v->what);
-			return ERR_PTR(-ENOMEM);
-		}
+		if (!p)
+			return ERR_PTR(handover_refuse_memory(v->what));
 		v->p = p;
 		v->cap = cap;
 	}

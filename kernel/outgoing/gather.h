@@ -29,6 +29,9 @@ struct vec {
 	const char *what;
 };
 
+/* -ENOMEM, noted: no memory for @what. */
+int handover_refuse_memory(const char *what);
+
 /* A new zeroed element, or ERR_PTR of -EFBIG or -ENOMEM (noted). */
 void *handover_vec_add(struct vec *v);
 
@@ -135,6 +138,9 @@ int handover_find_source(struct gather *g, struct handover_ctx *ctx,
  * pages are pinned for, are looked at: all other VMs wait meanwhile.
  */
 #define HANDOVER_MAX_PIECES	IHO_MAX_RECORDS
+
+/* -EAGAIN, noted: the process that mapped an area is changing its memory. */
+int handover_refuse_changing(struct handover_ctx *ctx, u32 ioas_id, u64 iova);
 
 /* -EFBIG, noted. */
 int handover_refuse_pieces(struct handover_ctx *ctx, u32 ioas_id, u64 iova);

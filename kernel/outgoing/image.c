@@ -142,6 +142,18 @@ static int refuse_image(int rc, const struct iho_where *where)
 			       iho_where_text(where, place), iho_strerror(rc));
 }
 
+static int refuse_context(int err, u32 ci, int rc)
+{
+	return handover_refuse(err, "image: context-%u: %s", ci,
+			       iho_strerror(rc));
+}
+
+static int refuse_memory(void)
+{
+	return handover_refuse(-ENOMEM,
+			       "out of memory to check the records; free memory and load again");
+}
+
 /* What a record is about, for a sentence */
 static void describe_step(const struct iho_step *step, char *text, size_t len)
 {
@@ -197,8 +209,7 @@ static int refuse_record(const struct handover_live *live, u32 ci, u64 at)
 
 	work = kvzalloc(work_len, GFP_KERNEL);
 	if (!work)
-		return handover_refuse(-ENOMEM,
-				       "out of memory to check the records; free memory and load again");
+		return refuse_memory();
 	rc = iho_plan_init(&plan, &src, ci, live->buf + c->stream_off,
 			   c->stream_len, c->records, work, work_len, &where);
 	kvfree(work);
@@ -208,8 +219,7 @@ static int refuse_record(const struct handover_live *live, u32 ci, u64 at)
 		rc = iho_plan_next(&plan, &step);
 	} while (rc > 0 && plan.pos <= at);
 	if (rc <= 0)
-		return handover_refuse(-EINVAL, "image: context-%u: %s", ci,
-				       iho_strerror(rc));
+		return refuse_context(-EINVAL, ci, rc);
 	describe_step(&step, what, sizeof(what));
 	return handover_refuse(-EINVAL,
 			       "image: context-%u record %u differs from session \"%s\" token %llu, where it is %s; load again with the kexec of this kernel",
@@ -233,8 +243,7 @@ static int check_stream(struct handover_seal *s, const struct iho_image *image,
 
 	rc = iho_get_context(image, ci, &have);
 	if (rc)
-		return handover_refuse(handover_errno(rc), "image: context-%u: %s", ci,
-				       iho_strerror(rc));
+		return refuse_context(handover_errno(rc), ci, rc);
 	a = s->image.map + have.stream_off;
 	b = live->buf + want->stream_off;
 	for (i = 0; i < want->stream_len && a[i] == b[i]; i++)
@@ -244,8 +253,7 @@ static int check_stream(struct handover_seal *s, const struct iho_image *image,
 	work_len = iho_plan_work(have.records);
 	work = kvzalloc(work_len, GFP_KERNEL);
 	if (!work)
-		return handover_refuse(-ENOMEM,
-				       "out of memory to check the records; free memory and load again");
+		return refuse_memory();
 	rc = iho_plan_init(&plan, &src, ci, a, have.stream_len, have.records,
 			   work, work_len, &where);
 	kvfree(work);

@@ -124,9 +124,7 @@ static int find_group(struct gather *g, struct xarray *first,
 	};
 	rc = xa_err(xa_store(first, (unsigned long)pages, xa_mk_value(*found),
 			     GFP_KERNEL));
-	return rc ? handover_refuse(rc,
-				    "out of memory for %s; free memory and load again",
-				    g->group.what) : 0;
+	return rc ? handover_refuse_memory(g->group.what) : 0;
 }
 
 static int emit_maps(struct gather *g, struct handover_ctx *ctx,
@@ -160,9 +158,8 @@ static int emit_maps(struct gather *g, struct handover_ctx *ctx,
 			return rc;
 		ref.memory = handover_find_mem(g, ctx->session, src.inode);
 		if (ref.memory == IHO_NONE)
-			return handover_refuse_ctx(ctx, -EAGAIN,
-						   "IOAS %u IOVA %#lx: its process is changing its memory; try again",
-						   ioas->obj.id, iopt_area_iova(area));
+			return handover_refuse_changing(ctx, ioas->obj.id,
+							iopt_area_iova(area));
 		cmd.start = src.start;
 		/* Of an IOAS without HWPT: a sum may wrap */
 		size = MEM(g, ref.memory)->fact.size;

@@ -23,6 +23,11 @@ static int refuse_nothing(u32 unfinished)
 			       "no iommufd is preserved in a live update session");
 }
 
+static int refuse_jump(void)
+{
+	return handover_refuse(-EBUSY, "the machine is about to kexec");
+}
+
 static int lock_all(u32 unfinished)
 {
 	int rc;
@@ -36,7 +41,7 @@ static int lock_all(u32 unfinished)
 	else if (handover_out.seal)
 		rc = handover_refuse(-EBUSY, "already sealed; unseal it first");
 	else if (handover_out.jump != HANDOVER_JUMP_NONE)
-		rc = handover_refuse(-EBUSY, "the machine is about to kexec");
+		rc = refuse_jump();
 	else
 		rc = handover_contexts_lock(&handover_out.contexts);
 	if (rc) {
@@ -171,7 +176,7 @@ int handover_unseal(void)
 	if (!handover_out.seal)
 		return -ENOENT;
 	if (handover_out.jump != HANDOVER_JUMP_NONE)
-		return handover_refuse(-EBUSY, "the machine is about to kexec");
+		return refuse_jump();
 	handover_seal_break("released for another load or by kexec -u");
 	return 0;
 }

@@ -34,9 +34,7 @@ int handover_note_inode(struct gather *g, u32 i)
 	int rc = xa_err(xa_store(&g->inodes, (unsigned long)MEM(g, i)->inode,
 				 xa_mk_value(i), GFP_KERNEL));
 
-	return rc ? handover_refuse(rc,
-				    "out of memory for %s; free memory and load again",
-				    g->mem.what) : 0;
+	return rc ? handover_refuse_memory(g->mem.what) : 0;
 }
 
 static int refuse_file(struct handover_ctx *ctx, struct iopt_area *area,
@@ -82,6 +80,13 @@ static int source_of_file(struct gather *g, struct handover_ctx *ctx,
 	ser = phys_to_virt(src->found.serialized_data);
 	src->seals = ser->seals;
 	return 0;
+}
+
+int handover_refuse_changing(struct handover_ctx *ctx, u32 ioas_id, u64 iova)
+{
+	return handover_refuse_ctx(ctx, -EAGAIN,
+				   "IOAS %u IOVA %#llx: its process is changing its memory; try again",
+				   ioas_id, iova);
 }
 
 int handover_refuse_pieces(struct handover_ctx *ctx, u32 ioas_id, u64 iova)
@@ -146,9 +151,7 @@ static int source_of_user(struct gather *g, struct handover_ctx *ctx,
 					   ioas_id, iova);
 	if (!mmap_read_trylock(mm)) {
 		mmput_async(mm);
-		return handover_refuse_ctx(ctx, -EAGAIN,
-					   "IOAS %u IOVA %#lx: its process is changing its memory; try again",
-					   ioas_id, iova);
+		return handover_refuse_changing(ctx, ioas_id, iova);
 	}
 	vma = vma_lookup(mm, addr);
 	if (!vma || !vma->vm_file || !(vma->vm_flags & VM_MAYSHARE) ||

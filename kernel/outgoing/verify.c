@@ -48,16 +48,32 @@ struct verify {
 	bool have;
 };
 
+static int refuse_table(struct verify *v, int rc)
+{
+	return handover_refuse_ctx(v->ctx, -EINVAL,
+				   "HWPT %u: its page table: %s; destroy it and report it",
+				   v->hwpt_id, iho_strerror(rc));
+}
+
+static int refuse_unmapped(struct verify *v)
+{
+	return handover_refuse_ctx(v->ctx, -EINVAL,
+				   "HWPT %u IOVA %#llx is in the page table but not mapped; destroy the HWPT and report it",
+				   v->hwpt_id, v->run.first_iova);
+}
+
+static int refuse_memory(void)
+{
+	return handover_refuse(-ENOMEM,
+			       "out of memory to check the page tables; free memory and load again");
+}
+
 static int verify_next(struct verify *v)
 {
 	int rc = iho_walk_next(&v->walk, &v->run);
 
 	v->have = rc == 1;
-	if (rc < 0)
-		return handover_refuse_ctx(v->ctx, -EINVAL,
-					   "HWPT %u: its page table: %s; destroy it and report it",
-					   v->hwpt_id, iho_strerror(rc));
-	return 0;
+	return rc < 0 ? refuse_table(v, rc) : 0;
 }
 
 static int verify_map(struct verify *v, const struct iho_pl_map_file *map,
@@ -78,9 +94,7 @@ static int verify_map(struct verify *v, const struct iho_pl_map_file *map,
 						   "HWPT %u IOVA %#llx is mapped but not in the page table; unmap and map it again, and report it",
 						   v->hwpt_id, iova);
 		if (v->run.first_iova < iova)
-			return handover_refuse_ctx(v->ctx, -EINVAL,
-						   "HWPT %u IOVA %#llx is in the page table but not mapped; destroy the HWPT and report it",
-						   v->hwpt_id, v->run.first_iova);
+			return refuse_unmapped(v);
 		if (!memfd_pa(mem, off, &pa, &len) || pa != v->run.pa)
 			return handover_refuse_ctx(v->ctx, -EINVAL,
 						   "HWPT %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
@@ -169,9 +183,7 @@ static int verify_hwpt(struct handover_ctx *ctx, const struct handover_live *liv
 
 	rc = iho_walk_init(&v.walk, &pt);
 	if (rc)
-		return handover_refuse_ctx(ctx, -EINVAL,
-					   "HWPT %u: its page table: %s; destroy it and report it",
-					   v.hwpt_id, iho_strerror(rc));
+		return refuse_table(&v, rc);
 	rc = verify_next(&v);
 	if (rc)
 		return rc;
@@ -181,11 +193,7 @@ static int verify_hwpt(struct handover_ctx *ctx, const struct handover_live *liv
 		if (rc)
 			return rc;
 	}
-	if (v.have)
-		return handover_refuse_ctx(ctx, -EINVAL,
-					   "HWPT %u IOVA %#llx is in the page table but not mapped; destroy the HWPT and report it",
-					   v.hwpt_id, v.run.first_iova);
-	return 0;
+	return v.have ? refuse_unmapped(&v) : 0;
 }
 
 /**
@@ -235,8 +243,7 @@ static int note_pinned(struct user_maps *u, struct iommufd_ioas *ioas)
 				     xa_mk_value(m.step.map.ref.group),
 				     GFP_KERNEL));
 		if (rc)
-			return handover_refuse(rc,
-					       "out of memory to check the page tables; free memory and load again");
+			return refuse_memory();
 	}
 	return 0;
 }
@@ -341,8 +348,7 @@ int handover_live_verify(struct handover_ctx *ctx, u32 ci,
 
 	at = kvcalloc(plan->ioas + 1, sizeof(*at), GFP_KERNEL);
 	if (!at)
-		return handover_refuse(-ENOMEM,
-				       "out of memory to check the page tables; free memory and load again");
+		return refuse_memory();
 	for (;;) {
 		struct maps_at here = {
 			.pos = m.plan.pos,
