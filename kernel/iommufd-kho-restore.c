@@ -282,6 +282,11 @@ static int apply_plan(struct liveupdate_file_op_args *args,
 		rc = handover_apply_step(&a, &step);
 		if (!rc)
 			continue;
+		/*
+		 * Cure (that of the record): retrieve again after ENOMEM,
+		 * ENFILE, EINTR, EAGAIN or EPERM (CAP_SYS_RESOURCE is missing).
+		 * Others are final: finish the session, build a new iommufd.
+		 */
 		handover_refuse(rc,
 				"session \"%s\" token %llu: record %u at %#llx of kind %u cannot be replayed: error %d",
 				liveupdate_session_name(args->session), args->token,
@@ -347,6 +352,7 @@ static int retrieve(struct liveupdate_file_op_args *args, u32 index,
 	kvfree(work);
 	if (rc) {
 		handover_replay_free(r);
+		/* Cure: final: finish the session, build a new iommufd. */
 		return handover_refuse(handover_errno(rc),
 				       "session \"%s\" token %llu: record %u at %#llx, %s: %s",
 				       session, args->token, where.record,

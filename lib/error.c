@@ -14,6 +14,7 @@ struct error_text {
 
 static const struct error_text errors[] = {
 	E(OK, "no error"),
+	/* Cure (EBADMSG): damaged: make it again with this kernel's kexec. */
 	E(ERR_TRUNCATED, "shorter than it says it is"),
 	E(ERR_MAGIC, "wrong magic: not of this format"),
 	E(ERR_HEADER, "header field wrong or reserved bytes not zero"),
@@ -38,14 +39,17 @@ static const struct error_text errors[] = {
 	E(ERR_STRING, "string empty, not terminated or not printable"),
 	E(ERR_TABLE_PA, "page table lies outside the memory allowed for it"),
 	E(ERR_TABLE_ENTRY, "page-table entry has reserved bits set"),
+	/* Cure (EOPNOTSUPP): use kernel, kexec and tool of one version. */
 	E(ERR_VERSION, "major version not supported"),
 	E(ERR_FEATURE, "needs a feature that is not supported"),
 	E(ERR_BYTE_ORDER, "records are in another byte order"),
 	E(ERR_KIND, "record kind not supported"),
 	E(ERR_PAYLOAD, "payload longer than known and the rest not zero"),
 	E(ERR_VALUE, "value or flag not supported"),
+	/* Cure (EFBIG): preserve less. */
 	E(ERR_LIMIT, "over a limit of the format"),
 	E(ERR_DEPTH, "nested too deeply"),
+	/* Cure (EINVAL): a mistake of the caller: report it. */
 	E(ERR_NOSPACE, "buffer or workspace too small"),
 	E(ERR_BADCALL, "argument out of its range"),
 };

@@ -49,6 +49,10 @@ static void __init refuse_at(const char *what, int rc,
 {
 	char place[IHO_WHERE_LEN];
 
+	/*
+	 * Cure: find out what differs between the two kernels, or what wrote to
+	 * preserved memory; VMMs build new iommufds.
+	 */
 	refuse("%s: %s: %s", what, iho_where_text(where, place),
 	       iho_strerror(rc));
 }
@@ -67,6 +71,10 @@ static void __init early_parse(void)
 		return;
 	if (rc || size != PAGE_SIZE || !PAGE_ALIGNED(pa) ||
 	    !memblock_is_region_memory(pa, PAGE_SIZE))
+		/*
+		 * Cure: find out what differs between the two kernels, or what
+		 * wrote to preserved memory; VMMs build new iommufds.
+		 */
 		return refuse("the KHO entry does not name an envelope");
 	handover_in.envelope_pa = pa;
 	if (handover_off) {
@@ -80,6 +88,10 @@ static void __init early_parse(void)
 		return refuse_at("envelope", rc, &where);
 	for (u32 i = 0; i < handover_in.extents; i++) {
 		if (!memblock_is_region_memory(handover_in.pa[i], handover_in.len[i]))
+			/*
+			 * Cure: boot with all memory that the last kernel had
+			 * (mem=, memmap=).
+			 */
 			return refuse("extent %u at %#llx is not in memory", i,
 				      handover_in.pa[i]);
 		seg[i].ptr = phys_to_virt(handover_in.pa[i]);
@@ -89,6 +101,10 @@ static void __init early_parse(void)
 	if (rc)
 		return refuse_at("image", rc, &where);
 	if (memcmp(digest, handover_in.image.digest, sizeof(digest)))
+		/*
+		 * Cure: find out what differs between the two kernels, or what
+		 * wrote to preserved memory; VMMs build new iommufds.
+		 */
 		return refuse("the envelope belongs to another image");
 	handover_in.state = HANDOVER_IN_ACCEPTED;
 	atomic_set(&handover_in.unfinished, handover_in.image.contexts);

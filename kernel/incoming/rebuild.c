@@ -77,6 +77,10 @@ static int check_stranger(struct iommufd_replay *r, struct device *dev,
 	if (here && handover_pci_same_kind(&here->fact, now))
 		return 0;
 	if (here)
+		/*
+		 * Cure (ENODEV): put the old one back, or abandon. Only the
+		 * kernel log has this.
+		 */
 		return handover_refuse(-ENODEV,
 				       "%s is not bound: another device than the one handed over as device %u of the iommufd is plugged in here; put that one back, or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
 				       dev_name(dev), here->id);
@@ -170,6 +174,10 @@ static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt
 	int rc;
 
 	if (handover_vtd_table(hwpt->common.domain, &now)) {
+		/*
+		 * Cure (EOPNOTSUPP): boot with the IOMMU options of the last
+		 * kernel, sm_off among them; or abandon.
+		 */
 		snprintf(why, why_len,
 			 "HWPT %u: its rebuilt page table is not of a format that can be compared",
 			 h->id);
@@ -183,13 +191,24 @@ static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt
 	if (!rc)
 		return 0;
 	if (rc < 0)
+		/* Cure (EBADMSG): abandon and report it. */
 		snprintf(why, why_len, "HWPT %u: %s page table: %s", h->id,
 			 which ? "rebuilt" : "inherited", iho_strerror(rc));
 	else if (!diff.has_a || !diff.has_b)
+		/*
+		 * Cure (EBADMSG): put back what the VMM has changed in that
+		 * IOAS since the retrieve and bind again; else abandon and
+		 * report it.
+		 */
 		snprintf(why, why_len,
 			 "HWPT %u: IOVA %#llx is only in the %s page table",
 			 h->id, diff.iova, diff.has_a ? "inherited" : "rebuilt");
 	else
+		/*
+		 * Cure (EBADMSG): put back what the VMM has changed in that
+		 * IOAS since the retrieve and bind again; else abandon and
+		 * report it.
+		 */
 		snprintf(why, why_len,
 			 "HWPT %u: IOVA %#llx is %#llx with permissions %#x in the inherited page table, %#llx with %#x in the rebuilt one",
 			 h->id, diff.iova,
@@ -211,6 +230,10 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	int rc;
 
 	if (must_snoop && !idev->enforce_cache_coherency) {
+		/*
+		 * Cure (EOPNOTSUPP): bind it behind an IOMMU with snoop
+		 * control, as it was; or abandon.
+		 */
 		snprintf(why, why_len,
 			 "HWPT %u: its coherency was enforced, which the IOMMU of device %u cannot; bind it on the hardware it was on",
 			 h->id, idev->obj.id);
@@ -218,6 +241,7 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	}
 	ioas = iommufd_get_ioas(ictx, h->ioas_id);
 	if (IS_ERR(ioas)) {
+		/* Cure (ENOENT): abandon, then bind and attach. */
 		snprintf(why, why_len, "HWPT %u: its IOAS %u was destroyed",
 			 h->id, h->ioas_id);
 		return PTR_ERR(ioas);
@@ -235,6 +259,10 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	WRITE_ONCE(r->task, NULL);
 	if (IS_ERR(hwpt)) {
 		rc = PTR_ERR(hwpt);
+		/*
+		 * Cure (that of the allocation): remove the cause (memory,
+		 * memory lock limit, reserved regions), bind again.
+		 */
 		snprintf(why, why_len,
 			 "HWPT %u cannot be allocated for device %u: error %d",
 			 h->id, idev->obj.id, rc);
@@ -354,6 +382,10 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 		pt_id = d->pt_id;
 		rc = attach(data, &pt_id);
 		if (rc) {
+			/*
+			 * Cure (that of the attach): remove the cause and bind
+			 * again.
+			 */
 			snprintf(why, sizeof(why),
 				 "device %u cannot be attached to HWPT %u: error %d",
 				 id, d->pt_id, rc);
@@ -365,6 +397,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 		}
 	}
 	if (rc)
+		/* Cure (that of the reason): see the reason. */
 		return handover_refuse(rc, "%s is not handed over: %s",
 				       dev_name(idev->dev), why);
 

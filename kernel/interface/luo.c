@@ -47,6 +47,7 @@ static int luo_preserve(struct liveupdate_file_op_args *args)
 		return -EBUSY;
 	}
 	/* The sealed image lacks this iommufd */
+	/* Cure: load again when all VMMs have preserved theirs. */
 	handover_seal_break("session \"%s\" token %llu: another iommufd was preserved",
 			    liveupdate_session_name(args->session), args->token);
 	/* The first iommufd: forget why an earlier seal was undone */
@@ -69,6 +70,7 @@ static void luo_unpreserve(struct liveupdate_file_op_args *args)
 	struct handover_ctx *ctx = args->private_data;
 
 	mutex_lock(&handover_out.lock);
+	/* Cure: its session was closed, or its VMM ended; load again. */
 	handover_seal_break("session \"%s\" token %llu: the iommufd is no longer preserved",
 			    liveupdate_session_name(ctx->session), ctx->token);
 	list_del(&ctx->list);
@@ -160,6 +162,7 @@ static int luo_pre_serialize(struct liveupdate_file_handler *handler)
 	seal = handover_out.seal;
 	if ((seal ? seal->cookie : 0) == handover_out.passed)
 		return 0;
+	/* Cure: find out why; then load again. */
 	return handover_refuse(-EBUSY,
 			       "the seal was undone while the kexec began (%s); load again",
 			       *handover_out.undone ? handover_out.undone :

@@ -29,6 +29,7 @@ int handover_refuse_ctx(struct handover_ctx *ctx, int err,
 
 int handover_refuse_busy(struct handover_ctx *ctx, struct iommufd_ioas *ioas)
 {
+	/* Cure: the loader tries again for five seconds. */
 	return handover_refuse_ctx(ctx, -EAGAIN,
 				   "IOAS %u is in the middle of a call; try again",
 				   ioas->obj.id);
@@ -59,6 +60,11 @@ int handover_lock_settled(struct handover_ctx *ctx, struct iommufd_device *idev,
 			  int err)
 {
 	if (READ_ONCE(idev->handover.closing) || !device_trylock(idev->dev))
+		/*
+		 * Cure (EAGAIN, from the gate EBUSY): let the VMM close a
+		 * device that is being unbound or unplugged; after a reset try
+		 * again.
+		 */
 		return handover_refuse_ctx(ctx, err,
 					   "device %u (%s) is being unbound or reset; close it or try again",
 					   idev->obj.id, dev_name(idev->dev));
@@ -106,6 +112,7 @@ int handover_contexts_lock(struct list_head *contexts)
 		ctx->locked = trylock(&ctx->ictx->handover);
 		if (ctx->locked)
 			continue;
+		/* Cure: the loader tries again for five seconds. */
 		handover_refuse(-EAGAIN,
 				"session \"%s\" token %llu: the iommufd is in the middle of a call; try again",
 				liveupdate_session_name(ctx->session),

@@ -99,6 +99,11 @@ static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
 	for (area = iopt_area_iter_first(&ioas->iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
 		if (!area->pages)
+			/*
+			 * Cure: the loader tries again for five seconds. A map
+			 * that waits for user space (userfaultfd) has to be let
+			 * go.
+			 */
 			return handover_refuse_ctx(ctx, -EAGAIN,
 						   "IOAS %u IOVA %#lx: a map is under way; try again",
 						   ioas->obj.id, iopt_area_iova(area));
@@ -121,10 +126,20 @@ static int gather_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
 
 	rc = handover_vtd_table(hwpt->common.domain, &fact);
 	if (rc == -ENODEV)
+		/*
+		 * Cure: destroy it and unbind its devices: only VT-d hands
+		 * over. An iommufd without HWPTs and devices crosses with any
+		 * IOMMU.
+		 */
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "HWPT %u: its IOMMU driver cannot hand over; destroy it and unbind its devices",
 					   fact.hwpt_id);
 	if (rc)
+		/*
+		 * Cure: boot both kernels with intel_iommu=on,sm_off; or
+		 * allocate it with IOMMU_HWPT_ALLOC_DIRTY_TRACKING, or as a
+		 * nesting parent, where nothing can be mapped read-only.
+		 */
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "HWPT %u: its page table is not VT-d second stage, the only format that can be handed over; allocate it as a nesting parent",
 					   fact.hwpt_id);

@@ -118,6 +118,7 @@ static int preserve_tables(struct handover_seal *s, const struct handover_live *
 	tables = s->tables;
 	s->tables = 0;
 	if (rc)
+		/* Cure: report it. */
 		return handover_refuse(-EINVAL, "page tables: %s", iho_strerror(rc));
 	s->table_pa = kvcalloc(tables + 1, sizeof(u64), GFP_KERNEL);
 	if (!s->table_pa)
@@ -126,6 +127,9 @@ static int preserve_tables(struct handover_seal *s, const struct handover_live *
 				       tables);
 	rc = visit_tables(s, live);
 	if (rc)
+		/*
+		 * Cure (ENOMEM or another of KHO): free memory and load again.
+		 */
 		return handover_refuse(rc,
 				       "page tables cannot be preserved: error %d; free memory and load again",
 				       rc);
@@ -138,12 +142,20 @@ static int refuse_image(int rc, const struct iho_where *where)
 {
 	char place[IHO_WHERE_LEN];
 
+	/*
+	 * Cure: the kexec of this kernel makes no such image: find out what
+	 * altered it.
+	 */
 	return handover_refuse(handover_errno(rc), "image: %s: %s",
 			       iho_where_text(where, place), iho_strerror(rc));
 }
 
 static int refuse_context(int err, u32 ci, int rc)
 {
+	/*
+	 * Cure (EINVAL, or of the reason): the kexec of this kernel makes no
+	 * such image: find out what altered it.
+	 */
 	return handover_refuse(err, "image: context-%u: %s", ci,
 			       iho_strerror(rc));
 }
@@ -291,6 +303,7 @@ static int check_image(struct handover_seal *s, const struct handover_live *live
 	if (hdr->may_ignore)
 		return refuse_header("may_ignore");
 	if (image.generation != expect)
+		/* Cure: load again. */
 		return handover_refuse(-ESTALE,
 				       "image: made of generation %llu, not of %llu; take a new snapshot",
 				       image.generation, expect);
@@ -323,16 +336,24 @@ static int make_envelope(struct handover_seal *s)
 	if (IS_ERR(s->envelope)) {
 		rc = PTR_ERR(s->envelope);
 		s->envelope = NULL;
+		/*
+		 * Cure (ENOMEM or another of KHO): free memory and load again.
+		 */
 		return handover_refuse(rc,
 				       "the envelope cannot be preserved; free memory and load again");
 	}
 	rc = iho_envelope_build(s->envelope, s->image.pa, s->image.len,
 				s->image.extents, hdr->digest);
 	if (rc)
+		/* Cure: report it. */
 		return handover_refuse(handover_errno(rc), "envelope: %s",
 				       iho_strerror(rc));
 	rc = kho_add_subtree(IHO_KHO_SUBTREE, s->envelope, PAGE_SIZE);
 	if (rc)
+		/*
+		 * Cure (ENOMEM or another of KHO): boot with kho=on, free
+		 * memory and load again.
+		 */
 		return handover_refuse(rc,
 				       "KHO does not take the envelope: error %d; boot with kho=on, free memory and load again",
 				       rc);
@@ -366,6 +387,11 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 	}
 	rc = image_copy(&s->image, image, len);
 	if (rc) {
+		/*
+		 * Cure (ENOMEM, EFAULT, EFBIG): free memory, write 1 to
+		 * /proc/sys/vm/compact_memory, and load again: the image needs
+		 * pieces of up to 4 MiB.
+		 */
 		handover_refuse(rc,
 				"image: %llu bytes cannot be copied to preserved memory: error %d",
 				len, rc);
@@ -386,6 +412,10 @@ int handover_seal_fill(struct handover_seal *s, u64 generation)
 		return rc;
 	if (handover_live_moved(&live, generation, &crc)) {
 		handover_generation_move();
+		/*
+		 * Cure: the loader begins again, three times in all; then let
+		 * VMMs pause.
+		 */
 		rc = handover_refuse(-ESTALE,
 				     "generation %llu: what an iommufd maps by user address was mapped elsewhere after the snapshot; take a new one",
 				     generation);

@@ -36,6 +36,7 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 				    len, inl, inl_len);
 	}
 	if (rc)
+		/* Cure: report it. */
 		return handover_refuse(handover_errno(rc), "record of kind %u: %s", kind,
 				       iho_strerror(rc));
 	if (g->records++ == IHO_MAX_RECORDS)

@@ -16,15 +16,18 @@
 static int refuse_nothing(u32 unfinished)
 {
 	if (unfinished)
+		/* Cure: finish their sessions, then preserve them again. */
 		return handover_refuse(-ENOENT,
 				       "no iommufd is preserved in a live update session, and %u of the last handover not finished",
 				       unfinished);
+	/* Cure: preserve one first, or load without --iommu-handover. */
 	return handover_refuse(-ENOENT,
 			       "no iommufd is preserved in a live update session");
 }
 
 static int refuse_jump(void)
 {
+	/* Cure: none is needed, the jump has begun. */
 	return handover_refuse(-EBUSY, "the machine is about to kexec");
 }
 
@@ -33,12 +36,14 @@ static int lock_all(u32 unfinished)
 	int rc;
 
 	if (!liveupdate_trylock())
+		/* Cure: the loader tries again for five seconds. */
 		return handover_refuse(-EAGAIN,
 				       "a live update session is in the middle of a call; try again");
 	mutex_lock(&handover_out.lock);
 	if (!handover_out.nr)
 		rc = refuse_nothing(unfinished);
 	else if (handover_out.seal)
+		/* Cure: kexec -u; the loader unseals by itself. */
 		rc = handover_refuse(-EBUSY, "already sealed; unseal it first");
 	else if (handover_out.jump != HANDOVER_JUMP_NONE)
 		rc = refuse_jump();
@@ -94,6 +99,10 @@ static int seal_locked(struct handover_seal *s, u64 gen)
 	int rc;
 
 	if (gen != handover_generation())
+		/*
+		 * Cure: the loader begins again, three times in all; then let
+		 * VMMs pause.
+		 */
 		return handover_refuse(-ESTALE,
 				       "generation %llu has moved to %llu: an iommufd was changed after the snapshot; take a new one",
 				       gen, handover_generation());
@@ -119,6 +128,10 @@ int handover_seal(u64 gen, const void __user *image, u64 len, u32 unfinished,
 	int rc;
 
 	if (!len || len > IHO_MAX_IMAGE || len & (PAGE_SIZE - 1))
+		/*
+		 * Cure (EBADMSG, EFBIG): use the kexec that was built for this
+		 * kernel.
+		 */
 		return handover_refuse(len > IHO_MAX_IMAGE ? -EFBIG : -EBADMSG,
 				       "image: invalid image length %llu bytes",
 				       len);
@@ -177,6 +190,7 @@ int handover_unseal(void)
 		return -ENOENT;
 	if (handover_out.jump != HANDOVER_JUMP_NONE)
 		return refuse_jump();
+	/* Cure: none if it was meant; else load again. */
 	handover_seal_break("released for another load or by kexec -u");
 	return 0;
 }
@@ -222,16 +236,26 @@ static void undo_for(struct iommufd_ctx *ictx, struct iommufd_device *idev)
 			break;
 	session = liveupdate_session_name(ctx->session);
 	if (!idev) {
+		/*
+		 * Cure: start that VMM again or end its session, then load
+		 * again.
+		 */
 		handover_refuse(-EBUSY,
 				"session \"%s\" token %llu: the seal was undone: the iommufd was closed; load again",
 				session, ctx->token);
+		/*
+		 * Cure: start that VMM again or end its session, then load
+		 * again.
+		 */
 		handover_seal_break("session \"%s\" token %llu: the iommufd was closed",
 				    session, ctx->token);
 		return;
 	}
+	/* Cure: start that VMM again or end its session, then load again. */
 	handover_refuse(-EBUSY,
 			"session \"%s\" token %llu: the seal was undone: device %u (%s) was detached or closed; load again",
 			session, ctx->token, idev->obj.id, dev_name(idev->dev));
+	/* Cure: start that VMM again or end its session, then load again. */
 	handover_seal_break("session \"%s\" token %llu: device %u (%s) was detached or closed",
 			    session, ctx->token, idev->obj.id, dev_name(idev->dev));
 }

@@ -70,6 +70,7 @@ static int make_snapshot(struct gather *g, u64 generation,
 	if (!rc)
 		rc = iho_facts_check(&live->facts, &where);
 	if (rc)
+		/* Cure: report it. */
 		return handover_refuse(handover_errno(rc), "%s-%u %s: %s", where.node,
 				       where.index, where.prop, iho_strerror(rc));
 	return 0;

@@ -40,6 +40,10 @@ int handover_note_inode(struct gather *g, u32 i)
 static int refuse_file(struct handover_ctx *ctx, struct iopt_area *area,
 		       u32 ioas_id)
 {
+	/*
+	 * Cure: use a memfd without MFD_HUGETLB; LUO takes no hugetlb memfd,
+	 * guest_memfd or file on disk.
+	 */
 	return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 				   "IOAS %u IOVA %#lx: the mapped file is not a memfd of ordinary pages; map one that is",
 				   ioas_id, iopt_area_iova(area));
@@ -84,6 +88,7 @@ static int source_of_file(struct gather *g, struct handover_ctx *ctx,
 
 int handover_refuse_changing(struct handover_ctx *ctx, u32 ioas_id, u64 iova)
 {
+	/* Cure: the loader tries again for five seconds. */
 	return handover_refuse_ctx(ctx, -EAGAIN,
 				   "IOAS %u IOVA %#llx: its process is changing its memory; try again",
 				   ioas_id, iova);
@@ -200,6 +205,10 @@ int handover_find_source(struct gather *g, struct handover_ctx *ctx,
 	case IOPT_ADDRESS_USER:
 		return source_of_user(g, ctx, area, ioas_id, src);
 	default:
+		/*
+		 * Cure: unmap it before the load and map it again after the
+		 * jump.
+		 */
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "IOAS %u IOVA %#lx: maps of a dma-buf cannot be handed over; unmap it",
 					   ioas_id, iova);

@@ -96,6 +96,10 @@ static int verify_map(struct verify *v, const struct iho_pl_map_file *map,
 		if (v->run.first_iova < iova)
 			return refuse_unmapped(v);
 		if (!memfd_pa(mem, off, &pa, &len) || pa != v->run.pa)
+			/*
+			 * Cure: unmap and map that range again, then preserve
+			 * again.
+			 */
 			return handover_refuse_ctx(v->ctx, -EINVAL,
 						   "HWPT %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
 						   v->hwpt_id, iova, mem->token, off);
@@ -281,6 +285,10 @@ static int verify_pinned(struct user_maps *u, struct iopt_area *area,
 		if (!by || xa_load(&u->group, (unsigned long)by) != group) {
 			ahead = (u64)(index - first) << PAGE_SHIFT;
 			ahead -= ahead ? area->page_offset : 0;
+			/*
+			 * Cure: unmap and map that range again, then preserve
+			 * again.
+			 */
 			return handover_refuse_ctx(u->ctx, -EINVAL,
 						   "IOAS %u IOVA %#llx is not the preserved page of memfd token %llu at %#llx; was a hole punched? Unmap and map it again",
 						   map->ioas_id, map->iova + ahead,
