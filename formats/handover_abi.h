@@ -260,7 +260,7 @@ struct iho_device {
  * context-N: a preserved iommufd. Ordered by session, then token.
  *
  * stream_off is counted from the start of the snapshot or of the image; in
- * the image a stream starts on a page and the gap behind it is zero. Streams
+ * the image a stream starts on a page and the gap after it is zero. Streams
  * follow each other in context order without other gaps. A context without a
  * record has stream_len 0 and, in the image, takes no page.
  */
@@ -307,7 +307,7 @@ struct iho_snap_header {
  *
  * Section 4. A record is this header, payload_len bytes of the uAPI
  * structure of the ioctl, padded with zeroes to 8, then inline_len bytes of
- * inline data, padded likewise. The payload may be longer than the structure
+ * inline data, padded as well. The payload may be longer than the structure
  * known here when the rest is zero, as for copy_struct_from_user().
  *
  * In a payload, output fields hold what the kernel gave out (the object ID),

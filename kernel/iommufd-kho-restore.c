@@ -89,7 +89,7 @@ static int apply_allow(struct apply *a, const struct iho_step *step)
 	return rc;
 }
 
-/* Of its own so that KUnit, which has no session, can stand in for LUO. */
+/* Of its own so that KUnit, which has no session, can take LUO's place. */
 int handover_get_incoming(struct luo_session *session, u64 token,
 			  struct file **filep)
 {

@@ -207,7 +207,7 @@ static int walk_end(struct canon *c)
 	err = next_tag(c, &tag, &start);
 	if (err)
 		return err;
-	/* A node of unknown name or out of order, or a property behind one. */
+	/* A node of unknown name or out of order, or a property after one. */
 	if (tag == FDT_PROP)
 		return canon_fail(c, IHO_ERR_LAYOUT, start, "");
 	if (tag == FDT_BEGIN_NODE)
@@ -240,7 +240,7 @@ static int check_readable(const u8 *fdt, u32 len, u32 *at)
 
 static int check_blocks(const u8 *fdt, u32 len, u32 *at)
 {
-	/* What has one value only; behind the header, the empty reserve map. */
+	/* What has one value only; after the header, the empty reserve map. */
 	static const struct {
 		u8 off;
 		u8 value;

@@ -14,7 +14,7 @@
 #define MAX_DOMAIN_ID	0xffffu
 #define TABLE_ATTRIBUTES	(IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT)
 
-/* Printable ASCII, not empty, zero behind the NUL. */
+/* Printable ASCII, not empty, zero after the NUL. */
 int iho_string_error(const char *s, u32 size)
 {
 	u32 len = (u32)strnlen(s, size);
@@ -134,7 +134,7 @@ static int source_ids_error(const struct iho_device *d)
 		if (d->source_id[i] >
 		    (i < d->source_ids ? MAX_SOURCE_ID : 0))
 			return IHO_ERR_RANGE;
-	/* The device's own comes first, its aliases ascend behind it. */
+	/* The device's own comes first, its aliases ascend after it. */
 	for (i = 1; i < d->source_ids; i++)
 		if (d->source_id[i] == d->source_id[0] ||
 		    (i > 1 && d->source_id[i] <= d->source_id[i - 1]))

@@ -260,7 +260,7 @@ int iho_image_peek(const void *header, u64 *total_len,
  * Order of checks (section 5): size, magic, version, features, byte order,
  * lengths against limits, header CRC, reserved fields, digest, FDT CRC,
  * canonical form, values and order, cross-references, sections (page aligned,
- * in context order, no gap, padding zero, nothing behind), section CRCs. The
+ * in context order, no gap, padding zero, nothing after), section CRCs. The
  * digest decides; where it fails, @where names the part whose CRC fails too.
  * Uses a few hundred bytes of stack; no allocation. Each byte is hashed twice.
  * O(nodes), but O(devices * units) for the references of devices.

@@ -8,7 +8,7 @@
 #include "handover_glue.h"
 #include "handover_abi.h"
 
-/* Property names; each stands once in the strings block. */
+/* Property names; each is once in the strings block. */
 enum iho_name {
 	IHO_NAME_VERSION,
 	IHO_NAME_GENERATION,

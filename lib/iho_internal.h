@@ -119,7 +119,7 @@ bool iho_node_begins(const void *fdt, int off, int end, enum iho_node kind,
 int iho_node_read(const void *fdt, int off, enum iho_node kind,
 		  union iho_fact *fact);
 
-/* Offset of the node behind the one at @off. */
+/* Offset of the node after the one at @off. */
 int iho_node_skip(const void *fdt, int off);
 
 /* ---- read.c: facts of an image or of arrays -------------------------- */
@@ -170,7 +170,7 @@ struct iho_framed {
 	u32 kind;
 	u32 payload_len, inline_len;
 	const u8 *payload, *inl;
-	u64 next;		/* offset of the record behind it */
+	u64 next;		/* offset of the record after it */
 };
 
 int iho_rec_frame(const u8 *stream, u64 len, u64 pos, struct iho_framed *rec,

@@ -98,7 +98,7 @@ static int fail(struct iho_model *m, int err, const char *what)
 			return fail(m, IHO_ERR_##err, what);		\
 	} while (0)
 
-/* @id comes behind the last record of the same kind. */
+/* @id comes after the last record of the same kind. */
 static int ascends(struct iho_model *m, u32 kind, u32 id, const char *what)
 {
 	NEED(m->kind != kind || id > m->last_id, ORDER, what);

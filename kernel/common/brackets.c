@@ -86,8 +86,9 @@ static int ioctl_changes(unsigned int cmd, const void *arg)
 }
 
 /*
- * The mock's device goes with an object of its own, and the mock takes the lock
- * of a driver for it, which is outside of ours: it calls back in under it.
+ * To destroy a mock's device object is to destroy the device: the mock then
+ * takes a driver's lock, which is outside of ours, since it holds that lock when
+ * it calls iommufd.
  */
 static bool destroys_mock(struct iommufd_ctx_handover *h, unsigned int cmd,
 			  const void *arg)

@@ -287,7 +287,7 @@ out:
 	return rc;
 }
 
-/* It was allocated with this device, whichever has brought it back. */
+/* The HWPT was allocated with this device, even if another bind rebuilt it. */
 static void note_maker(struct iommufd_ctx *ictx, const struct replay_hwpt *h,
 		       struct iommufd_device *idev)
 {

@@ -207,7 +207,7 @@ void handover_in_retrieved(u32 index, struct iommufd_replay *replay)
 void handover_in_clear_replay(u32 index, struct iommufd_replay *replay)
 {
 	guard(mutex)(&in_mutex);
-	/* One that failed is freed late, when another may have succeeded */
+	/* A failed replay is freed late: a retry may own the slot by then */
 	if (context && context[index].replay == replay)
 		context[index].replay = NULL;
 }

@@ -121,7 +121,7 @@ static bool luo_can_finish(struct liveupdate_file_op_args *args)
 		return true;
 	rc = handover_in_context(liveupdate_session_name(args->session),
 				 args->token, &index, &fact);
-	/* Nor when nothing is to come back; -ENOMEM does not say so */
+	/* No reason to wait if nothing is to come back; -ENOMEM is not that */
 	return rc && rc != -ENOMEM;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit tests of the replay: object IDs, share groups, and that an attempt
- * that fails leaves nothing behind.
+ * that fails leaves nothing.
  *
  * Each test puts an image of its own where the last kernel's would be and has
- * it replayed with memfds of its own. What is behind a device is real iommufd
+ * it replayed with memfds of its own. What a device leads to is real iommufd
  * and a real VT-d second-stage table; only the device is a structure that
  * nobody else knows.
  */
@@ -1884,7 +1884,7 @@ static void device_stays_away_when_its_tree_differs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats.tables_compared, 2);
 	KUNIT_EXPECT_EQ(test, stats.tables_equal, 0);
 
-	/* Control: mended, it comes back */
+	/* Control: put right, it comes back */
 	prot = c->iova >= 0x400000 ? TREE_READ : TREE_RW;
 	remap(test, b->old[0], c->iova, pa, pa ? prot : 0);
 	must_replay(test, r, b, 0);
@@ -1994,7 +1994,7 @@ static void device_that_runs_out_of_memory_leaves_nothing(struct kunit *test)
 			expect_still_pending(test, r);
 			continue;
 		}
-		/* It is back, maybe in spite of the fault: begin anew */
+		/* It is back, maybe in spite of the fault: begin again */
 		unbind(idev);
 		expect_hwpt(test, r, WORLD_HWPT1_ID, WORLD_IOAS1_ID, true);
 		expect_pinned(test, r, CHARGE_MM, IOAS1_PAGES);

@@ -177,7 +177,7 @@ static int check_device(struct handover_ctx *ctx, struct iommufd_device *idev)
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s) uses SR-IOV, which cannot be handed over; unbind it, or disable its virtual functions",
 					   id, pci_name(pdev));
-	/* A reset may enable what is not: it attaches the device anew */
+	/* ATS may be off now: a reset attaches the device again, with ATS */
 	if (pci_ats_supported(pdev))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s) has ATS, which cannot be handed over; boot with pci=noats",
@@ -304,7 +304,7 @@ static int check_hwpt(struct handover_ctx *ctx, struct iommufd_hwpt_paging *hwpt
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "HWPT %u has a fault queue, which cannot be handed over; destroy it",
 					   hwpt->common.obj.id);
-	/* VT-d knows better than the last call that ended */
+	/* The flag is set after the ioctl; the domain has the current state */
 	if (hwpt->handover.dirty_tracking ||
 	    handover_vtd_dirty_tracking(hwpt->common.domain))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
@@ -315,7 +315,7 @@ static int check_hwpt(struct handover_ctx *ctx, struct iommufd_hwpt_paging *hwpt
 
 /*
  * What user space asked for and can take back is named before what the
- * devices and page tables are, and what has no name comes last.
+ * devices and page tables are, and objects of unknown kinds come last.
  */
 static int check_asked_for(struct handover_ctx *ctx, struct iommufd_object *obj)
 {
@@ -389,7 +389,7 @@ int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 	if (iommufd_handover_pending(&ictx->handover))
 		return handover_refuse_ctx(ctx, -EBUSY,
 					   "the iommufd still waits for devices of the last handover; bind them and finish its session");
-	/* Set through the type1 interface, and it says more */
+	/* Before compat, which it implies */
 	if (ictx->no_iommu_mode)
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "the iommufd is in no-IOMMU mode, which cannot be handed over; close its session");

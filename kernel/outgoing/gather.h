@@ -75,7 +75,7 @@ struct gather {
 	struct xarray inodes;	/* index in mem; a memfd is in one session only */
 	u32 last_mem;		/* maps of one memfd often come in a row */
 	u64 pieces;		/* looked at by pinned_elsewhere() */
-	/* the streams, one behind the other */
+	/* the streams, one after the other */
 	void *stream;
 	u64 pos, cap;
 	u32 records;

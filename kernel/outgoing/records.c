@@ -18,7 +18,7 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 {
 	int rc;
 
-	/* Without a buffer it would only measure */
+	/* iho_rec_append() without a buffer only computes the size */
 	rc = -IHO_ERR_NOSPACE;
 	if (g->stream)
 		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
@@ -162,7 +162,7 @@ static int emit_maps(struct gather *g, struct handover_ctx *ctx,
 			return handover_refuse_changing(ctx, ioas->obj.id,
 							iopt_area_iova(area));
 		cmd.start = src.start;
-		/* Of an IOAS without HWPT: a sum may wrap */
+		/* Not pinned in an IOAS without HWPT: the sum may overflow */
 		size = MEM(g, ref.memory)->fact.size;
 		if (cmd.length > size || cmd.start > size - cmd.length)
 			return handover_refuse_ctx(ctx, -EOPNOTSUPP,

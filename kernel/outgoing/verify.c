@@ -157,7 +157,7 @@ static void maps_of(struct maps *m, const struct iho_plan *plan,
 
 	m->plan = *plan;
 	m->ioas_id = ioas_id;
-	/* Without any, the cursor stands where the stream ends */
+	/* Without any, the cursor is at the end of the stream */
 	m->plan.pos = found ? found->pos : plan->len;
 	m->plan.next = found ? found->next : plan->records;
 }

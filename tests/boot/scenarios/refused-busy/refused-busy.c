@@ -18,7 +18,7 @@
 
 #include "side.h"
 
-#define LOADER_TRIES_MS	5000	/* docs/operators-guide.md */
+#define LOADER_TRIES_MS	5000	/* docs/messages.md */
 #define CHANGING_LEN	(32ULL << 20)
 #define PATIENCE_MS	60000
 
