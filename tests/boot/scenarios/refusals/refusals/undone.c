@@ -175,7 +175,7 @@ static void unbind_waits(struct side *s)
 
 void seal_undone(struct side *s)
 {
-	char output[OUTPUT_LEN];
+	char output[OUTPUT_LEN], loaded[SENTENCE_LEN];
 	struct side extra;
 
 	seal();
@@ -199,10 +199,17 @@ void seal_undone(struct side *s)
 	want_undone("a kernel loaded without a seal",
 		    "the kernel loaded under it was unloaded");
 
+	/* Whoever loads while it is in place loads under it */
 	seal();
 	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
-	want_undone("another kernel loaded without the option",
-		    "the kernel loaded under it was unloaded");
+	handover_attr("loaded", loaded);
+	tally_one(handover_state_is("sealed") && *loaded == '1', false,
+		  "another kernel loaded without the option: loaded is %s",
+		  loaded);
+	unload_kernel();
+	tally_one(handover_state_is("open") &&
+		  !strncmp(undone_by(), "the kernel loaded under it", 26),
+		  false, "unloading that one unseals");
 
 	seal();
 	must(close(s->dev));
