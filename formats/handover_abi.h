@@ -46,6 +46,29 @@
 #define IHO_LUO_COMPATIBLE	"iommufd-handover-v1"
 
 /**
+ * DOC: Announcement
+ *
+ * Section 10: what a kernel reads, in the uncompressed part of its image, where
+ * it can be asked before it is loaded. The assembler sees this much of the
+ * header, so that the kernel can put it there.
+ */
+#define IHO_ANNOUNCE_MAGIC	"IHOA"		/* 4 bytes, no NUL */
+#define IHO_ANNOUNCE_VERSION	1
+#define IHO_ANNOUNCE_LEN	16		/* sizeof(struct iho_announce) */
+#define IHO_ANNOUNCE_ENTRY_LEN	32		/* struct iho_announce_entry */
+#define IHO_ANNOUNCE_NAME_LEN	24		/* padded with NULs */
+#define IHO_ANNOUNCE_IMAGE	"iommu-handover" /* the image, this text */
+
+/* Feature bits of the image header that readers know (section 1.3). */
+#define IHO_UNDERSTOOD		0
+
+/* flags: what that kernel's command line must have for a live update */
+#define IHO_ANNOUNCE_WANTS_KHO	1		/* kho=on */
+#define IHO_ANNOUNCE_WANTS_LUO	2		/* liveupdate=on */
+
+#ifndef __ASSEMBLER__
+
+/**
  * DOC: Limits
  *
  * Section 1.4. Each is checked before the number multiplies, indexes or bounds
@@ -70,6 +93,7 @@
 #define IHO_MAX_LEVELS		5u
 #define IHO_MIN_WIDTH		30u		/* bits of an IOVA space */
 #define IHO_MAX_TABLE_PAGES	0x4000000u	/* visited in one walk */
+#define IHO_MAX_ANNOUNCED	64u		/* entries of one kernel */
 #define IHO_SESSION_LEN		64u		/* with its NUL, as in LUO */
 #define IHO_RELEASE_LEN		64u		/* with its NUL */
 #define IHO_MAX_PA_LG2		52u		/* PAs are below 2 to this */
@@ -442,5 +466,27 @@ struct iho_attach_ref {
 	__u32 dev_id;		/* object ID, of a VFIO_BIND of this stream */
 	__u32 reserved;
 };
+
+/* ------------------------------------------------------------------------
+ * Announcement (section 10), little-endian: this header, then the entries, then
+ * whatever a later writer adds.
+ */
+struct iho_announce {
+	__u8  magic[4];
+	__u32 len;		/* bytes, this header included */
+	__u16 version;		/* IHO_ANNOUNCE_VERSION */
+	__u16 flags;		/* IHO_ANNOUNCE_WANTS_*, others are ignored */
+	__u16 entry_len;	/* bytes of one, IHO_ANNOUNCE_ENTRY_LEN or more */
+	__u16 entries;		/* 1 to IHO_MAX_ANNOUNCED */
+};
+
+struct iho_announce_entry {
+	char  name[IHO_ANNOUNCE_NAME_LEN];
+	__u16 major;
+	__u16 minor;		/* newest known */
+	__u32 must_understand;	/* feature bits known */
+};
+
+#endif /* __ASSEMBLER__ */
 
 #endif /* IOMMU_HANDOVER_ABI_H */
