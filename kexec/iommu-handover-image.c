@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,45 +14,9 @@
 #include <unistd.h>
 
 #include "kexec.h"
+#include "iommu-handover-hint.h"
 #include "iommu-handover-image.h"
-
-void handover_complain(const char *fmt, ...)
-{
-	va_list args;
-
-	fputs("iommu-handover: ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
-
-const char *handover_hint(int err)
-{
-	switch (err) {
-	case EACCES:
-	case EPERM:
-		return ": must be root (CAP_SYS_ADMIN)";
-	case EAGAIN:
-		return ": an iommufd stays busy; wait for its calls to end and load again";
-	case EBADMSG:
-	case EFBIG:
-	case EINVAL:
-	case ENOTTY:
-		return ": kernel and kexec do not fit each other; use the kexec that was built for this kernel";
-	case EBUSY:
-		return ": sealed by another kexec; load again";
-	case ENOENT:
-		return ": no iommufd is preserved in a live update session; preserve it first, or load without --iommu-handover";
-	case ENOMEM:
-		return ": free some memory and load again";
-	case EOPNOTSUPP:
-		return ": something that is preserved cannot be handed over; see the kernel log";
-	case ESTALE:
-		return ": preserved iommufds change all the time; let their owners pause and load again";
-	}
-	return "";
-}
+#include "iho/iho.h"
 
 int handover_grow(struct handover_buffer *b, size_t cap, const char *what)
 {
@@ -145,7 +108,7 @@ static int check_image(const struct handover_buffer *image,
 		return complain_lib("image", err, &at);
 	if (iho_image_differs(&img, facts, &at)) {
 		handover_complain("image: %s %s is not what the snapshot says%s",
-				  at.node, at.prop, handover_hint(EINVAL));
+				  at.node, at.prop, handover_misfit());
 		return -1;
 	}
 	if (check_streams(image, &img, marks))
@@ -169,7 +132,7 @@ int handover_build(const struct handover_buffer *snapshot, uint64_t generation,
 		handover_complain("the snapshot names generation %llu, the kernel %llu%s",
 				  (unsigned long long)facts.generation,
 				  (unsigned long long)generation,
-				  handover_hint(EINVAL));
+				  handover_misfit());
 		return -1;
 	}
 	cap = iho_build_size(&facts);

@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between the two halves of kexec --iommu-handover: iommu-handover.c talks to
- * the kernel, iommu-handover-image.c makes the image.
+ * kexec --iommu-handover: from a snapshot to a checked image and its copy on
+ * disk.
  */
 #ifndef KEXEC_IOMMU_HANDOVER_IMAGE_H
 #define KEXEC_IOMMU_HANDOVER_IMAGE_H
 
-#include "iho/iho.h"
+#include <stddef.h>
+#include <stdint.h>
 
 struct handover_buffer {
 	void *ptr;
 	size_t cap;			/* bytes allocated */
 	size_t len;			/* bytes used */
 };
-
-/** handover_complain() - one line to stderr, after "iommu-handover: " */
-void handover_complain(const char *fmt, ...)
-	__attribute__((format(printf, 1, 2)));
-
-/** handover_hint() - what to do about an errno: ": do this", or "" */
-const char *handover_hint(int err);
 
 /**
  * handover_grow() - make room for @cap bytes

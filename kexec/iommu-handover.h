@@ -9,6 +9,7 @@
 #define KEXEC_IOMMU_HANDOVER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct kexec_info;
 
@@ -54,12 +55,27 @@ struct iommu_handover_args {
 void iommu_handover_check_args(const struct iommu_handover_args *args);
 
 /**
- * iommu_handover_load() - snapshot, build, save, seal and load
+ * iommu_handover_check_file() - that a file may be a kernel to hand over to
+ * @name: of the file, for messages
+ * @buf: its bytes, unpacked where kexec can
+ * @len: how many
+ *
+ * Call it before the file types are probed, which say less or know types that
+ * kexec_file_load does not take.
+ *
+ * Return: 0, or -1 after a message.
+ */
+int iommu_handover_check_file(const char *name, const char *buf, off_t len);
+
+/**
+ * iommu_handover_load() - ask the kernel, snapshot, build, save, seal and load
  * @info: initrd, command line and flags for kexec_file_load
  * @kernel_fd: the kernel
+ * @name: of its file, for messages
  * @save: where to keep a copy of the image, or NULL
  *
- * A seal that stands is released first; when loading was disabled since, it
+ * A kernel that is cut short, or that would not give back what it is handed,
+ * changes nothing. A seal that is in place is released first; when loading was disabled since, it
  * and its kernel stay and nothing is done. After any other failure nothing is
  * sealed and the kernel loaded before, if any, is still loaded, except when the
  * seal went away while the new one was loaded: then none is. SEAL and
@@ -70,7 +86,7 @@ void iommu_handover_check_args(const struct iommu_handover_args *args);
  * Return: 0, or -1 after a message.
  */
 int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
-			const char *save);
+			const char *name, const char *save);
 
 /**
  * iommu_handover_unseal() - after -u: release the seal, if there is one
@@ -118,11 +134,22 @@ iommu_handover_check_args(const struct iommu_handover_args *args)
 	die("iommu-handover: not available on this architecture; load without --iommu-handover\n");
 }
 
+static inline int iommu_handover_check_file(const char *name, const char *buf,
+					    off_t len)
+{
+	(void)name;
+	(void)buf;
+	(void)len;
+	return -1;
+}
+
 static inline int iommu_handover_load(const struct kexec_info *info,
-				      int kernel_fd, const char *save)
+				      int kernel_fd, const char *name,
+				      const char *save)
 {
 	(void)info;
 	(void)kernel_fd;
+	(void)name;
 	(void)save;
 	return -1;
 }

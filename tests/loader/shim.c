@@ -13,7 +13,8 @@
  *                 snapshot that is wrong
  *   SHIM_FAULTS   "OP=WHAT[*N] ...": the next N (1) calls of OP answer WHAT.
  *                 OP: open query snapshot seal unseal load unload create write
- *                 fsync rename sleep reboot. WHAT: an errno, or
+ *                 fsync rename sleep reboot luo (is /dev/liveupdate there?).
+ *                 WHAT: an errno, or
  *                 grow     snapshot: ten times the maps from now on
  *                 move     snapshot: right, but the generation moves then
  *                 kill, TERM, HUP, INT, QUIT  all but open, unload and
@@ -27,6 +28,9 @@
  *                 incoming query: likewise, and one is not finished
  *                 locked   reboot: EBUSY, but the gate has not been asked
  *   SHIM_MESSAGE  the sentence of refusals
+ *   SHIM_SCRATCH  lengths of the KHO scratch areas, as debugfs has them; without
+ *                 it debugfs is not mounted
+ *   SHIM_CMDLINE  what the running kernel was booted with
  *
  * Time passes only in nanosleep().
  */
@@ -49,6 +53,7 @@
 #define FILE_UNLOAD	1		/* of kexec_file_load */
 #define COUNT_OF(a)	(sizeof(a) / sizeof((a)[0]))
 
+int __real_access(const char *path, int mode);
 int __real_open(const char *path, int flags, mode_t mode);
 int __real_ioctl(int fd, unsigned long cmd, void *arg);
 ssize_t __real_write(int fd, const void *buf, size_t len);
@@ -58,6 +63,7 @@ int __real_mkostemp(char *name, int flags);
 int __real_rename(const char *from, const char *to);
 long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
+int __wrap_access(const char *path, int mode);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long cmd, void *arg);
 ssize_t __wrap_write(int fd, const void *buf, size_t len);
@@ -113,6 +119,8 @@ static const struct {
 	int err;
 } errnos[] = {
 	{ "EACCES", EACCES }, { "EADDRNOTAVAIL", EADDRNOTAVAIL },
+	{ "EKEYREJECTED", EKEYREJECTED }, { "ENODATA", ENODATA },
+	{ "ENOKEY", ENOKEY },
 	{ "EAGAIN", EAGAIN }, { "EBADMSG", EBADMSG }, { "EBUSY", EBUSY },
 	{ "EINVAL", EINVAL }, { "EIO", EIO }, { "EMSGSIZE", EMSGSIZE },
 	{ "ENODEV", ENODEV }, { "ENOENT", ENOENT }, { "ENOEXEC", ENOEXEC },
@@ -625,14 +633,40 @@ int __wrap_rename(const char *from, const char *to)
 	return ret;
 }
 
-/* Whether a kernel is loaded here is not what the host says. */
+static FILE *scripted_text(const char *variable, const char *mode)
+{
+	char *text = getenv(variable);
+
+	if (text && *text)
+		return fmemopen(text, strlen(text), mode);
+	errno = ENOENT;
+	return NULL;
+}
+
+/* Of the running kernel the script speaks, not the host. */
 FILE *__wrap_fopen(const char *path, const char *mode)
 {
 	static char yes[] = "1\n";
+	char *p;
 
 	if (!strcmp(path, "/sys/kernel/kexec_loaded"))
 		return fmemopen(yes, strlen(yes), mode);
+	if (!strcmp(path, "/proc/cmdline"))
+		return scripted_text("SHIM_CMDLINE", mode);
+	if (!strcmp(path, "/sys/kernel/debug/kho/out/scratch_len")) {
+		for (p = getenv("SHIM_SCRATCH"); p && *p; p++)
+			if (*p == ' ')
+				*p = '\n';
+		return scripted_text("SHIM_SCRATCH", mode);
+	}
 	return __real_fopen(path, mode);
+}
+
+int __wrap_access(const char *path, int mode)
+{
+	if (strcmp(path, "/dev/liveupdate"))
+		return __real_access(path, mode);
+	return outcome(errno_of(scripted("luo")));
 }
 
 int __wrap_reboot(int cmd)
