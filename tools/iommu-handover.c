@@ -11,26 +11,23 @@
 
 #include "tool.h"
 
-enum {
-	EXIT_VALID = 0,
-	EXIT_CORRUPT = 1,
-	EXIT_UNSUPPORTED = 2,	/* or over a limit */
-	EXIT_TROUBLE = 3,	/* usage, or the file could not be read */
-};
-
 static const char usage_text[] =
 "Usage: iommu-handover check FILE\n"
 "       iommu-handover show [--json] FILE\n"
+"       iommu-handover kernel [--json] KERNEL\n"
 "       iommu-handover --help | --version\n"
 "\n"
 "check  verify a saved handover image: framing, checksums, every value,\n"
 "       every reference, and every record stream replayed in a model\n"
 "show   verify it, then print what it holds; --json: the same for programs\n"
+"kernel print which images a kernel announces to read: a bzImage, one that is\n"
+"       packed with gzip, or a UKI of one\n"
 "\n"
 "FILE may be \"-\" for standard input.\n"
 "\n"
-"Exit status: 0 valid, 1 corrupt, 2 unsupported or over a limit,\n"
-"3 wrong usage or the file could not be read.\n";
+"Exit status: 0 valid, 1 corrupt, 2 unsupported or over a limit, or a kernel\n"
+"that would lose what it is handed, 3 wrong usage or the file could not be\n"
+"read.\n";
 
 static int trouble(const char *name, const char *what)
 {
@@ -191,28 +188,6 @@ static void say_valid(const struct loaded *l)
 	       (unsigned long long)l->records);
 }
 
-/* What can be asked for. */
-static const struct command {
-	const char *name;
-	const char *option;	/* or NULL */
-	void (*plain)(const struct loaded *l);
-	void (*with_option)(const struct loaded *l);
-} commands[] = {
-	{ "check", NULL, say_valid, NULL },
-	{ "show", "--json", show_text, show_json },
-	{ NULL, NULL, NULL, NULL }
-};
-
-static const struct command *find_command(const char *name)
-{
-	const struct command *c;
-
-	for (c = commands; c->name; c++)
-		if (!strcmp(name, c->name))
-			return c;
-	return NULL;
-}
-
 static int run(const char *name, void (*say)(const struct loaded *l))
 {
 	struct loaded l = { .name = name };
@@ -223,6 +198,39 @@ static int run(const char *name, void (*say)(const struct loaded *l))
 	free(l.plan);
 	free(l.data);
 	return ret;
+}
+
+static int check_image(const char *name, bool option)
+{
+	(void)option;
+	return run(name, say_valid);
+}
+
+static int show_image(const char *name, bool json)
+{
+	return run(name, json ? show_json : show_text);
+}
+
+/* What can be asked for. */
+static const struct command {
+	const char *name;
+	const char *option;	/* or NULL */
+	int (*run)(const char *name, bool option);
+} commands[] = {
+	{ "check", NULL, check_image },
+	{ "show", "--json", show_image },
+	{ "kernel", "--json", show_kernel },
+	{ NULL, NULL, NULL }
+};
+
+static const struct command *find_command(const char *name)
+{
+	const struct command *c;
+
+	for (c = commands; c->name; c++)
+		if (!strcmp(name, c->name))
+			return c;
+	return NULL;
 }
 
 static int usage(const char *what, const char *arg)
@@ -242,9 +250,8 @@ static int finish(int ret)
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "", *name = NULL;
-	void (*say)(const struct loaded *l);
+	bool options = true, with_option = false;
 	const struct command *command;
-	bool options = true;
 	int i;
 
 	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
@@ -261,13 +268,12 @@ int main(int argc, char **argv)
 	command = find_command(word);
 	if (!command)
 		return usage("unknown command: ", word);
-	say = command->plain;
 	for (i = 2; i < argc; i++) {
 		if (options && !strcmp(argv[i], "--"))
 			options = false;
 		else if (options && command->option &&
 			 !strcmp(argv[i], command->option))
-			say = command->with_option;
+			with_option = true;
 		else if (options && argv[i][0] == '-' && argv[i][1])
 			return usage("unknown option: ", argv[i]);
 		else if (!name)
@@ -277,5 +283,5 @@ int main(int argc, char **argv)
 	}
 	if (!name)
 		return usage("no file given", "");
-	return finish(run(name, say));
+	return finish(command->run(name, with_option));
 }

@@ -7,6 +7,13 @@
 
 #include "iho.h"
 
+enum {
+	EXIT_VALID = 0,
+	EXIT_CORRUPT = 1,
+	EXIT_UNSUPPORTED = 2,	/* or over a limit */
+	EXIT_TROUBLE = 3,	/* usage, or the file could not be read */
+};
+
 /* An image that was checked as a whole, streams included. */
 struct loaded {
 	const char *name;	/* of the file, for messages */
@@ -53,5 +60,11 @@ void print_path(const struct iho_device *d);
 /* Write an account of the image to standard output. */
 void show_text(const struct loaded *l);
 void show_json(const struct loaded *l);
+
+/*
+ * Write what a kernel image announces to standard output. Returns the exit
+ * status: EXIT_VALID when it reads images of the format that this tool knows.
+ */
+int show_kernel(const char *name, bool json);
 
 #endif
