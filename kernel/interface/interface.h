@@ -8,8 +8,25 @@
 #include <uapi/linux/iommu_handover.h>
 
 struct handover_seal_info;
+struct kimage;
 
 /* Context: handover_out.lock held. */
 enum iommu_handover_state handover_state(const struct handover_seal_info *info);
+
+/**
+ * handover_target_ask() - what does a kernel read that is being loaded?
+ * @image: with its file and its command line; the answer is noted in it
+ *
+ * Context: in kexec_file_load().
+ */
+void handover_target_ask(struct kimage *image);
+
+/**
+ * handover_target_settled() - may what is preserved be left to this kernel?
+ * @image: the loaded kernel
+ *
+ * Return: 0; -EBUSY, after the reason was noted.
+ */
+int handover_target_settled(const struct kimage *image);
 
 #endif

@@ -10,6 +10,7 @@
 #include <linux/kexec.h>
 
 #include "incoming.h"
+#include "interface.h"
 #include "outgoing.h"
 
 /* The kernel that a kexec would jump to is another one, or none. */
@@ -30,6 +31,7 @@ static int gate(struct kimage *image)
 {
 	u32 unfinished = handover_in_unfinished();
 	struct handover_seal *seal;
+	int rc;
 
 	guard(mutex)(&handover_out.lock);
 	seal = handover_out.seal;
@@ -55,6 +57,9 @@ static int gate(struct kimage *image)
 	if (image->kho.cookie != seal->cookie)
 		return handover_refuse(-EBUSY,
 				       "the loaded kernel was not loaded under the seal; load with kexec -s -l --iommu-handover");
+	rc = handover_target_settled(image);
+	if (rc)
+		return rc;
 	return handover_devices_settled(&handover_out.contexts, -EBUSY);
 }
 
@@ -68,6 +73,7 @@ static void commit(void)
 }
 
 static const struct kexec_handover_ops ops = {
+	.load = handover_target_ask,
 	.gate = gate,
 	.commit = commit,
 	.exchanged = image_exchanged,
