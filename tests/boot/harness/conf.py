@@ -65,6 +65,7 @@ class Conf:
     @steady: every image has to equal the one before
     @kernel: "plain" or "debug" when only that one runs it, else None
     @hands_over: load the next kernel with --iommu-handover
+    @stock_kernel: the guest has upstream's kernel, too
     @variants: (name, QEMU's words, the kernel's words) of each
     """
 
@@ -72,6 +73,7 @@ class Conf:
                "steady": ("steady", read_switch),
                "kernel": ("kernel", read_kernel),
                "iommu-handover": ("hands_over", read_switch),
+               "stock-kernel": ("stock_kernel", read_switch),
                "variant": ("variants", read_variant)}
 
     def __init__(self, directory):
@@ -79,6 +81,7 @@ class Conf:
         self.steady = False
         self.kernel = None
         self.hands_over = True
+        self.stock_kernel = False
         self.variants = []
         for name, line in MOVED.items():
             if os.path.isfile(os.path.join(directory, name)):

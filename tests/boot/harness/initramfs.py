@@ -75,12 +75,13 @@ def find_busybox():
 
 
 def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
-          settings=None):
+          settings=None, stock=None):
     """Write the initramfs to @path.
 
     @here is the directory with init and its companions; @tool may be None for
     a scenario that hands no iommufd over. @settings are variables for init,
-    whose values need no quotes.
+    whose values need no quotes; @stock is another kernel for the scenario, or
+    None.
     """
     busybox = find_busybox()
     applets = subprocess.run([busybox, "--list"], check=True, text=True,
@@ -114,5 +115,7 @@ def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
                   "".join(f"{key}={value}\n" for key, value
                           in (settings or {}).items()).encode())
     archive.put("boot/bzImage", kernel, 0o644)
+    if stock:
+        archive.put("boot/stock", stock, 0o644)
     archive.tree("scenario", scenario_dir)
     archive.close()

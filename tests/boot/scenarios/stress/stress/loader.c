@@ -8,7 +8,6 @@
 #include "operator.h"
 
 /* Longer than a kernel takes: sealed, loaded, refused, unsealed. */
-#define LONG_CMDLINE	4000
 
 static bool is_sealed(void)
 {
@@ -77,21 +76,17 @@ static const char *const loader_lines[] = {
 
 bool load_handover(bool sound, int kill_ms)
 {
-	char cmdline[LONG_CMDLINE + 32] = "--command-line=console=ttyS0 ";
 	char output[OUTPUT_LEN], *line, *rest;
+	/* A directory as initrd: the loader leaves that to the kernel. */
 	char *argv[] = {
-		"kexec", "-s", "-l", cmdline, "--iommu-handover",
-		getenv("HANDOVER_KERNEL"), NULL
+		"kexec", "-s", "-l",
+		"--command-line=console=ttyS0 liveupdate=on",
+		"--iommu-handover", getenv("HANDOVER_KERNEL"),
+		sound ? NULL : "--initrd=/", NULL
 	};
 	bool refused = false, sealed = false;
 	int status;
 
-	if (!sound) {
-		size_t used = strlen(cmdline);
-
-		memset(cmdline + used, 'x', LONG_CMDLINE - used);
-		cmdline[LONG_CMDLINE] = '\0';
-	}
 	status = run_kexec(output, argv, kill_ms);
 	count(N_loads);
 	if (status == 128 + SIGKILL) {
