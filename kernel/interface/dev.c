@@ -137,13 +137,13 @@ static const struct {
 	int (*fn)(void *arg);
 } ops[] = {
 	{ IOMMU_HANDOVER_QUERY, sizeof(struct iommu_handover_query),
-	  offsetofend(struct iommu_handover_query, __reserved), true,
+	  offsetofend(struct iommu_handover_query, cookie), true,
 	  do_query },
 	{ IOMMU_HANDOVER_SNAPSHOT, sizeof(struct iommu_handover_snapshot),
 	  offsetofend(struct iommu_handover_snapshot, __reserved), true,
 	  do_snapshot },
 	{ IOMMU_HANDOVER_SEAL, sizeof(struct iommu_handover_seal),
-	  offsetofend(struct iommu_handover_seal, __reserved), true,
+	  offsetofend(struct iommu_handover_seal, cookie), true,
 	  do_seal },
 	{ IOMMU_HANDOVER_UNSEAL, sizeof(struct iommu_handover_unseal),
 	  offsetofend(struct iommu_handover_unseal, flags), false,
