@@ -37,6 +37,7 @@ void handover_refused(const struct handover_dev *dev, const char *what, int err)
 	if (err == EAGAIN && handover_stopped())
 		return;
 	if (dev->message[0])
+		/* Cure: as the sentence says. */
 		handover_complain("refused: %s", dev->message);
 	else
 		handover_complain("%s: %s%s", what, strerror(err),

@@ -40,6 +40,7 @@ static int complain_lib(const char *what, int err, const struct iho_where *at)
 {
 	char place[IHO_WHERE_LEN];
 
+	/* Cure: as it ends. */
 	handover_complain("%s: %s (%s, %s): %s", what, iho_strerror(err),
 			  iho_error_name(err), iho_where_text(at, place),
 			  iho_error_family(err) == IHO_FAMILY_LIMIT ?
@@ -67,6 +68,7 @@ static int check_streams(const struct handover_buffer *image,
 	for (i = 0; i < img->contexts; i++) {
 		err = iho_get_context(img, i, &ctx);
 		if (err) {
+			/* Cure: use the kexec that was built for this kernel. */
 			handover_complain("image: context-%u: %s", i,
 					  iho_strerror(err));
 			break;
@@ -191,23 +193,27 @@ int handover_save(const struct handover_buffer *image, const char *name)
 		return -1;
 	}
 	if (asprintf(&tmp, "%s.XXXXXX", name) < 0) {
+		/* Cure: free some memory and load again. */
 		handover_complain("cannot save the image: no memory");
 		return -1;
 	}
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0) {
+		/* Cure: name another file. */
 		handover_complain("cannot save the image: create %s: %s", tmp,
 				  strerror(errno));
 		free(tmp);
 		return -1;
 	}
 	if (fchmod(fd, 0600) || write_all(fd, image)) {
+		/* Cure: make room there, or name another file. */
 		handover_complain("cannot save the image: write %s: %s", tmp,
 				  strerror(errno));
 		close(fd);
 		goto err_unlink;
 	}
 	if (close(fd) || rename(tmp, name)) {
+		/* Cure: name another file. */
 		handover_complain("cannot save the image: rename %s to %s: %s",
 				  tmp, name, strerror(errno));
 		goto err_unlink;

@@ -54,10 +54,12 @@ int iommu_handover_unseal(int result, int err)
 	failed = handover_unseal(&dev, &was_sealed);
 	close(dev.fd);
 	if (failed) {
+		/* Cure: run kexec -u again. */
 		handover_complain("cannot unseal: %s", strerror(failed));
 		return result ? result : -1;
 	}
 	if (was_sealed && result)
+		/* Cure: none is needed: the iommufds can change again. */
 		handover_complain("not unloaded, but the seal is released: a kernel that was loaded under it is not jumped to");
 	else if (was_sealed)
 		dbgprintf("iommu-handover: unsealed\n");
@@ -91,6 +93,7 @@ void iommu_handover_explain(int err)
 	if (err != EBUSY || handover_open(&dev))
 		return;
 	if (handover_last_refusal(&dev, EBUSY))
+		/* Cure: as the sentence says; older than this jump when another load is going on. */
 		handover_complain("the last refusal: %s", dev.message);
 	close(dev.fd);
 }

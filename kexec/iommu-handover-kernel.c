@@ -104,12 +104,10 @@ int handover_check_kernel(const char *name, int kernel_fd, const char *cmdline)
 	void *file;
 	int err;
 
-	if (fstat(kernel_fd, &st)) {
-		handover_complain("cannot read %s: %s", name, strerror(errno));
-		return -1;
-	}
-	file = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, kernel_fd, 0);
+	file = fstat(kernel_fd, &st) ? MAP_FAILED :
+	       mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, kernel_fd, 0);
 	if (file == MAP_FAILED) {
+		/* Cure: copy the file again; free some memory. */
 		handover_complain("cannot read %s: %s", name, strerror(errno));
 		return -1;
 	}

@@ -48,6 +48,7 @@ bool handover_stopped(void)
 	int sig = handover_signal();
 
 	if (sig)
+		/* Cure: load again. */
 		handover_complain("stopped by a signal (%s): nothing was sealed or loaded",
 				  strsignal(sig));
 	return sig;

@@ -90,6 +90,7 @@ static int release_earlier(struct handover *h)
 
 	err = handover_unseal(&h->dev, &was_sealed);
 	if (err) {
+		/* Cure: run kexec -u. */
 		handover_complain("cannot release the earlier seal: %s",
 				  strerror(err));
 		return -1;
@@ -124,6 +125,7 @@ static int check_tied(struct handover *h)
 	if (state.state == IOMMU_HANDOVER_SEALED && state.loaded &&
 	    state.sealed_generation == h->generation)
 		return 0;
+	/* Cure: find out whose iommufd changed, from the kernel log; load again. */
 	handover_complain("the seal went away while the kernel was loaded: %s; the kernel is unloaded again",
 			  state.state == IOMMU_HANDOVER_IDLE ?
 			  "no iommufd is preserved any more" :
@@ -139,6 +141,7 @@ static int load_sealed(struct handover *h, const struct kexec_info *info,
 	int err;
 
 	if (sig) {
+		/* Cure: load again. */
 		handover_complain("stopped by a signal (%s): unsealed, nothing is loaded",
 				  strsignal(sig));
 		unseal_failed_load(h);
@@ -161,6 +164,7 @@ static int load_sealed(struct handover *h, const struct kexec_info *info,
 	}
 	sig = handover_signal();
 	if (sig)
+		/* Cure: none is needed: the load succeeded. */
 		handover_complain("the signal (%s) came too late: loaded and sealed; kexec -u undoes both",
 				  strsignal(sig));
 	return 0;
@@ -217,6 +221,7 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 	int err;
 
 	if (!h) {
+		/* Cure: free some memory and load again. */
 		handover_complain("no memory");
 		return -1;
 	}
@@ -231,6 +236,7 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 	 * file locks; SEAL is exclusive all the same.
 	 */
 	if (flock(h->dev.fd, LOCK_EX | LOCK_NB) && errno != ENOSYS) {
+		/* Cure: wait for the other kexec. */
 		handover_complain("lock %s: %s", HANDOVER_DEVICE,
 				  errno == EWOULDBLOCK ?
 				  "another kexec is loading with --iommu-handover; wait for it" :

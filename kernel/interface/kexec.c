@@ -23,8 +23,10 @@ static void image_exchanged(struct kimage *now, struct kimage *was)
 	if (!seal)
 		return;
 	seal->loaded = now && now->kho.cookie == seal->cookie;
-	if (!seal->loaded && was && was->kho.cookie == seal->cookie)
-		handover_seal_break("the kernel loaded under it was unloaded");
+	if (seal->loaded || !was || was->kho.cookie != seal->cookie)
+		return;
+	/* Cure: load again with kexec -s -l --iommu-handover. */
+	handover_seal_break("the kernel loaded under it was unloaded");
 }
 
 static int gate(struct kimage *image)
