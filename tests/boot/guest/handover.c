@@ -136,7 +136,8 @@ int load_kernel(char output[OUTPUT_LEN], bool handover, const char *save)
 {
 	char *kernel = getenv("HANDOVER_KERNEL");
 	char saved[256];
-	char *argv[8] = { "kexec", "-s", "-l", "--command-line=console=ttyS0" };
+	char *argv[8] = { "kexec", "-s", "-l",
+			  "--command-line=console=ttyS0 kho=on liveupdate=on" };
 	int n = 4;
 
 	check(kernel, "HANDOVER_KERNEL is not set");
