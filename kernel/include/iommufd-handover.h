@@ -5,11 +5,11 @@
  *
  * Locking: one of iommufd_ctx_handover::lock is read-held over every call that
  * changes a context, and all are write-held (by trylock) while the context is
- * read for a snapshot or sealed. Which one is the task's matter: map and unmap
- * of one iommufd's IOASes scale with threads in iommufd, and a single lock
- * would be a cache line that all of them write. Order: LUO serialize -> session -> handover mutex ->
- * iommufd_ctx_handover::lock -> iommufd's own locks. A vfio dev_set lock may
- * be held outside of all of these but the LUO ones.
+ * read for a snapshot or sealed. Which one depends on the task: iommufd lets
+ * threads map and unmap in different IOASes at once, and all of them would write
+ * the cache line of a single lock. Order: LUO serialize -> session -> handover
+ * mutex -> iommufd_ctx_handover::lock -> iommufd's own locks. A vfio dev_set
+ * lock may be held outside of all of these but the LUO ones.
  */
 #ifndef __IOMMUFD_HANDOVER_H
 #define __IOMMUFD_HANDOVER_H
@@ -55,7 +55,7 @@ struct iommufd_handover_lock {
 
 /**
  * struct iommufd_ctx_handover - part of struct iommufd_ctx
- * @lock: see above
+ * @lock: see above; 1 KiB, and no other field is on their cache lines
  * @preserved: in a LUO session; changes move the generation
  * @sealed: changes give -EBUSY
  * @compat: used through VFIO's type1 interface

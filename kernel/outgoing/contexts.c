@@ -82,25 +82,38 @@ struct iommufd_hw_pagetable *handover_attached(struct iommufd_device *idev)
 	return handle->domain->iommufd_hwpt;
 }
 
+/*
+ * Lockdep counts the locks of a task, up to 2047 of a class that are taken under
+ * another. There may be 1024 contexts: it is told of the first lock of each.
+ */
+static void held(struct iommufd_ctx_handover *h, u32 i)
+{
+	rwsem_release(&h->lock[i].rwsem.dep_map, _RET_IP_);
+	if (!i)
+		rwsem_acquire_nest(&h->lock[i].rwsem.dep_map, 0, 1,
+				   &handover_out.lock.dep_map, _RET_IP_);
+}
+
+static void unlock(struct iommufd_ctx_handover *h, u32 nr)
+{
+	while (nr--) {
+		if (nr)
+			rwsem_acquire(&h->lock[nr].rwsem.dep_map, 0, 1,
+				      _RET_IP_);
+		up_write(&h->lock[nr].rwsem);
+	}
+}
+
 static bool trylock(struct iommufd_ctx_handover *h)
 {
-	struct rw_semaphore *lock;
-	u32 i;
-
-	for (i = 0; i < IOMMUFD_HANDOVER_LOCKS; i++) {
-		lock = &h->lock[i].rwsem;
-		if (!down_write_trylock(lock))
-			break;
-		/* For lockdep, which counts the locks of a task */
-		rwsem_release(&lock->dep_map, _RET_IP_);
-		rwsem_acquire_nest(&lock->dep_map, 0, 1,
-				   &handover_out.lock.dep_map, _RET_IP_);
+	for (u32 i = 0; i < IOMMUFD_HANDOVER_LOCKS; i++) {
+		if (!down_write_trylock(&h->lock[i].rwsem)) {
+			unlock(h, i);
+			return false;
+		}
+		held(h, i);
 	}
-	if (i == IOMMUFD_HANDOVER_LOCKS)
-		return true;
-	while (i)
-		up_write(&h->lock[--i].rwsem);
-	return false;
+	return true;
 }
 
 int handover_contexts_lock(struct list_head *contexts)
@@ -130,8 +143,7 @@ void handover_contexts_unlock(struct list_head *contexts)
 	list_for_each_entry(ctx, contexts, list) {
 		if (!ctx->locked)
 			continue;
-		for (u32 i = IOMMUFD_HANDOVER_LOCKS; i-- > 0; )
-			up_write(&ctx->ictx->handover.lock[i].rwsem);
+		unlock(&ctx->ictx->handover, IOMMUFD_HANDOVER_LOCKS);
 		ctx->locked = false;
 	}
 }
