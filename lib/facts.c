@@ -278,7 +278,8 @@ int iho_kind_check(const struct iho_plan_source *src, enum iho_node kind,
 	iho_cursor_init(&cur, src, kind);
 	for (i = 0; iho_cursor_next(&cur, &fact[i & 1]); i++) {
 		err = check_value(kind, &fact[i & 1], &prop);
-		if (!err && i && order(desc, &fact[~i & 1], &fact[i & 1]) >= 0) {
+		if (!err && i &&
+		    order(desc, &fact[~i & 1], &fact[i & 1]) >= 0) {
 			err = IHO_ERR_ORDER;
 			prop = iho_names[desc->field[desc->order[1]].name];
 		}

@@ -330,7 +330,7 @@ int iho_envelope_build(void *page, const u64 *pa, const u64 *len, u32 extents,
  * iho_envelope_open() - check the page and give its extents
  * @page: 4096 bytes, 8-byte aligned
  * @pa: IHO_MAX_EXTENTS places, filled
- * @len: likewise
+ * @len: IHO_MAX_EXTENTS places, filled
  * @extents: how many
  * @digest: filled; the image's digest field must equal it
  * @where: filled on failure

@@ -168,7 +168,7 @@ const u64 *iho_pt_entry(const struct iho_pt *pt, u64 iova, u32 *level);
  * @has_a: whether the first tree maps it
  * @has_b: whether the second does
  * @a: the first tree's run that holds @iova
- * @b: likewise
+ * @b: the second tree's run that holds @iova
  */
 struct iho_diff {
 	u64 iova;

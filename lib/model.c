@@ -109,7 +109,8 @@ static int ascends(struct iho_model *m, u32 kind, u32 id, const char *what)
 static int new_id(struct iho_model *m, u32 id, const char *what)
 {
 	NEED(id && id <= IHO_MAX_OBJECT_ID, RANGE, what);
-	NEED(!iho_model_find(&m->ioas, id) && !iho_model_find(&m->devices, id) &&
+	NEED(!iho_model_find(&m->ioas, id) &&
+	     !iho_model_find(&m->devices, id) &&
 	     !iho_model_find(&m->hwpts, id), ID_TAKEN, what);
 	return IHO_OK;
 }
@@ -211,7 +212,8 @@ static int map_order(struct iho_model *m, const struct iho_pl_map_file *c)
 	return IHO_OK;
 }
 
-static int map_group(struct iho_model *m, u32 flags, const struct iho_map_ref *ref)
+static int map_group(struct iho_model *m, u32 flags,
+		     const struct iho_map_ref *ref)
 {
 	const struct iho_entry *group;
 

@@ -47,7 +47,8 @@ static u32 first_table(const struct iho_model *m)
 	return low;
 }
 
-static int check_hwpts(const struct iho_model *m, u64 len, struct iho_where *where)
+static int check_hwpts(const struct iho_model *m, u64 len,
+		       struct iho_where *where)
 {
 	const u32 tables = iho_source_count(m->src, IHO_NODE_TABLE);
 	const struct iho_image *img = m->src->img;

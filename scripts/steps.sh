@@ -21,6 +21,7 @@
 # a failure of its own.
 
 level=${level:?is for those who source this}
+# shellcheck disable=SC2154 # of common.sh
 logs=$out/check
 sums=$logs/sums
 passed=0 failed=0 skipped=0
@@ -188,7 +189,7 @@ obstacle()
 		state=${plan_state[${other#\~}]:-passed}
 		case $other:$state in
 		*:waiting | *:running)
-			what=wait
+			what='wait'
 			;;
 		\~*) ;;
 		*:failed)
