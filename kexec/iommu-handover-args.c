@@ -14,6 +14,7 @@ void iommu_handover_check_args(const struct iommu_handover_args *args)
 	if (!args->handover)
 		no = "--iommu-handover-save keeps the image that --iommu-handover makes: give both";
 	else if (args->save && !*args->save)
+		/* Cure: give one. */
 		no = "--iommu-handover-save needs the name of a file";
 	else if (args->status)
 		no = "-S only reports: leave --iommu-handover out (see the state in sysfs)";
