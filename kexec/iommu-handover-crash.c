@@ -16,13 +16,13 @@
 #define CRASHKERNEL	"crashkernel="
 #define KHO_SCRATCH	"kho_scratch="
 
-/* Bytes, with the suffixes that Linux takes; @end is behind it. */
+/* Bytes, with the suffixes that Linux takes; @end is after it. */
 static uint64_t parse_size(const char *p, const char **end)
 {
-	char *behind;
-	uint64_t size = strtoull(p, &behind, 0);
+	char *after;
+	uint64_t size = strtoull(p, &after, 0);
 
-	switch (toupper((unsigned char)*behind)) {
+	switch (toupper((unsigned char)*after)) {
 	case 'T':
 		size <<= 10;
 		/* fall through */
@@ -34,9 +34,9 @@ static uint64_t parse_size(const char *p, const char **end)
 		/* fall through */
 	case 'K':
 		size <<= 10;
-		behind++;
+		after++;
 	}
-	*end = behind;
+	*end = after;
 	return size;
 }
 

@@ -2,7 +2,7 @@
 /*
  * kexec --iommu-handover: what is said, and what to do about an errno.
  *
- * Hints go behind the errno's own text and say what to do: ": do this", or "".
+ * Hints come after the errno's own text and say what to do: ": do this", or "".
  */
 #ifndef KEXEC_IOMMU_HANDOVER_HINT_H
 #define KEXEC_IOMMU_HANDOVER_HINT_H

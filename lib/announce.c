@@ -113,8 +113,8 @@ static int read_announce(const u8 *p, u32 len, u64 offset,
 }
 
 /*
- * The chunks behind the fixed part of kernel_info: each a magic and its own
- * length, 8 or more, one behind the other. Ours is the first of its magic.
+ * The chunks after the fixed part of kernel_info: each a magic and its own
+ * length, 8 or more, one after the other. Ours is the first of its magic.
  */
 static int find_chunk(const u8 *info, u32 at, u32 end, u64 offset,
 		      struct iho_kernel *k, struct iho_where *where)
