@@ -350,23 +350,26 @@ int handover_live_verify(struct handover_ctx *ctx, u32 ci,
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_object *obj;
 	struct user_maps u = { .ctx = ctx, .live = live, .plan = plan };
-	struct maps m = { .plan = *plan };
+	struct maps *m __free(kfree) = NULL;
 	u32 nr = 0;
 	int rc;
 
 	at = kvcalloc(plan->ioas + 1, sizeof(*at), GFP_KERNEL);
-	if (!at)
+	/* Too large for the stack beside the walk of a page table */
+	m = kzalloc_obj(*m);
+	if (!at || !m)
 		return refuse_memory();
+	m->plan = *plan;
 	for (;;) {
 		struct maps_at here = {
-			.pos = m.plan.pos,
-			.next = m.plan.next,
+			.pos = m->plan.pos,
+			.next = m->plan.next,
 		};
 
-		if (iho_plan_next(&m.plan, &m.step) != 1)
+		if (iho_plan_next(&m->plan, &m->step) != 1)
 			break;
-		here.ioas_id = m.step.map.cmd.ioas_id;
-		if (m.step.kind == IHO_REC_MAP_FILE &&
+		here.ioas_id = m->step.map.cmd.ioas_id;
+		if (m->step.kind == IHO_REC_MAP_FILE &&
 		    (!nr || at[nr - 1].ioas_id != here.ioas_id))
 			at[nr++] = here;
 	}
@@ -378,8 +381,8 @@ int handover_live_verify(struct handover_ctx *ctx, u32 ci,
 		obj = xa_load(&ctx->ictx->objects, table->hwpt_id);
 		hwpt = container_of(obj, struct iommufd_hwpt_paging,
 				    common.obj);
-		maps_of(&m, plan, at, nr, hwpt->ioas->obj.id);
-		rc = verify_hwpt(ctx, live, table, &m);
+		maps_of(m, plan, at, nr, hwpt->ioas->obj.id);
+		rc = verify_hwpt(ctx, live, table, m);
 		if (rc)
 			return rc;
 	}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of refusals that no machine of the boot tests can cause.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/delay.h>
+
+#include "objects.h"
+#include "outgoing.h"
+#include "replay-fixture.h"
+
+static int no_iommu_mode(struct iommufd_ctx *ictx)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_VFIO_IOAS_CLEAR,
+	};
+	struct iommufd_ucmd ucmd = { .ictx = ictx, .cmd = &cmd };
+	int rc;
+
+	rc = iommufd_vfio_ioas(&ucmd);
+	return rc ?: iommufd_vfio_compat_set_no_iommu(ictx);
+}
+
+static int software_msi(struct iommufd_ctx *ictx)
+{
+	static struct iommufd_sw_msi_map window;
+
+	INIT_LIST_HEAD(&window.sw_msi_item);
+	list_add(&window.sw_msi_item, &ictx->sw_msi_list);
+	return 0;
+}
+
+/* The next number after all that iommufd has today */
+static int unknown_ioctl(struct iommufd_ctx *ictx)
+{
+	bool locked;
+	int rc;
+
+	rc = iommufd_handover_ioctl_begin(&ictx->handover,
+					  _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA + 1),
+					  NULL, &locked);
+	if (!rc && !locked)
+		rc = -EINVAL;
+	if (locked)
+		iommufd_handover_change_end(&ictx->handover);
+	return rc;
+}
+
+static int nothing_special(struct iommufd_ctx *ictx)
+{
+	return 0;
+}
+
+struct kind {
+	const char *desc;
+	int (*make)(struct iommufd_ctx *ictx);
+	const char *sentence;
+};
+
+static const struct kind kinds[] = {
+	{ "no-IOMMU mode", no_iommu_mode,
+	  "token 7: the iommufd is in no-IOMMU mode, which cannot be handed over; close its session",
+	},
+	{ "software MSI", software_msi,
+	  "token 7: the iommufd has software MSI windows, which cannot be handed over; close its session",
+	},
+	{ "unknown ioctl", unknown_ioctl,
+	  "token 7: the iommufd was given ioctl 0x3b96, which the handover of this kernel does not know; close its session",
+	},
+	/* Control: it gets past those, to memfds that LUO does not know */
+	{ "neither", nothing_special, "the mapped memfd is not preserved" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(kind, kinds, desc);
+
+static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
+{
+	const struct kind *k = test->param_value;
+	struct handover_ctx ctx = { .token = 7 };
+	struct replay *r = test->priv;
+	char said[512] = "";
+	struct handover_live live;
+	LIST_HEAD(contexts);
+	int made, rc;
+
+	kunit_activate_static_stub(test, handover_in_free_tree,
+				   replay_give_back);
+	replay_must_retrieve(test, r);
+	handover_replay_abandon(r->ictx->handover.replay);
+	INIT_LIST_HEAD(&r->session.file_set.files_list);
+	ctx.ictx = r->ictx;
+	ctx.session = &r->session;
+	list_add(&ctx.list, &contexts);
+
+	made = k->make(r->ictx);
+	while (!liveupdate_trylock())
+		msleep(20);
+	mutex_lock(&handover_out.lock);
+	rc = handover_contexts_lock(&contexts);
+	if (!rc)
+		rc = handover_live_take(&contexts, 1, &live);
+	handover_last_refusal(said, sizeof(said));
+	handover_contexts_unlock(&contexts);
+	mutex_unlock(&handover_out.lock);
+	liveupdate_unlock();
+	INIT_LIST_HEAD(&r->ictx->sw_msi_list);
+
+	KUNIT_EXPECT_EQ(test, made, 0);
+	KUNIT_EXPECT_EQ(test, rc, -EOPNOTSUPP);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(said, k->sentence), "%s", said);
+	/* What was refused is as it was */
+	KUNIT_EXPECT_TRUE(test, replay_is_there(r->ictx, WORLD_IOAS1_ID,
+						IOMMUFD_OBJ_IOAS));
+	KUNIT_EXPECT_GT(test, replay_new_ioas(r->ictx), 0);
+}
+
+static struct kunit_case refuse_cases[] = {
+	KUNIT_CASE_PARAM(iommufd_that_cannot_cross_is_refused, kind_gen_params),
+	{}
+};
+
+static struct kunit_suite refuse_suite = {
+	.name = "iommu_handover_refuse",
+	.init = replay_init,
+	.exit = replay_exit,
+	.test_cases = refuse_cases,
+};
+
+kunit_test_suite(refuse_suite);
