@@ -11,88 +11,15 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
-#include <sys/syscall.h>
 
 #include <linux/liveupdate.h>
-#include <linux/userfaultfd.h>
 
 #include "side.h"
+#include "trap.h"
 
 #define LOADER_TRIES_MS	5000	/* docs/messages.md */
 #define CHANGING_LEN	(32ULL << 20)
 #define PATIENCE_MS	60000
-
-/* ---- page faults that wait ----------------------------------------------- */
-
-/**
- * struct trap - a page, access to which waits until it is opened
- * @uffd: its userfaultfd
- * @page: the page
- * @mode: UFFDIO_REGISTER_MODE_MISSING for any access to a page that is not
- *	there, UFFDIO_REGISTER_MODE_WP for writing to one that is
- */
-struct trap {
-	int uffd;
-	char *page;
-	uint64_t mode;
-};
-
-static void trap_write_protect(struct trap *t, bool on)
-{
-	struct uffdio_writeprotect wp = {
-		.range = { (uintptr_t)t->page, GUEST_PAGE },
-		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	must(call(t->uffd, UFFDIO_WRITEPROTECT, &wp));
-}
-
-static void trap_set(struct trap *t, uint64_t mode)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register area = { .mode = mode };
-
-	t->mode = mode;
-	t->page = mmap(NULL, GUEST_PAGE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	check(t->page != MAP_FAILED, "mmap: %s", strerror(errno));
-	t->uffd = must(syscall(SYS_userfaultfd, O_CLOEXEC));
-	must(call(t->uffd, UFFDIO_API, &api));
-	area.range.start = (uintptr_t)t->page;
-	area.range.len = GUEST_PAGE;
-	must(call(t->uffd, UFFDIO_REGISTER, &area));
-	if (mode == UFFDIO_REGISTER_MODE_WP) {
-		t->page[0] = 0;
-		trap_write_protect(t, true);
-	}
-}
-
-/* Until somebody has gone into it. */
-static void trap_wait(struct trap *t)
-{
-	struct uffd_msg msg;
-
-	must(read(t->uffd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno);
-	check(msg.event == UFFD_EVENT_PAGEFAULT, "event %u", msg.event);
-}
-
-static void trap_end(struct trap *t)
-{
-	munmap(t->page, GUEST_PAGE);
-	close(t->uffd);
-}
-
-/*
- * Who writes goes on. A page that was not there is taken away, so that a map of
- * it fails and leaves nothing that would be refused for itself.
- */
-static void trap_open(struct trap *t)
-{
-	if (t->mode == UFFDIO_REGISTER_MODE_WP)
-		trap_write_protect(t, false);
-	else
-		trap_end(t);
-}
 
 /* ---- what is busy -------------------------------------------------------- */
 
