@@ -25,7 +25,7 @@ level=${level:?is for those who source this}
 logs=$out/check
 sums=$logs/sums
 passed=0 failed=0 skipped=0
-told='' trouble='' waiting='' stop=''
+told='' trouble='' planned='' stop=''
 plan_names=()
 declare -A plan_commands=() plan_after=() plan_state=() plan_pids=() \
 	plan_began=()
@@ -52,7 +52,8 @@ tally()
 	exit
 }
 
-# stop_steps - end what is running, each with all that it started
+# stop_steps - end what is running, each with all that it started. A step that
+# was about to print has done so or never will: the tally stays the last line.
 stop_steps()
 {
 	local name
@@ -60,6 +61,7 @@ stop_steps()
 	for name in "${!plan_pids[@]}"; do
 		kill -- "-${plan_pids[$name]}" 2>/dev/null || :
 	done
+	((${#plan_pids[@]} == 0)) || wait "${plan_pids[@]}" 2>/dev/null || :
 	plan_pids=()
 }
 
@@ -90,16 +92,17 @@ trap ended EXIT
 set -E
 trap 'trouble="at line $LINENO: $BASH_COMMAND"' ERR
 
-# signalled NAME - end at once, but not out of read: bash 5.2 crashes then
+# signalled NAME CODE - end soon: out of read bash 5.2 would crash, and a step that
+# has just begun is not noted yet. Nothing here may take time, since the end of the
+# time of read ends this as well.
 signalled()
 {
-	trouble="by SIG$1"
-	stop=$((128 + $(kill -l "$1")))
-	[[ $waiting ]] || exit "$stop"
+	stop=$2 trouble="by SIG$1"
+	[[ $planned ]] || exit "$stop"
 }
 for signal in HUP INT TERM; do
 	# shellcheck disable=SC2064 # the signal as it is now
-	trap "signalled $signal" "$signal"
+	trap "signalled $signal $((128 + $(kill -l "$signal")))" "$signal"
 done
 
 # step NAME COMMAND... - run it and count what it says
@@ -208,6 +211,7 @@ begin_steps()
 	while [[ $again ]]; do
 		again=
 		for name in "${plan_names[@]}"; do
+			[[ ! $stop ]] || exit "$stop"
 			[[ ${plan_state[$name]} == waiting ]] || continue
 			obstacle "$name"
 			if [[ ! $what ]]; then
@@ -271,6 +275,7 @@ run_plan()
 				die "$name needs $other, which is not planned"
 		done
 	done
+	planned=1
 	while :; do
 		begin_steps "$lanes"
 		((${#plan_pids[@]} > 0)) || break
@@ -287,11 +292,11 @@ run_plan()
 			shown=$SECONDS
 		fi
 		# Nobody writes there. A builtin, where sleep would be a process.
-		waiting=1
 		read -rt 0.2 -u "$never" || :
-		waiting=
 		[[ ! $stop ]] || exit "$stop"
 	done
+	planned=
+	[[ ! $stop ]] || exit "$stop"
 	for name in "${plan_names[@]}"; do
 		[[ ${plan_state[$name]} != waiting ]] ||
 			die "the plan has a circle: $name needs" \
