@@ -107,6 +107,7 @@ static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
 			return handover_refuse_ctx(ctx, -EAGAIN,
 						   "IOAS %u IOVA %#lx: a map is under way; try again",
 						   ioas->obj.id, iopt_area_iova(area));
+		g->areas++;
 		rc = gather_memory(g, ctx, ioas, area);
 		if (rc)
 			return rc;
@@ -409,6 +410,7 @@ int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 			return rc;
 	}
 	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
+		g->objects++;
 		switch (obj->type) {
 		case IOMMUFD_OBJ_IOAS:
 			rc = gather_ioas(g, ctx,

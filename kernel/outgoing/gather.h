@@ -3,11 +3,13 @@
  * IOMMU handover, outgoing side: a snapshot in the making.
  *
  * gather.c collects facts of all contexts with the help of source.c, order.c
- * puts them in canonical order, records.c appends the records, and snapshot.c
- * makes one piece of all.
+ * puts them in canonical order, records.c appends the records to the snapshot
+ * that snapshot.c has made room for. numbers.c finds what was seen before.
  */
 #ifndef __IOMMU_HANDOVER_GATHER_H
 #define __IOMMU_HANDOVER_GATHER_H
+
+#include <linux/siphash.h>
 
 #include "outgoing.h"
 
@@ -50,18 +52,35 @@ struct mem_entry {
 };
 
 /**
- * struct share_group - maps that share pinned pages
- * @memory: the memfd
- * @shift: byte in the file less byte in the pages
- * @next: another group of the same pages; IHO_NONE for none
+ * struct handover_key - what a number is of
+ * @ptr: an inode, or pinned pages
+ * @shift: of pages: byte in the file less byte in the pages
+ * @memory: of pages: the memfd
+ * @number: it was given; no part of what is compared
  *
- * One address range may cross mappings of several files, or of one file in
- * another order, and copies of its parts be all that is left of it.
+ * Maps share a group that have these three in common. One address range may
+ * cross mappings of several files, or of one file in another order, and copies
+ * of its parts be all that is left of it.
  */
-struct share_group {
-	u32 memory;
+struct handover_key {
+	const void *ptr;
 	u64 shift;
-	u32 next;
+	u32 memory;
+	u32 number;
+};
+
+/**
+ * struct numbers - the numbers of keys
+ * @keys: struct handover_key
+ * @slot: hash table of 1 + index in @keys, 0 where there is none; or NULL
+ * @bits: log2 of the length of @slot
+ * @secret: of the hash
+ */
+struct numbers {
+	struct vec keys;
+	u32 *slot;
+	u32 bits;
+	siphash_key_t secret;
 };
 
 struct gather {
@@ -71,12 +90,14 @@ struct gather {
 	struct vec domain;	/* struct iho_domain */
 	struct vec device;	/* struct iho_device */
 	struct vec context;	/* struct iho_context */
-	struct vec group;	/* struct share_group, of one context */
-	struct xarray inodes;	/* index in mem; a memfd is in one session only */
+	struct numbers inodes;	/* index in mem; a memfd is in one session only */
+	struct numbers shared;	/* share groups of one context with more areas */
+	u32 groups;		/* all share groups of that context */
 	u32 last_mem;		/* maps of one memfd often come in a row */
 	u64 pieces;		/* looked at by pinned_elsewhere() */
-	/* the streams, one after the other */
-	void *stream;
+	u64 areas, objects;	/* of all contexts: how long it may become */
+	/* the snapshot: room for the facts, then one stream after the other */
+	void *buf;
 	u64 pos, cap;
 	u32 records;
 };
@@ -86,14 +107,25 @@ struct gather {
 #define TABLE(_g, _i)	(&((struct iho_table *)(_g)->table.p)[_i])
 #define DOMAIN(_g, _i)	(&((struct iho_domain *)(_g)->domain.p)[_i])
 #define DEVICE(_g, _i)	(&((struct iho_device *)(_g)->device.p)[_i])
-#define GROUP(_g, _i)	(&((struct share_group *)(_g)->group.p)[_i])
 #define CONTEXT(_g, _i)	(&((struct iho_context *)(_g)->context.p)[_i])
-
 
 static inline struct iommufd_ioas *to_ioas(struct iommufd_object *obj)
 {
 	return container_of(obj, struct iommufd_ioas, obj);
 }
+
+/* ---- numbers.c -------------------------------------------------------- */
+
+/* @max: as many keys there may be. @what: they are, for a refusal. */
+void handover_numbers_init(struct numbers *n, u32 max, const char *what);
+void handover_numbers_free(struct numbers *n);
+
+/* The number of @key, IHO_NONE when it has none. */
+u32 handover_number_of(const struct numbers *n, const struct handover_key *key);
+
+/* Give @key a number, or another one. 0, -EFBIG or -ENOMEM (noted). */
+int handover_give_number(struct numbers *n, const struct handover_key *key,
+			 u32 number);
 
 /* ---- source.c --------------------------------------------------------- */
 

@@ -18,22 +18,20 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 {
 	int rc;
 
-	/* iho_rec_append() without a buffer only computes the size */
-	rc = -IHO_ERR_NOSPACE;
-	if (g->stream)
-		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
-				    len, inl, inl_len);
+	rc = iho_rec_append(g->buf, g->cap, &g->pos, kind, payload, len, inl,
+			    inl_len);
 	if (rc == -IHO_ERR_NOSPACE) {
-		u64 cap = max(2 * g->cap, g->pos + IHO_MAX_RECORD_LEN);
-		void *p = kvrealloc(g->stream, cap, GFP_KERNEL);
+		/* By allowed ranges, which were not counted */
+		u64 cap = g->cap + g->cap / 4 + IHO_MAX_RECORD_LEN;
+		void *p = kvrealloc(g->buf, cap, GFP_KERNEL);
 
 		if (!p)
 			return handover_refuse(-ENOMEM,
 					       "out of memory for records; free memory and load again");
-		g->stream = p;
+		g->buf = p;
 		g->cap = cap;
-		rc = iho_rec_append(g->stream, g->cap, &g->pos, kind, payload,
-				    len, inl, inl_len);
+		rc = iho_rec_append(g->buf, g->cap, &g->pos, kind, payload, len,
+				    inl, inl_len);
 	}
 	if (rc)
 		/* Cure: report it. */
@@ -97,39 +95,30 @@ static int emit_allowed(struct gather *g, struct handover_ctx *ctx,
 		    nr * sizeof(*range));
 }
 
-/* Find or make the group of an area; @first is the first one of its pages. */
-static int find_group(struct gather *g, struct xarray *first,
-		      struct iopt_pages *pages, u32 memory, u64 shift,
-		      u32 *found)
+/* Find or make the group of an area. */
+static int find_group(struct gather *g, struct iopt_pages *pages, u32 memory,
+		      u64 shift, u32 *found)
 {
-	void *entry = xa_load(first, (unsigned long)pages);
-	u32 i = entry ? xa_to_value(entry) : IHO_NONE;
-	u32 head = i;
-	struct share_group *group;
-	int rc;
+	struct handover_key key = {
+		.ptr = pages,
+		.shift = shift,
+		.memory = memory,
+	};
 
-	for (; i != IHO_NONE; i = GROUP(g, i)->next) {
-		if (GROUP(g, i)->memory != memory || GROUP(g, i)->shift != shift)
-			continue;
-		*found = i;
+	/* Areas hold their pages: those of one area alone are not met again */
+	if (kref_read(&pages->kref) == 1) {
+		*found = g->groups++;
 		return 0;
 	}
-	group = handover_vec_add(&g->group);
-	if (IS_ERR(group))
-		return PTR_ERR(group);
-	*found = g->group.nr - 1;
-	*group = (struct share_group) {
-		.memory = memory,
-		.shift = shift,
-		.next = head,
-	};
-	rc = xa_err(xa_store(first, (unsigned long)pages, xa_mk_value(*found),
-			     GFP_KERNEL));
-	return rc ? handover_refuse_memory(g->group.what) : 0;
+	*found = handover_number_of(&g->shared, &key);
+	if (*found != IHO_NONE)
+		return 0;
+	*found = g->groups++;
+	return handover_give_number(&g->shared, &key, *found);
 }
 
 static int emit_maps(struct gather *g, struct handover_ctx *ctx,
-		     struct iommufd_ioas *ioas, struct xarray *groups)
+		     struct iommufd_ioas *ioas)
 {
 	struct iopt_area *area;
 	int rc;
@@ -173,7 +162,7 @@ static int emit_maps(struct gather *g, struct handover_ctx *ctx,
 			cmd.flags |= IOMMU_IOAS_MAP_READABLE;
 		if (area->iommu_prot & IOMMU_WRITE)
 			cmd.flags |= IOMMU_IOAS_MAP_WRITEABLE;
-		rc = find_group(g, groups, pages, ref.memory,
+		rc = find_group(g, pages, ref.memory,
 				src.start - iopt_area_start_byte(area, cmd.iova),
 				&ref.group);
 		if (rc)
@@ -292,8 +281,7 @@ static int emit_attach(struct gather *g, struct iommufd_device *idev)
 }
 
 static int emit_object(struct gather *g, struct handover_ctx *ctx, u32 ci,
-		       u32 kind, struct iommufd_object *obj,
-		       struct xarray *groups)
+		       u32 kind, struct iommufd_object *obj)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 
@@ -308,7 +296,7 @@ static int emit_object(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	case IHO_REC_ALLOW_IOVAS:
 		return emit_allowed(g, ctx, to_ioas(obj));
 	case IHO_REC_MAP_FILE:
-		return emit_maps(g, ctx, to_ioas(obj), groups);
+		return emit_maps(g, ctx, to_ioas(obj));
 	case IHO_REC_VFIO_BIND:
 		return emit_bind(g, ci, container_of(obj, struct iommufd_device,
 						     obj));
@@ -341,12 +329,11 @@ int handover_emit_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 	struct iommufd_ctx *ictx = ctx->ictx;
 	struct iommufd_object *obj;
 	unsigned long index;
-	struct xarray groups;
 	int rc = 0;
 
-	xa_init(&groups);
+	handover_numbers_init(&g->shared, IHO_MAX_RECORDS, "share groups");
 	g->records = 0;
-	g->group.nr = 0;
+	g->groups = 0;
 	c->stream_off = g->pos;
 	if (ictx->account_mode == IOPT_PAGES_ACCOUNT_MM)
 		rc = emit_option(g, IOMMU_OPTION_RLIMIT_MODE, 0, 1);
@@ -367,13 +354,12 @@ int handover_emit_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 		for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
 			if (obj->type != passes[i].type)
 				continue;
-			rc = emit_object(g, ctx, ci, passes[i].kind, obj,
-					 &groups);
+			rc = emit_object(g, ctx, ci, passes[i].kind, obj);
 			if (rc)
 				break;
 		}
 	}
-	xa_destroy(&groups);
+	handover_numbers_free(&g->shared);
 	c->stream_len = g->pos - c->stream_off;
 	c->records = g->records;
 	return rc;

@@ -7,6 +7,54 @@
 
 #include "gather.h"
 
+/* No more for the records of an object but its maps and allowed ranges */
+#define OBJECT_LEN	256
+#define MAP_LEN		(sizeof(struct iho_rec) + \
+			 sizeof(struct iho_pl_map_file) + \
+			 sizeof(struct iho_map_ref))
+
+/* Facts that go in as they are, to @p when it is not NULL. Return: bytes */
+static u64 put_plain(const struct gather *g, void *p)
+{
+	const struct vec *plain[] = {
+		&g->unit, &g->table, &g->domain, &g->device, &g->context,
+	};
+	u64 pos = 0, len;
+
+	for (u32 i = 0; i < ARRAY_SIZE(plain); i++) {
+		len = (u64)plain[i]->nr * plain[i]->size;
+		if (p)
+			memcpy(p + pos, plain[i]->p, len);
+		pos += len;
+	}
+	return pos;
+}
+
+static int refuse_snapshot(u64 len)
+{
+	return handover_refuse(-ENOMEM,
+			       "out of memory for a snapshot of %llu bytes; free memory and load again",
+			       len);
+}
+
+/*
+ * The facts are at the front, and how many there are is known before the first
+ * record, so that records are written to where they stay.
+ */
+static int make_room(struct gather *g)
+{
+	u64 records;
+
+	g->pos = sizeof(struct iho_snap_header) +
+		 (u64)g->mem.nr * sizeof(struct iho_memory) +
+		 put_plain(g, NULL);
+	records = (g->objects + g->context.nr) * OBJECT_LEN +
+		  g->areas * MAP_LEN;
+	g->cap = g->pos + min(records, IHO_MAX_IMAGE);
+	g->buf = kvmalloc(g->cap, GFP_KERNEL);
+	return g->buf ? 0 : refuse_snapshot(g->cap);
+}
+
 static int make_snapshot(struct gather *g, u64 generation,
 			 struct handover_live *live)
 {
@@ -15,6 +63,7 @@ static int make_snapshot(struct gather *g, u64 generation,
 		.header_len = sizeof(hdr),
 		.major = IHO_FORMAT_MAJOR,
 		.minor = IHO_FORMAT_MINOR,
+		.total_len = g->pos,
 		.generation = generation,
 		.memories = g->mem.nr,
 		.units = g->unit.nr,
@@ -23,34 +72,23 @@ static int make_snapshot(struct gather *g, u64 generation,
 		.devices = g->device.nr,
 		.contexts = g->context.nr,
 	};
-	const struct vec *plain[] = {
-		&g->unit, &g->table, &g->domain, &g->device, &g->context,
-	};
 	struct iho_where where;
-	u64 off;
 	void *p;
 	u32 i;
 	int rc;
 
 	strscpy_pad(hdr.release, init_utsname()->release);
-	off = sizeof(hdr) + (u64)g->mem.nr * sizeof(struct iho_memory);
-	for (i = 0; i < ARRAY_SIZE(plain); i++)
-		off += (u64)plain[i]->nr * plain[i]->size;
-	for (i = 0; i < g->context.nr; i++)
-		CONTEXT(g, i)->stream_off += off;
-	hdr.total_len = off + g->pos;
 	if (hdr.total_len > IHO_MAX_IMAGE)
 		return handover_refuse(-EFBIG,
 				       "the records take %llu bytes, more than %llu; map fewer, larger areas",
 				       hdr.total_len, IHO_MAX_IMAGE);
 
-	live->len = hdr.total_len;
-	live->buf = kvzalloc(live->len, GFP_KERNEL);
 	live->mem = kvcalloc(g->mem.nr + 1, sizeof(*live->mem), GFP_KERNEL);
-	if (!live->buf || !live->mem)
-		return handover_refuse(-ENOMEM,
-				       "out of memory for a snapshot of %zu bytes; free memory and load again",
-				       live->len);
+	if (!live->mem)
+		return refuse_snapshot(hdr.total_len);
+	live->len = g->pos;
+	live->buf = g->buf;
+	g->buf = NULL;
 	p = live->buf;
 	memcpy(p, &hdr, sizeof(hdr));
 	p += sizeof(hdr);
@@ -59,11 +97,7 @@ static int make_snapshot(struct gather *g, u64 generation,
 		p += sizeof(struct iho_memory);
 		live->mem[i] = MEM(g, i)->found;
 	}
-	for (i = 0; i < ARRAY_SIZE(plain); i++) {
-		memcpy(p, plain[i]->p, plain[i]->nr * plain[i]->size);
-		p += plain[i]->nr * plain[i]->size;
-	}
-	memcpy(p, g->stream, g->pos);
+	put_plain(g, p);
 
 	/* What is handed out must be what the other end accepts */
 	rc = iho_snapshot_open(live->buf, live->len, &live->facts, &where);
@@ -92,15 +126,13 @@ int handover_live_take(struct list_head *contexts, u64 generation,
 			    .max = IHO_MAX_DEVICES, .what = "devices" },
 		.context = { .size = sizeof(struct iho_context),
 			     .max = IHO_MAX_CONTEXTS, .what = "iommufds" },
-		.group = { .size = sizeof(struct share_group),
-			   .max = IHO_MAX_RECORDS, .what = "share groups" },
 	};
 	struct handover_ctx *ctx;
 	u32 ci;
 	int rc = 0;
 
 	memset(live, 0, sizeof(*live));
-	xa_init(&g.inodes);
+	handover_numbers_init(&g.inodes, IHO_MAX_MEMORIES, "mapped memfds");
 	ci = 0;
 	list_for_each_entry(ctx, contexts, list) {
 		rc = handover_gather_context(&g, ctx, ci++);
@@ -109,6 +141,8 @@ int handover_live_take(struct list_head *contexts, u64 generation,
 	}
 	g.pieces = 0;
 	rc = handover_order(&g);
+	if (!rc)
+		rc = make_room(&g);
 	if (rc)
 		goto out;
 	ci = 0;
@@ -121,15 +155,14 @@ int handover_live_take(struct list_head *contexts, u64 generation,
 out:
 	if (rc)
 		handover_live_free(live);
-	xa_destroy(&g.inodes);
+	handover_numbers_free(&g.inodes);
 	kvfree(g.mem.p);
 	kvfree(g.unit.p);
 	kvfree(g.table.p);
 	kvfree(g.domain.p);
 	kvfree(g.device.p);
 	kvfree(g.context.p);
-	kvfree(g.group.p);
-	kvfree(g.stream);
+	kvfree(g.buf);
 	return rc;
 }
 

@@ -14,27 +14,27 @@
 u32 handover_find_mem(struct gather *g, struct luo_session *session,
 		      struct inode *inode)
 {
+	struct handover_key key = { .ptr = inode };
 	struct mem_entry *e;
-	void *entry;
+	u32 i;
 
 	if (g->last_mem < g->mem.nr) {
 		e = MEM(g, g->last_mem);
 		if (e->session == session && e->inode == inode)
 			return g->last_mem;
 	}
-	entry = xa_load(&g->inodes, (unsigned long)inode);
-	if (!entry || MEM(g, xa_to_value(entry))->session != session)
+	i = handover_number_of(&g->inodes, &key);
+	if (i == IHO_NONE || MEM(g, i)->session != session)
 		return IHO_NONE;
-	g->last_mem = xa_to_value(entry);
-	return g->last_mem;
+	g->last_mem = i;
+	return i;
 }
 
 int handover_note_inode(struct gather *g, u32 i)
 {
-	int rc = xa_err(xa_store(&g->inodes, (unsigned long)MEM(g, i)->inode,
-				 xa_mk_value(i), GFP_KERNEL));
+	struct handover_key key = { .ptr = MEM(g, i)->inode };
 
-	return rc ? handover_refuse_memory(g->mem.what) : 0;
+	return handover_give_number(&g->inodes, &key, i);
 }
 
 static int refuse_file(struct handover_ctx *ctx, struct iopt_area *area,

@@ -125,14 +125,16 @@ static int verify_map(struct verify *v, const struct iho_pl_map_file *map,
 }
 
 /**
- * struct maps_at - where the maps of an IOAS begin in a stream
+ * struct maps_at - where the maps of an IOAS are in a stream
  * @ioas_id: the IOAS
  * @next: number of the first record
- * @pos: its byte offset
+ * @nr: how many records
+ * @pos: byte offset of the first
  */
 struct maps_at {
 	u32 ioas_id;
 	u32 next;
+	u32 nr;
 	u64 pos;
 };
 
@@ -149,11 +151,16 @@ static int cmp_maps_at(const void *key, const void *elt)
 		       ((const struct maps_at *)elt)->ioas_id);
 }
 
+static const struct maps_at *find_maps(const struct maps_at *at, u32 nr,
+				       u32 ioas_id)
+{
+	return bsearch(&ioas_id, at, nr, sizeof(*at), cmp_maps_at);
+}
+
 static void maps_of(struct maps *m, const struct iho_plan *plan,
 		    const struct maps_at *at, u32 nr, u32 ioas_id)
 {
-	const struct maps_at *found = bsearch(&ioas_id, at, nr, sizeof(*at),
-					      cmp_maps_at);
+	const struct maps_at *found = find_maps(at, nr, ioas_id);
 
 	m->plan = *plan;
 	m->ioas_id = ioas_id;
@@ -205,12 +212,9 @@ static int verify_hwpt(struct handover_ctx *ctx, const struct handover_live *liv
  * @ctx: the context
  * @live: its live state
  * @plan: its stream, the cursor at the start
- * @at: where the maps of each IOAS begin in it
+ * @at: where the maps of each IOAS are in it
  * @nr: how many of these
- * @group: share group of each area of user memory in an IOAS with HWPT, by the
- *	area's address
- * @known: whether @group has been filled
- * @pieces: how many areas were looked up in it
+ * @pieces: how many areas were looked up
  *
  * Records of areas in IOASes with HWPT are compared with the hardware, so that
  * a record of the same pages and of the same place in the same memfd is right.
@@ -221,48 +225,41 @@ struct user_maps {
 	const struct iho_plan *plan;
 	const struct maps_at *at;
 	u32 nr;
-	struct xarray group;
-	bool known;
 	u64 pieces;
 };
 
-static int note_pinned(struct user_maps *u, struct iommufd_ioas *ioas)
-{
-	const struct iho_pl_map_file *map;
-	struct iopt_area *area;
-	struct maps m;
-	int rc;
+/* A record of a map as this kernel writes it; the stream is equal to such. */
+struct map_record {
+	struct iho_rec head;
+	struct iho_pl_map_file cmd;
+	struct iho_map_ref ref;
+};
 
-	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
-	if (ACQUIRE_ERR(rwsem_read_try, &lock))
-		return handover_refuse_busy(u->ctx, ioas);
-	if (xa_empty(&ioas->iopt.domains))
-		return 0;
-	maps_of(&m, u->plan, u->at, u->nr, ioas->obj.id);
-	while ((map = maps_next(&m))) {
-		area = iopt_area_iter_first(&ioas->iopt, map->iova, map->iova);
-		if (area->pages->type != IOPT_ADDRESS_USER)
-			continue;
-		rc = xa_err(xa_store(&u->group, (unsigned long)area,
-				     xa_mk_value(m.step.map.ref.group),
-				     GFP_KERNEL));
-		if (rc)
-			return refuse_memory();
-	}
-	return 0;
+static_assert(sizeof(struct map_record) == sizeof(struct iho_rec) +
+	      sizeof(struct iho_pl_map_file) + sizeof(struct iho_map_ref));
+static_assert(!(sizeof(struct iho_pl_map_file) % 8) &&
+	      !(sizeof(struct iho_map_ref) % 8));
+
+static int cmp_iova(const void *key, const void *elt)
+{
+	return cmp_int(*(const u64 *)key,
+		       ((const struct map_record *)elt)->cmd.iova);
 }
 
-static int note_all_pinned(struct user_maps *u)
+/* The share group that is recorded for an area, or IHO_NONE. */
+static u32 recorded_group(const struct user_maps *u, struct iopt_area *area)
 {
-	struct iommufd_object *obj;
-	unsigned long index;
-	int rc = 0;
+	struct iommufd_ioas *ioas = container_of(area->iopt, struct iommufd_ioas,
+						 iopt);
+	const struct maps_at *at = find_maps(u->at, u->nr, ioas->obj.id);
+	const struct map_record *found;
+	u64 iova = iopt_area_iova(area);
 
-	for (index = 0; !rc && (obj = handover_object_from(u->ctx->ictx, &index)); index++)
-		if (obj->type == IOMMUFD_OBJ_IOAS)
-			rc = note_pinned(u, to_ioas(obj));
-	u->known = true;
-	return rc;
+	if (!at)
+		return IHO_NONE;
+	found = bsearch(&iova, u->plan->stream + at->pos, at->nr,
+			sizeof(*found), cmp_iova);
+	return found ? found->ref.group : IHO_NONE;
 }
 
 static int verify_pinned(struct user_maps *u, struct iopt_area *area,
@@ -270,7 +267,6 @@ static int verify_pinned(struct user_maps *u, struct iopt_area *area,
 {
 	const struct liveupdate_found *mem = &u->live->mem[step->map.ref.memory];
 	const struct iho_pl_map_file *map = &step->map.cmd;
-	void *group = xa_mk_value(step->map.ref.group);
 	unsigned long first = iopt_area_index(area), index = first;
 	struct interval_tree_node *node;
 	struct iopt_area *by;
@@ -282,7 +278,7 @@ static int verify_pinned(struct user_maps *u, struct iopt_area *area,
 						index, index);
 		by = node ? container_of(node, struct iopt_area, pages_node) :
 			    NULL;
-		if (!by || xa_load(&u->group, (unsigned long)by) != group) {
+		if (!by || recorded_group(u, by) != step->map.ref.group) {
 			ahead = (u64)(index - first) << PAGE_SHIFT;
 			ahead -= ahead ? area->page_offset : 0;
 			/*
@@ -320,9 +316,7 @@ static int verify_user(struct user_maps *u, struct iommufd_ioas *ioas)
 		area = iopt_area_iter_first(&ioas->iopt, map->iova, map->iova);
 		if (area->pages->type != IOPT_ADDRESS_USER)
 			continue;
-		rc = u->known ? 0 : note_all_pinned(u);
-		if (!rc)
-			rc = verify_pinned(u, area, &m.step);
+		rc = verify_pinned(u, area, &m.step);
 		if (rc)
 			return rc;
 	}
@@ -335,11 +329,9 @@ static int verify_all_user(struct user_maps *u)
 	unsigned long index;
 	int rc = 0;
 
-	xa_init(&u->group);
 	for (index = 0; !rc && (obj = handover_object_from(u->ctx->ictx, &index)); index++)
 		if (obj->type == IOMMUFD_OBJ_IOAS)
 			rc = verify_user(u, to_ioas(obj));
-	xa_destroy(&u->group);
 	return rc;
 }
 
@@ -369,9 +361,11 @@ int handover_live_verify(struct handover_ctx *ctx, u32 ci,
 		if (iho_plan_next(&m->plan, &m->step) != 1)
 			break;
 		here.ioas_id = m->step.map.cmd.ioas_id;
-		if (m->step.kind == IHO_REC_MAP_FILE &&
-		    (!nr || at[nr - 1].ioas_id != here.ioas_id))
+		if (m->step.kind != IHO_REC_MAP_FILE)
+			continue;
+		if (!nr || at[nr - 1].ioas_id != here.ioas_id)
 			at[nr++] = here;
+		at[nr - 1].nr++;
 	}
 	for (u32 i = 0; i < live->facts.tables; i++) {
 		const struct iho_table *table = &live->facts.table[i];
