@@ -33,6 +33,12 @@ MEMORY = {"seal_kib": ("seal, load, saved image", 1),
           "boot_free_kib": ("held at boot for it", -1),
           "replay_kib": ("retrieve and bind", 1),
           "finish_kib": ("FINISH", 1)}
+# At the peak within a call, from the run by the clock: the one that counts
+# instructions has no second CPU to look from. Of a map, in bytes, so much at
+# most: SNAPSHOT has the records and no second copy of them, SEAL the image and
+# what it is compared with as well.
+PEAK = {"snapshot_peak_kib": ("SNAPSHOT", 120),
+        "seal_peak_kib": ("SEAL, image included", 240)}
 # There is no clock as early as that; instructions are counted all the same.
 CLOCKLESS = {"early_parse"}
 # Time per map may grow so much from one number of maps to the next.
@@ -56,6 +62,19 @@ def too_steep(maps, values):
                for before, after in zip(costs, costs[1:]))
 
 
+def bytes_per_map(maps, kib):
+    """What the last of the maps take, in bytes each."""
+    return 1024 * per_map(maps, kib)[-1]
+
+
+def too_much(maps, peaks):
+    """Sentences, one for each call that takes more memory than it may."""
+    return [f"{label} takes {bytes_per_map(maps, peaks[key]):.0f} bytes a map "
+            f"at its peak, more than {most}"
+            for key, (label, most) in PEAK.items()
+            if bytes_per_map(maps, peaks[key]) > most]
+
+
 def controls(maps):
     """The judgement on made-up figures: [(name, seen)]."""
     base = 10 ** 8
@@ -66,6 +85,12 @@ def controls(maps):
          too_steep(maps, [base + n * n for n in maps])),
         ("a map that takes a third more among ten times as many is seen",
          too_steep(maps, [base + int(5000 * n ** 1.125) for n in maps])),
+        ("a node of 576 bytes for each map is seen in either call",
+         len(too_much(maps, {key: [n * (60 + 576) // 1024 for n in maps]
+                             for key in PEAK})) == len(PEAK)),
+        ("memory that a map may take is not complained about",
+         not too_much(maps, {key: [n * (most - 1) // 1024 for n in maps]
+                             for key, (_, most) in PEAK.items()})),
     ]
 
 
@@ -113,8 +138,9 @@ def measure(where):
     sizes = [image["bytes"] for image in report["images"]]
     memory = {key: [sign * value for value in report[key]]
               for key, (_, sign) in MEMORY.items()}
+    peaks = {key: timed[key] for key in PEAK}
     lists = {**{step: report[step] for step in STEPS}, "image": sizes}
-    for name, values in lists.items():
+    for name, values in {**lists, **peaks}.items():
         if len(values) != len(maps):
             raise Broken(f"scale: {len(values)} figures for {name}, and "
                          f"{len(maps)} kexecs")
@@ -140,6 +166,12 @@ def measure(where):
               + "".join(f"{count(value - values[0]):>13}"
                         for value in values[1:])
               + f"{1024 * per_map(maps, values)[-1]:>9.1f} bytes")
+    print("\nThe same at the peak within a call")
+    for key, values in peaks.items():
+        print(f"  {PEAK[key][0]:<28}"
+              + "".join(f"{count(value - values[0]):>13}"
+                        for value in values[1:])
+              + f"{bytes_per_map(maps, values):>9.1f} bytes")
     print("\nMilliseconds by the guest's clock, under TCG on this host")
     for step, label in STEPS.items():
         if step not in CLOCKLESS:
@@ -148,13 +180,14 @@ def measure(where):
 
     failed = [f"control: {name}: not so"
               for name, seen in controls(maps) if not seen]
-    print("control: growth that is not linear: "
+    print("control: growth that is not linear, and too much memory: "
           + ("not told apart" if failed else "told apart"))
     for name, values in lists.items():
         if too_steep(maps, values):
             failed.append(f"{STEPS.get(name, name)} is not linear: per map "
                           + ", ".join(count(cost) for cost
                                       in per_map(maps, values)))
+    failed += too_much(maps, peaks)
     out = {"maps": maps, "image_bytes": sizes,
            "instructions": {step: report[step] for step in STEPS},
            "per_map": {name: [round(cost, 1) for cost
@@ -162,5 +195,5 @@ def measure(where):
                        for name, values in lists.items()},
            "ms": {step: [round(value / 1e6, 1) for value in timed[step]]
                   for step in STEPS if step not in CLOCKLESS},
-           **memory}
-    return out, failed, len(controls(maps)) + len(lists)
+           **memory, **peaks}
+    return out, failed, len(controls(maps)) + len(lists) + len(PEAK)
