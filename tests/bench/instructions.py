@@ -154,20 +154,27 @@ def rows_as_json(left, right, names):
     return out
 
 
+def build_program(where, name):
+    """Compile NAME.c for a guest of either kernel: path of the initramfs.
+
+    One program for both: it makes no call that the stock kernel lacks, but the
+    library that it is linked with knows /dev/iommu-handover.
+    """
+    guest = os.path.join(TOP, "tests", "boot", "guest")
+    compiler = Compiler(
+        guest, os.path.join(where, "library"),
+        ["-I" + guest, "-I" + os.path.join(TOP, "kernel", "include"),
+         "-isystem", os.path.join(OUT, "kernel", "patched", "usr", "include")])
+    program = os.path.join(where, name)
+    compiler.program([os.path.join(HERE, name + ".c")], program, True)
+    initramfs = os.path.join(where, name + ".cpio")
+    write_initramfs(initramfs, [program])
+    return initramfs
+
+
 def measure(qemu, where, limit):
     """Boot, print. Returns (report, sentences for what failed, checks)."""
-    # One program for both: it makes no call that the stock kernel lacks, but the
-    # library that it is linked with knows /dev/iommu-handover.
-    compiler = Compiler(
-        os.path.join(TOP, "tests", "boot", "guest"), os.path.join(where, "library"),
-        ["-I" + os.path.join(TOP, "tests", "boot", "guest"),
-         "-I" + os.path.join(TOP, "kernel", "include"),
-         "-isystem", os.path.join(OUT, "kernel", "patched", "usr", "include")])
-    program = os.path.join(where, "cost")
-    compiler.program([os.path.join(HERE, "cost.c")], program, True)
-    initramfs = os.path.join(where, "initramfs.cpio")
-    write_initramfs(initramfs, [program])
-
+    initramfs = build_program(where, "cost")
     results = {}
     for name in ("stock", "patched", "stock-again"):
         try:
