@@ -1,137 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The page-table walker and the comparison of two trees, on VT-d second-stage
- * tables made by hand. Compiled into KUnit and, with a shim in the place of
+ * The page-table walker. Compiled into KUnit and, with a shim in the place of
  * KUnit, into the unit tests.
  */
-#include "cases-host.h"
-
-/* VT-d 9.8, second-stage entries */
-#define SS_R		BIT_ULL(0)
-#define SS_W		BIT_ULL(1)
-#define SS_RW		(SS_R | SS_W)
-#define SS_LARGE	BIT_ULL(7)
-#define SS_A		BIT_ULL(8)
-#define SS_D		BIT_ULL(9)
-#define SS_SNP		BIT_ULL(11)
-/* What hardware ignores in a leaf: 10 and 62 to 52 */
-#define SS_IGNORED	(BIT_ULL(10) | GENMASK_ULL(62, 52))
-
-#define R		IHO_PT_READ
-#define W		IHO_PT_WRITE
-#define RW		(R | W)
-#define SNP		IHO_PT_SNOOP
-
-#define ENTRIES		512
-#define SMALL_TREE	32
-
-/* ---- trees ------------------------------------------------------------- */
-
-/**
- * struct tree - a page table under test
- * @page: its tables, contiguous
- * @pages: how many there is room for
- * @used: how many are linked or were
- * @denied: index of a table that may not be read, or -1
- * @pt: for the walker
- */
-struct tree {
-	u64 (*page)[ENTRIES];
-	u32 pages;
-	u32 used;
-	int denied;
-	struct iho_pt pt;
-};
-
-static u64 table_pa(const struct tree *t, u32 index)
-{
-	return virt_to_phys(t->page[index]);
-}
-
-/* The tables of the tree can be read, and nothing else. */
-static const u64 *read_table(void *priv, u64 pa)
-{
-	struct tree *t = priv;
-	u64 first = table_pa(t, 0);
-	u64 i = (pa - first) / PAGE_SIZE;
-
-	if (pa < first || i >= t->used || i == t->denied)
-		return NULL;
-	return t->page[i];
-}
-
-static void free_tables(void *priv)
-{
-	struct tree *t = priv;
-
-	free_pages_exact(t->page, t->pages * PAGE_SIZE);
-}
-
-static u32 new_table(struct kunit *test, struct tree *t)
-{
-	KUNIT_ASSERT_LT(test, t->used, t->pages);
-	return t->used++;
-}
-
-/* An empty tree with room for @pages tables. They go with the test. */
-static struct tree *new_tree(struct kunit *test, u32 levels, u32 pages)
-{
-	struct tree *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, t);
-	t->page = alloc_pages_exact(pages * PAGE_SIZE, GFP_KERNEL | __GFP_ZERO);
-	KUNIT_ASSERT_NOT_NULL(test, t->page);
-	t->pages = pages;
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, free_tables, t));
-	t->denied = -1;
-	t->pt = (struct iho_pt){
-		.format = IHO_TABLE_VTDSS,
-		.levels = levels,
-		.table = read_table,
-		.priv = t,
-		.max_tables = 4 * pages,
-	};
-	t->pt.root_pa = table_pa(t, new_table(test, t));
-	return t;
-}
-
-static u32 shift_of(u32 level)
-{
-	return 12 + 9 * level;
-}
-
-/* The entry of @iova at @level; tables on the way down are made. */
-static u64 *entry(struct kunit *test, struct tree *t, u64 iova, u32 level)
-{
-	u32 at = 0;
-
-	for (u32 l = t->pt.levels - 1; ; l--) {
-		u64 *e = &t->page[at][iova >> shift_of(l) & (ENTRIES - 1)];
-
-		if (l == level)
-			return e;
-		if (!*e)
-			*e = table_pa(t, new_table(test, t)) | SS_RW;
-		at = ((*e & GENMASK_ULL(51, 12)) - table_pa(t, 0)) / PAGE_SIZE;
-	}
-}
-
-static void map(struct kunit *test, struct tree *t, u64 iova, u64 pa, u32 level,
-		u64 bits)
-{
-	*entry(test, t, iova, level) = pa | bits | (level ? SS_LARGE : 0);
-}
-
-/* @len bytes in leaves of @level. */
-static void map_range(struct kunit *test, struct tree *t, u64 iova, u64 pa,
-		      u64 len, u32 level, u64 bits)
-{
-	u64 step = BIT_ULL(shift_of(level));
-
-	for (u64 off = 0; off < len; off += step)
-		map(test, t, iova + off, pa + off, level, bits);
-}
+#include "trees.h"
 
 /* ---- walking ----------------------------------------------------------- */
 
@@ -188,7 +60,7 @@ static void walk_of_empty_tree_has_no_run(struct kunit *test)
 	const struct levels_case *c = test->param_value;
 	struct runs runs;
 
-	walk(test, new_tree(test, c->levels, 1), &runs);
+	walk(test, tree_new(test, c->levels, 1), &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, 0);
 }
 
@@ -196,13 +68,13 @@ static void walk_of_empty_tree_has_no_run(struct kunit *test)
 static void walk_finds_both_ends_of_the_address_space(struct kunit *test)
 {
 	const struct levels_case *c = test->param_value;
-	struct tree *t = new_tree(test, c->levels, SMALL_TREE);
-	u64 end = BIT_ULL(shift_of(c->levels));
+	struct tree *t = tree_new(test, c->levels, SMALL_TREE);
+	u64 end = BIT_ULL(tree_shift(c->levels));
 	struct runs runs;
 
-	map(test, t, 0, 0x1000, 0, SS_RW);
-	map(test, t, end / 2, 0x5000, 0, SS_W);
-	map(test, t, end - SZ_4K, 0x2000, 0, SS_R);
+	tree_map(test, t, 0, 0x1000, 0, SS_RW);
+	tree_map(test, t, end / 2, 0x5000, 0, SS_W);
+	tree_map(test, t, end - SZ_4K, 0x2000, 0, SS_R);
 	walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 3);
 	expect_run(test, &runs.run[0], 0, 0xfff, 0x1000, RW);
@@ -213,12 +85,12 @@ static void walk_finds_both_ends_of_the_address_space(struct kunit *test)
 static void walk_takes_huge_leaves(struct kunit *test)
 {
 	const struct levels_case *c = test->param_value;
-	struct tree *t = new_tree(test, c->levels, SMALL_TREE);
+	struct tree *t = tree_new(test, c->levels, SMALL_TREE);
 	u64 base = c->levels == 3 ? 0 : BIT_ULL(40);
 	struct runs runs;
 
-	map(test, t, base + SZ_2M, 3ull * SZ_2M, 1, SS_W);
-	map(test, t, base + 2ull * SZ_1G, 5ull * SZ_1G, 2, SS_RW | SS_SNP);
+	tree_map(test, t, base + SZ_2M, 3ull * SZ_2M, 1, SS_W);
+	tree_map(test, t, base + 2ull * SZ_1G, 5ull * SZ_1G, 2, SS_RW | SS_SNP);
 	walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 2);
 	expect_run(test, &runs.run[0], base + SZ_2M, base + 2ull * SZ_2M - 1,
@@ -229,13 +101,13 @@ static void walk_takes_huge_leaves(struct kunit *test)
 
 static void walk_joins_leaves_of_all_sizes_into_one_run(struct kunit *test)
 {
-	struct tree *t = new_tree(test, 3, SMALL_TREE);
+	struct tree *t = tree_new(test, 3, SMALL_TREE);
 	struct runs runs;
 
 	/* 4 KiB leaves in two tables, 2 MiB leaves, and a 1 GiB leaf */
-	map_range(test, t, SZ_1G - SZ_8M, SZ_2G - SZ_8M, SZ_4M, 0, SS_RW);
-	map_range(test, t, SZ_1G - SZ_4M, SZ_2G - SZ_4M, SZ_4M, 1, SS_RW);
-	map(test, t, SZ_1G, SZ_2G, 2, SS_RW);
+	tree_map_range(test, t, SZ_1G - SZ_8M, SZ_2G - SZ_8M, SZ_4M, 0, SS_RW);
+	tree_map_range(test, t, SZ_1G - SZ_4M, SZ_2G - SZ_4M, SZ_4M, 1, SS_RW);
+	tree_map(test, t, SZ_1G, SZ_2G, 2, SS_RW);
 	walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 1);
 	expect_run(test, &runs.run[0], SZ_1G - SZ_8M, 2ull * SZ_1G - 1,
@@ -271,12 +143,12 @@ KUNIT_ARRAY_PARAM_DESC(split, split_cases, desc);
 static void walk_splits_a_run_where_the_meaning_changes(struct kunit *test)
 {
 	const struct split_case *c = test->param_value;
-	struct tree *t = new_tree(test, 4, SMALL_TREE);
+	struct tree *t = tree_new(test, 4, SMALL_TREE);
 	struct runs runs;
 	u64 *e;
 
-	map_range(test, t, 0, SPLIT_PA, SZ_2M, 0, SS_RW);
-	e = entry(test, t, SPLIT_IOVA, 0);
+	tree_map_range(test, t, 0, SPLIT_PA, SZ_2M, 0, SS_RW);
+	e = tree_entry(test, t, SPLIT_IOVA, 0);
 	*e = (*e & ~c->clear) | c->set;
 	walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, c->runs);
@@ -294,26 +166,26 @@ static void walk_splits_a_run_where_the_meaning_changes(struct kunit *test)
 
 static void walk_permissions_hold_over_all_levels(struct kunit *test)
 {
-	struct tree *t = new_tree(test, 4, SMALL_TREE);
+	struct tree *t = tree_new(test, 4, SMALL_TREE);
 	struct runs runs;
 
-	map(test, t, 0x1000, 0x5000, 0, SS_RW);
-	map(test, t, 0x2000, 0x6000, 0, SS_R);
-	map(test, t, 0x3000, 0x7000, 0, SS_W | SS_SNP);
+	tree_map(test, t, 0x1000, 0x5000, 0, SS_RW);
+	tree_map(test, t, 0x2000, 0x6000, 0, SS_R);
+	tree_map(test, t, 0x3000, 0x7000, 0, SS_W | SS_SNP);
 
-	*entry(test, t, 0, 2) &= ~SS_W;
+	*tree_entry(test, t, 0, 2) &= ~SS_W;
 	walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 1);
 	expect_run(test, &runs.run[0], 0x1000, 0x2fff, 0x5000, R);
 
-	*entry(test, t, 0, 2) |= SS_W;
-	*entry(test, t, 0, 3) &= ~SS_R;
+	*tree_entry(test, t, 0, 2) |= SS_W;
+	*tree_entry(test, t, 0, 3) &= ~SS_R;
 	walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 2);
 	expect_run(test, &runs.run[0], 0x1000, 0x1fff, 0x5000, W);
 	expect_run(test, &runs.run[1], 0x3000, 0x3fff, 0x7000, W | SNP);
 
-	*entry(test, t, 0, 3) &= ~SS_RW;
+	*tree_entry(test, t, 0, 3) &= ~SS_RW;
 	walk(test, t, &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, 0);
 }
@@ -322,22 +194,22 @@ static void walk_permissions_hold_over_all_levels(struct kunit *test)
 
 static void leaf_512g(struct kunit *test, struct tree *t)
 {
-	map(test, t, 0, 0, 3, SS_RW);
+	tree_map(test, t, 0, 0, 3, SS_RW);
 }
 
 static void leaf_256t(struct kunit *test, struct tree *t)
 {
-	map(test, t, 0, 0, 4, SS_RW);
+	tree_map(test, t, 0, 0, 4, SS_RW);
 }
 
 static void leaf_2m_reserved(struct kunit *test, struct tree *t)
 {
-	map(test, t, 0, SZ_2M + SZ_4K, 1, SS_RW);
+	tree_map(test, t, 0, SZ_2M + SZ_4K, 1, SS_RW);
 }
 
 static void leaf_1g_reserved(struct kunit *test, struct tree *t)
 {
-	map(test, t, 0, SZ_1G + SZ_2M, 2, SS_RW);
+	tree_map(test, t, 0, SZ_1G + SZ_2M, 2, SS_RW);
 }
 
 static void root_outside(struct kunit *test, struct tree *t)
@@ -347,26 +219,26 @@ static void root_outside(struct kunit *test, struct tree *t)
 
 static void table_denied(struct kunit *test, struct tree *t)
 {
-	map(test, t, 0, 0x1000, 0, SS_RW);
-	map(test, t, SZ_1G, 0x1000, 0, SS_RW);
+	tree_map(test, t, 0, 0x1000, 0, SS_RW);
+	tree_map(test, t, SZ_1G, 0x1000, 0, SS_RW);
 	t->denied = t->used - 1;
 }
 
 static void table_behind(struct kunit *test, struct tree *t)
 {
-	u64 *e = entry(test, t, SZ_1G, 1);
+	u64 *e = tree_entry(test, t, SZ_1G, 1);
 
-	*e = table_pa(t, t->used - 1) + PAGE_SIZE + SS_RW;
+	*e = tree_table_pa(t, t->used - 1) + PAGE_SIZE + SS_RW;
 }
 
 static void table_at_zero(struct kunit *test, struct tree *t)
 {
-	*entry(test, t, 0, 1) = SS_R;
+	*tree_entry(test, t, 0, 1) = SS_R;
 }
 
 static void table_at_top(struct kunit *test, struct tree *t)
 {
-	*entry(test, t, 0, 1) = GENMASK_ULL(51, 12) | SS_W;
+	*tree_entry(test, t, 0, 1) = GENMASK_ULL(51, 12) | SS_W;
 }
 
 static void loop_everywhere(struct kunit *test, struct tree *t)
@@ -378,18 +250,18 @@ static void loop_everywhere(struct kunit *test, struct tree *t)
 /* Two tables that name each other. */
 static void loop_of_two(struct kunit *test, struct tree *t)
 {
-	u32 other = new_table(test, t);
+	u32 other = tree_new_table(test, t);
 
 	for (int i = 0; i < ENTRIES; i++) {
-		t->page[0][i] = table_pa(t, other) | SS_RW;
-		t->page[other][i] = table_pa(t, 0) | SS_RW;
+		t->page[0][i] = tree_table_pa(t, other) | SS_RW;
+		t->page[other][i] = tree_table_pa(t, 0) | SS_RW;
 	}
 }
 
 /* All entries of each table name the one table below, which is in order. */
 static void many_paths(struct kunit *test, struct tree *t)
 {
-	map(test, t, 0, 0x1000, 0, SS_RW);
+	tree_map(test, t, 0, 0x1000, 0, SS_RW);
 	for (u32 n = 0; n < t->used - 1; n++)
 		for (int i = 1; i < ENTRIES; i++)
 			t->page[n][i] = t->page[n][0];
@@ -429,8 +301,8 @@ static int visit_nothing(void *priv, u64 pa, u32 level)
 static void walk_refuses_a_bad_tree(struct kunit *test)
 {
 	const struct bad_tree *c = test->param_value;
-	struct tree *t = new_tree(test, 5, SMALL_TREE);
-	struct tree *good = new_tree(test, 5, SMALL_TREE);
+	struct tree *t = tree_new(test, 5, SMALL_TREE);
+	struct tree *good = tree_new(test, 5, SMALL_TREE);
 	struct iho_diff diff;
 	struct runs runs;
 	int which = -1;
@@ -462,7 +334,7 @@ static void walk_refuses_a_bad_tree(struct kunit *test)
 /* A loop cannot be deeper than the levels, so that one entry of it ends. */
 static void walk_of_a_table_in_itself_ends_at_the_lowest_level(struct kunit *test)
 {
-	struct tree *t = new_tree(test, 5, 1);
+	struct tree *t = tree_new(test, 5, 1);
 	struct runs runs;
 
 	t->page[0][0] = t->pt.root_pa | SS_RW;
@@ -477,8 +349,8 @@ static void walk_of_a_table_in_itself_ends_at_the_lowest_level(struct kunit *tes
 
 static void walk_of_garbage_ends_with_an_error(struct kunit *test)
 {
-	struct tree *good = new_tree(test, 4, 1);
-	struct tree *t = new_tree(test, 4, 1);
+	struct tree *good = tree_new(test, 4, 1);
+	struct tree *t = tree_new(test, 4, 1);
 	struct iho_diff diff;
 	struct rnd_state rnd;
 	struct runs runs;
@@ -502,10 +374,10 @@ static void walk_of_garbage_ends_with_an_error(struct kunit *test)
  */
 static void walk_reads_no_table_that_was_not_preserved(struct kunit *test)
 {
-	struct tree *t = new_tree(test, 4, SMALL_TREE);
+	struct tree *t = tree_new(test, 4, SMALL_TREE);
 	struct runs runs;
 
-	map(test, t, 0, 0x1000, 0, SS_RW);
+	tree_map(test, t, 0, 0x1000, 0, SS_RW);
 	walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 1);
 	t->pt.table = handover_in_table;
@@ -538,6 +410,8 @@ static const struct pt_case pt_cases[] = {
 	{ "too many tables allowed", IHO_TABLE_VTDSS, 4,
 	  IHO_MAX_TABLE_PAGES + 1, SZ_4K, false, IHO_ERR_BADCALL },
 	{ "no reader", IHO_TABLE_VTDSS, 4, 1, SZ_4K, true, IHO_ERR_BADCALL },
+	{ "as many tables as can be allowed", IHO_TABLE_VTDSS, 4,
+	  IHO_MAX_TABLE_PAGES, SZ_4K, false, IHO_OK },
 	{ "nothing wrong", IHO_TABLE_VTDSS, 4, 1, SZ_4K, false, IHO_OK },
 };
 
@@ -550,7 +424,7 @@ static void walk_does_not_begin_without_a_sound_description(struct kunit *test)
 		.format = c->format,
 		.levels = c->levels,
 		.root_pa = c->root_pa,
-		.table = c->no_reader ? NULL : read_table,
+		.table = c->no_reader ? NULL : tree_read,
 		.max_tables = c->max_tables,
 	};
 	struct iho_walk w;
@@ -577,7 +451,7 @@ struct visits {
 static int visit(void *priv, u64 pa, u32 level)
 {
 	struct visits *v = priv;
-	u32 i = (pa - table_pa(v->tree, 0)) / PAGE_SIZE;
+	u32 i = (pa - tree_table_pa(v->tree, 0)) / PAGE_SIZE;
 
 	if (i >= v->tree->used || v->seen[i])
 		return -EINVAL;
@@ -590,13 +464,13 @@ static int visit(void *priv, u64 pa, u32 level)
 
 static struct tree *tree_of_many_tables(struct kunit *test)
 {
-	struct tree *t = new_tree(test, 4, SMALL_TREE);
+	struct tree *t = tree_new(test, 4, SMALL_TREE);
 
-	map(test, t, 0, 0x1000, 0, SS_RW);
-	map(test, t, SZ_2M, SZ_2M, 1, SS_RW);
-	map(test, t, 2ull * SZ_2M, 0x1000, 0, SS_RW);
-	map(test, t, BIT_ULL(39), 0x1000, 0, SS_RW);
-	map(test, t, BIT_ULL(40), SZ_1G, 2, SS_RW);
+	tree_map(test, t, 0, 0x1000, 0, SS_RW);
+	tree_map(test, t, SZ_2M, SZ_2M, 1, SS_RW);
+	tree_map(test, t, 2ull * SZ_2M, 0x1000, 0, SS_RW);
+	tree_map(test, t, BIT_ULL(39), 0x1000, 0, SS_RW);
+	tree_map(test, t, BIT_ULL(40), SZ_1G, 2, SS_RW);
 	return t;
 }
 
@@ -644,232 +518,4 @@ static struct kunit_suite walk_suite = {
 	.test_cases = walk_cases,
 };
 
-/* ---- comparison -------------------------------------------------------- */
-
-struct compared {
-	struct tree *a, *b;
-	struct iho_diff diff;
-	u64 runs;
-};
-
-static int compare(struct compared *c)
-{
-	return iho_tree_compare(&c->a->pt, &c->b->pt, &c->diff, &c->runs, NULL);
-}
-
-struct same_case {
-	const char *desc;
-	u32 levels_a, levels_b;
-	u32 leaf_a, leaf_b;
-};
-
-static const struct same_case same_cases[] = {
-	{ "2 MiB and 4 KiB, 3 and 3 levels", 3, 3, 1, 0 },
-	{ "2 MiB and 4 KiB, 3 and 4 levels", 3, 4, 1, 0 },
-	{ "2 MiB and 4 KiB, 3 and 5 levels", 3, 5, 1, 0 },
-	{ "4 KiB and 2 MiB, 4 and 3 levels", 4, 3, 0, 1 },
-	{ "2 MiB and 4 KiB, 4 and 4 levels", 4, 4, 1, 0 },
-	{ "4 KiB and 2 MiB, 4 and 5 levels", 4, 5, 0, 1 },
-	{ "2 MiB and 4 KiB, 5 and 3 levels", 5, 3, 1, 0 },
-	{ "2 MiB and 4 KiB, 5 and 4 levels", 5, 4, 1, 0 },
-	{ "4 KiB and 2 MiB, 5 and 5 levels", 5, 5, 0, 1 },
-	{ "1 GiB and 2 MiB", 4, 4, 2, 1 },
-	{ "4 KiB and 1 GiB", 3, 5, 0, 2 },
-	{ "4 KiB and 4 KiB", 4, 4, 0, 0 },
-};
-
-KUNIT_ARRAY_PARAM_DESC(same, same_cases, desc);
-
-/* Same addresses and permissions in leaves of two sizes. */
-static void trees_of_one_meaning_are_equal(struct kunit *test)
-{
-	const struct same_case *s = test->param_value;
-	u64 big = BIT_ULL(shift_of(max(s->leaf_a, s->leaf_b)));
-	struct compared c = {
-		.a = new_tree(test, s->levels_a, 1024),
-		.b = new_tree(test, s->levels_b, 1024),
-	};
-	u64 *e;
-
-	map_range(test, c.a, big, 4 * big, big, s->leaf_a, SS_RW);
-	map_range(test, c.b, big, 4 * big, big, s->leaf_b, SS_RW | SS_A | SS_D);
-	map(test, c.a, 8 * big, 0x5000, 0, SS_R);
-	map(test, c.b, 8 * big, 0x5000, 0, SS_R);
-	KUNIT_EXPECT_EQ(test, compare(&c), 0);
-	KUNIT_EXPECT_EQ(test, c.runs, 2);
-
-	/* Control: the last leaf of the second leads elsewhere */
-	e = entry(test, c.b, 2 * big - SZ_4K, s->leaf_b);
-	*e ^= BIT_ULL(45);
-	KUNIT_EXPECT_EQ(test, compare(&c), 1);
-	KUNIT_EXPECT_EQ(test, c.diff.iova,
-			2 * big - BIT_ULL(shift_of(s->leaf_b)));
-	KUNIT_EXPECT_EQ(test, c.runs, 0);
-}
-
-static void empty_trees_are_equal(struct kunit *test)
-{
-	struct compared c = {
-		.a = new_tree(test, 3, 1),
-		.b = new_tree(test, 5, 1),
-		.runs = 1,
-	};
-
-	KUNIT_EXPECT_EQ(test, compare(&c), 0);
-	KUNIT_EXPECT_EQ(test, c.runs, 0);
-}
-
-/*
- * Both trees have 4 MiB at 2 MiB and a read-only page at 16 MiB; the first in
- * huge leaves, the second in small ones, of which one is changed.
- */
-#define DIFF_IOVA	((u64)SZ_2M)
-#define DIFF_PA		((u64)SZ_2G)
-#define DIFF_LEN	((u64)SZ_4M)
-#define PAGE_IOVA	((u64)SZ_16M)
-
-struct diff_case {
-	const char *desc;
-	u64 iova;		/* of the leaf of the second that is changed */
-	u64 clear, set;
-	u64 where;		/* first difference */
-	bool has_a, has_b;
-	u64 pa_b;		/* of @where in the second */
-	u32 perm_b;
-};
-
-static const struct diff_case diff_cases[] = {
-	{ "one address", 0x345000, 0, SZ_64M, 0x345000, true, true,
-	  DIFF_PA + SZ_64M + 0x145000, RW },
-	{ "the first address", DIFF_IOVA, 0, SZ_64M, DIFF_IOVA, true, true,
-	  DIFF_PA + SZ_64M, RW },
-	{ "the last address", DIFF_IOVA + DIFF_LEN - SZ_4K, 0, SZ_64M,
-	  DIFF_IOVA + DIFF_LEN - SZ_4K, true, true,
-	  DIFF_PA + SZ_64M + DIFF_LEN - SZ_4K, RW },
-	{ "one page is not writable", 0x345000, SS_W, 0, 0x345000, true, true,
-	  DIFF_PA + 0x145000, R },
-	{ "one page is not readable", 0x345000, SS_R, 0, 0x345000, true, true,
-	  DIFF_PA + 0x145000, W },
-	{ "one page is writable", PAGE_IOVA, 0, SS_W, PAGE_IOVA, true, true,
-	  0x5000, RW },
-	{ "one page is snooped", PAGE_IOVA, 0, SS_SNP, PAGE_IOVA, true, true,
-	  0x5000, R | SNP },
-	{ "one page is not there", 0x345000, ~0ull, 0, 0x345000, true, false },
-	{ "the last run is not there", PAGE_IOVA, ~0ull, 0, PAGE_IOVA, true,
-	  false },
-	{ "one page more before all others", 0x1000, 0, 0x7000 | SS_RW, 0x1000,
-	  false, true, 0x7000, RW },
-	{ "one page more, which goes on", DIFF_IOVA + DIFF_LEN, 0,
-	  (DIFF_PA + DIFF_LEN) | SS_RW, DIFF_IOVA + DIFF_LEN, false, true,
-	  DIFF_PA + DIFF_LEN, RW },
-	{ "one page more behind all others", SZ_1G, 0, 0x7000 | SS_R, SZ_1G,
-	  false, true, 0x7000, R },
-	{ "one page more where the first has no address", BIT_ULL(47), 0,
-	  0x7000 | SS_R, BIT_ULL(47), false, true, 0x7000, R },
-	{ "nothing (control)", 0x345000, 0, SS_A },
-};
-
-KUNIT_ARRAY_PARAM_DESC(diff, diff_cases, desc);
-
-static void expect_diff(struct kunit *test, const struct compared *c,
-			const struct diff_case *d, bool swapped)
-{
-	const struct iho_diff *diff = &c->diff;
-	const struct iho_run *b = swapped ? &diff->a : &diff->b;
-
-	KUNIT_EXPECT_EQ(test, diff->iova, d->where);
-	KUNIT_EXPECT_EQ(test, swapped ? diff->has_b : diff->has_a, d->has_a);
-	KUNIT_EXPECT_EQ(test, swapped ? diff->has_a : diff->has_b, d->has_b);
-	if (!d->has_b)
-		return;
-	KUNIT_EXPECT_EQ(test, b->pa + (d->where - b->first_iova), d->pa_b);
-	KUNIT_EXPECT_EQ(test, b->perm, d->perm_b);
-}
-
-static void one_difference_is_found_where_it_is(struct kunit *test)
-{
-	const struct diff_case *d = test->param_value;
-	struct compared c = {
-		.a = new_tree(test, 3, SMALL_TREE),
-		.b = new_tree(test, 4, SMALL_TREE),
-	};
-	u64 *e;
-
-	map_range(test, c.a, DIFF_IOVA, DIFF_PA, DIFF_LEN, 1, SS_RW);
-	map_range(test, c.b, DIFF_IOVA, DIFF_PA, DIFF_LEN, 0, SS_RW);
-	map(test, c.a, PAGE_IOVA, 0x5000, 0, SS_R);
-	map(test, c.b, PAGE_IOVA, 0x5000, 0, SS_R);
-	e = entry(test, c.b, d->iova, 0);
-	*e = (*e & ~d->clear) | d->set;
-
-	KUNIT_EXPECT_EQ(test, compare(&c), d->has_a || d->has_b);
-	if (d->has_a || d->has_b)
-		expect_diff(test, &c, d, false);
-	swap(c.a, c.b);
-	KUNIT_EXPECT_EQ(test, compare(&c), d->has_a || d->has_b);
-	if (d->has_a || d->has_b)
-		expect_diff(test, &c, d, true);
-}
-
-/* @len bytes in 4 KiB leaves, and in leaves of any size that fits. */
-static void map_both(struct kunit *test, struct compared *c, u64 iova, u64 pa,
-		     u64 len, u64 bits, struct rnd_state *rnd)
-{
-	u64 off = 0;
-
-	map_range(test, c->a, iova, pa, len, 0, bits);
-	while (off < len) {
-		bool huge = IS_ALIGNED((iova + off) | (pa + off), SZ_2M) &&
-			    len - off >= SZ_2M && prandom_u32_state(rnd) % 2;
-
-		map(test, c->b, iova + off, pa + off, huge, bits);
-		off += huge ? SZ_2M : SZ_4K;
-	}
-}
-
-static void random_trees_of_one_meaning_are_equal(struct kunit *test)
-{
-	struct rnd_state rnd;
-
-	for (u32 trial = 0; trial < 9; trial++) {
-		struct compared c = {
-			.a = new_tree(test, 3 + trial % 3, 64),
-			.b = new_tree(test, 3 + trial / 3, 64),
-		};
-		u64 iova = 0, last = 0;
-		u64 *e;
-
-		prandom_seed_state(&rnd, trial + 1);
-		for (int i = 0; i < 8; i++) {
-			u64 len = (1 + prandom_u32_state(&rnd) % 1200) * SZ_4K;
-			u64 pa = prandom_u32_state(&rnd) % 4096 * (u64)SZ_2M;
-			u64 bits = 1 + prandom_u32_state(&rnd) % 3;
-
-			map_both(test, &c, iova, pa, len, bits, &rnd);
-			last = iova;
-			iova = ALIGN(iova + len + SZ_4K, SZ_2M);
-		}
-		KUNIT_EXPECT_EQ(test, compare(&c), 0);
-
-		/* Control: one leaf differs, and that is where it is found */
-		e = entry(test, c.a, last, 0);
-		*e ^= BIT_ULL(45);
-		KUNIT_EXPECT_EQ(test, compare(&c), 1);
-		KUNIT_EXPECT_EQ(test, c.diff.iova, last);
-	}
-}
-
-static struct kunit_case compare_cases[] = {
-	KUNIT_CASE_PARAM(trees_of_one_meaning_are_equal, same_gen_params),
-	KUNIT_CASE(empty_trees_are_equal),
-	KUNIT_CASE_PARAM(one_difference_is_found_where_it_is, diff_gen_params),
-	KUNIT_CASE(random_trees_of_one_meaning_are_equal),
-	{}
-};
-
-static struct kunit_suite compare_suite = {
-	.name = "iommu_handover_compare",
-	.test_cases = compare_cases,
-};
-
-kunit_test_suites(&walk_suite, &compare_suite);
+kunit_test_suite(walk_suite);

@@ -43,13 +43,23 @@ static void run_case(const struct kunit_case *c)
 	} while (param);
 }
 
-void shim_run(struct kunit_suite *const *suites, size_t nr)
+static const struct kunit_suite *shim_suites[8];
+static size_t shim_nr;
+
+void shim_add(const struct kunit_suite *suite)
+{
+	if (shim_nr == ARRAY_SIZE(shim_suites))
+		abort();
+	shim_suites[shim_nr++] = suite;
+}
+
+void shim_run_all(void)
 {
 	const struct kunit_case *c;
 	size_t i;
 
-	for (i = 0; i < nr; i++)
-		for (c = suites[i]->test_cases; c->run_case; c++)
+	for (i = 0; i < shim_nr; i++)
+		for (c = shim_suites[i]->test_cases; c->run_case; c++)
 			run_case(c);
 }
 

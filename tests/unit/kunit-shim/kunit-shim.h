@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What walk-cases.c, which is written for KUnit, needs of KUnit and of the
- * kernel, for the unit tests. A table's physical address is its pointer.
+ * What cases that are written for KUnit need of KUnit and of the kernel, for the
+ * unit tests. A table's physical address is its pointer.
  */
 #ifndef KUNIT_SHIM_H
 #define KUNIT_SHIM_H
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "iho.h"
 
@@ -86,18 +87,17 @@ static const void *id##_gen_params(struct kunit *test, const void *prev, \
 	return next;							\
 }
 
+/* Before main(): one suite more. */
+void shim_add(const struct kunit_suite *suite);
+
 /* Run each suite, as TAP. */
-void shim_run(struct kunit_suite *const *suites, size_t nr);
+void shim_run_all(void);
 
-#define kunit_test_suites(...)						\
-static struct kunit_suite *const shim_suites[] = { __VA_ARGS__ };	\
-									\
-void walk_cases_run(void)						\
+#define kunit_test_suite(suite)						\
+static void __attribute__((constructor)) shim_add_##suite(void)		\
 {									\
-	shim_run(shim_suites, ARRAY_SIZE(shim_suites));			\
+	shim_add(&(suite));						\
 }
-
-void walk_cases_run(void);
 
 /* Note that @what is not so; go on, or end the program. */
 void shim_failed(struct kunit *test, const char *file, int line,
@@ -112,6 +112,7 @@ void shim_failed(struct kunit *test, const char *file, int line,
 
 #define KUNIT_EXPECT_TRUE(t, a)		SHIM_CHECK(t, a, false)
 #define KUNIT_EXPECT_EQ(t, a, b)	SHIM_CHECK(t, (a) == (b), false)
+#define KUNIT_EXPECT_STREQ(t, a, b)	SHIM_CHECK(t, !strcmp(a, b), false)
 #define KUNIT_EXPECT_GT(t, a, b)	SHIM_CHECK(t, (a) > (b), false)
 #define KUNIT_ASSERT_EQ(t, a, b)	SHIM_CHECK(t, (a) == (b), true)
 #define KUNIT_ASSERT_LT(t, a, b)	SHIM_CHECK(t, (a) < (b), true)

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VT-d second-stage page tables made by hand, for the cases of the walker, of the
+ * comparison and of the formats.
+ */
+#ifndef TREES_H
+#define TREES_H
+
+#include "cases-host.h"
+
+/* VT-d 9.8, second-stage entries */
+#define SS_R		BIT_ULL(0)
+#define SS_W		BIT_ULL(1)
+#define SS_RW		(SS_R | SS_W)
+#define SS_LARGE	BIT_ULL(7)
+#define SS_A		BIT_ULL(8)
+#define SS_D		BIT_ULL(9)
+#define SS_SNP		BIT_ULL(11)
+/* What hardware ignores in a leaf: 10 and 62 to 52 */
+#define SS_IGNORED	(BIT_ULL(10) | GENMASK_ULL(62, 52))
+
+#define R		IHO_PT_READ
+#define W		IHO_PT_WRITE
+#define RW		(R | W)
+#define SNP		IHO_PT_SNOOP
+
+#define ENTRIES		512
+#define SMALL_TREE	32
+
+/**
+ * struct tree - a page table under test
+ * @page: its tables, contiguous
+ * @pages: how many there is room for
+ * @used: how many are linked or were
+ * @denied: index of a table that may not be read, or -1
+ * @pt: for the walker
+ */
+struct tree {
+	u64 (*page)[ENTRIES];
+	u32 pages;
+	u32 used;
+	int denied;
+	struct iho_pt pt;
+};
+
+/* Where the table of this index lies. */
+u64 tree_table_pa(const struct tree *t, u32 index);
+
+/* For struct iho_pt: the tables of the tree can be read, and nothing else. */
+const u64 *tree_read(void *priv, u64 pa);
+
+/* Index of one table more; no room for it ends the test. */
+u32 tree_new_table(struct kunit *test, struct tree *t);
+
+/* An empty tree with room for @pages tables. They go with the test. */
+struct tree *tree_new(struct kunit *test, u32 levels, u32 pages);
+
+static inline u32 tree_shift(u32 level)
+{
+	return 12 + 9 * level;
+}
+
+/* The entry of @iova at @level; tables on the way down are made. */
+u64 *tree_entry(struct kunit *test, struct tree *t, u64 iova, u32 level);
+
+/* A leaf of @level with these bits. */
+void tree_map(struct kunit *test, struct tree *t, u64 iova, u64 pa, u32 level,
+	      u64 bits);
+
+/* @len bytes in leaves of @level. */
+void tree_map_range(struct kunit *test, struct tree *t, u64 iova, u64 pa,
+		    u64 len, u32 level, u64 bits);
+
+#endif
