@@ -329,6 +329,7 @@ static int retrieve(struct liveupdate_file_op_args *args, u32 index,
 	size_t work_len = iho_plan_work(fact->records);
 	struct iommufd_replay *r;
 	struct iommufd_ctx *ictx;
+	char place[IHO_WHERE_LEN];
 	struct iho_where where;
 	struct iho_plan plan;
 	const void *map;
@@ -354,9 +355,9 @@ static int retrieve(struct liveupdate_file_op_args *args, u32 index,
 		handover_replay_free(r);
 		/* Cure: final: finish the session, build a new iommufd. */
 		return handover_refuse(handover_errno(rc),
-				       "session \"%s\" token %llu: record %u at %#llx, %s: %s",
-				       session, args->token, where.record,
-				       where.offset, where.prop,
+				       "session \"%s\" token %llu: %s: %s",
+				       session, args->token,
+				       iho_where_text(&where, place),
 				       iho_strerror(rc));
 	}
 	file = new_iommufd();

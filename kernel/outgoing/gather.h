@@ -39,7 +39,7 @@ void *handover_vec_add(struct vec *v);
 
 /**
  * struct mem_entry - a memory
- * @fact: goes into the snapshot
+ * @fact: goes into the snapshot; the first member, as in the other arrays
  * @found: how LUO has it
  * @session: its session
  * @inode: of its file, held by LUO
@@ -84,12 +84,17 @@ struct numbers {
 };
 
 struct gather {
-	struct vec mem;		/* struct mem_entry */
-	struct vec unit;	/* struct iho_unit */
-	struct vec table;	/* struct iho_table */
-	struct vec domain;	/* struct iho_domain */
-	struct vec device;	/* struct iho_device */
-	struct vec context;	/* struct iho_context */
+	union {
+		struct vec node[IHO_NODES];	/* by enum iho_node */
+		struct {
+			struct vec mem;		/* struct mem_entry */
+			struct vec unit;	/* struct iho_unit */
+			struct vec table;	/* struct iho_table */
+			struct vec domain;	/* struct iho_domain */
+			struct vec device;	/* struct iho_device */
+			struct vec context;	/* struct iho_context */
+		};
+	};
 	struct numbers inodes;	/* index in mem; a memfd is in one session only */
 	struct numbers shared;	/* share groups of one context with more areas */
 	u32 groups;		/* all share groups of that context */

@@ -37,6 +37,10 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 		/* Cure: report it. */
 		return handover_refuse(handover_errno(rc), "record of kind %u: %s", kind,
 				       iho_strerror(rc));
+	if (g->pos > IHO_MAX_IMAGE)
+		return handover_refuse(-EFBIG,
+				       "the records take more than %llu bytes; map fewer, larger areas",
+				       IHO_MAX_IMAGE);
 	if (g->records++ == IHO_MAX_RECORDS)
 		return handover_refuse(-EFBIG,
 				       "more than %u records in a context; map fewer, larger areas",

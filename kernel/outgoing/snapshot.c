@@ -13,19 +13,19 @@
 			 sizeof(struct iho_pl_map_file) + \
 			 sizeof(struct iho_map_ref))
 
-/* Facts that go in as they are, to @p when it is not NULL. Return: bytes */
-static u64 put_plain(const struct gather *g, void *p)
+/* Facts, to @p when it is not NULL. Return: bytes */
+static u64 put_facts(const struct gather *g, void *p)
 {
-	const struct vec *plain[] = {
-		&g->unit, &g->table, &g->domain, &g->device, &g->context,
-	};
-	u64 pos = 0, len;
+	u64 pos = 0;
 
-	for (u32 i = 0; i < ARRAY_SIZE(plain); i++) {
-		len = (u64)plain[i]->nr * plain[i]->size;
-		if (p)
-			memcpy(p + pos, plain[i]->p, len);
-		pos += len;
+	static_assert(!offsetof(struct mem_entry, fact));
+	for (u32 kind = 0; kind < IHO_NODES; kind++) {
+		const struct vec *v = &g->node[kind];
+		u32 len = iho_node_desc[kind].size;
+
+		for (u32 i = 0; p && i < v->nr; i++)
+			memcpy(p + pos + i * (u64)len, v->p + i * v->size, len);
+		pos += (u64)v->nr * len;
 	}
 	return pos;
 }
@@ -45,9 +45,7 @@ static int make_room(struct gather *g)
 {
 	u64 records;
 
-	g->pos = sizeof(struct iho_snap_header) +
-		 (u64)g->mem.nr * sizeof(struct iho_memory) +
-		 put_plain(g, NULL);
+	g->pos = sizeof(struct iho_snap_header) + put_facts(g, NULL);
 	records = (g->objects + g->context.nr) * OBJECT_LEN +
 		  g->areas * MAP_LEN;
 	g->cap = g->pos + min(records, IHO_MAX_IMAGE);
@@ -65,39 +63,24 @@ static int make_snapshot(struct gather *g, u64 generation,
 		.minor = IHO_FORMAT_MINOR,
 		.total_len = g->pos,
 		.generation = generation,
-		.memories = g->mem.nr,
-		.units = g->unit.nr,
-		.tables = g->table.nr,
-		.domains = g->domain.nr,
-		.devices = g->device.nr,
-		.contexts = g->context.nr,
 	};
+	char place[IHO_WHERE_LEN];
 	struct iho_where where;
-	void *p;
-	u32 i;
 	int rc;
 
+	for (u32 kind = 0; kind < IHO_NODES; kind++)
+		hdr.count[kind] = g->node[kind].nr;
 	strscpy_pad(hdr.release, init_utsname()->release);
-	if (hdr.total_len > IHO_MAX_IMAGE)
-		return handover_refuse(-EFBIG,
-				       "the records take %llu bytes, more than %llu; map fewer, larger areas",
-				       hdr.total_len, IHO_MAX_IMAGE);
-
 	live->mem = kvcalloc(g->mem.nr + 1, sizeof(*live->mem), GFP_KERNEL);
 	if (!live->mem)
 		return refuse_snapshot(hdr.total_len);
 	live->len = g->pos;
 	live->buf = g->buf;
 	g->buf = NULL;
-	p = live->buf;
-	memcpy(p, &hdr, sizeof(hdr));
-	p += sizeof(hdr);
-	for (i = 0; i < g->mem.nr; i++) {
-		memcpy(p, &MEM(g, i)->fact, sizeof(struct iho_memory));
-		p += sizeof(struct iho_memory);
+	memcpy(live->buf, &hdr, sizeof(hdr));
+	put_facts(g, live->buf + sizeof(hdr));
+	for (u32 i = 0; i < g->mem.nr; i++)
 		live->mem[i] = MEM(g, i)->found;
-	}
-	put_plain(g, p);
 
 	/* What is handed out must be what the other end accepts */
 	rc = iho_snapshot_open(live->buf, live->len, &live->facts, &where);
@@ -105,34 +88,32 @@ static int make_snapshot(struct gather *g, u64 generation,
 		rc = iho_facts_check(&live->facts, &where);
 	if (rc)
 		/* Cure: report it. */
-		return handover_refuse(handover_errno(rc), "%s-%u %s: %s", where.node,
-				       where.index, where.prop, iho_strerror(rc));
+		return handover_refuse(handover_errno(rc), "%s: %s",
+				       iho_where_text(&where, place),
+				       iho_strerror(rc));
 	return 0;
 }
 
 int handover_live_take(struct list_head *contexts, u64 generation,
 		       struct handover_live *live)
 {
-	struct gather g = {
-		.mem = { .size = sizeof(struct mem_entry),
-			 .max = IHO_MAX_MEMORIES, .what = "mapped memfds" },
-		.unit = { .size = sizeof(struct iho_unit),
-			  .max = IHO_MAX_UNITS, .what = "IOMMU units" },
-		.table = { .size = sizeof(struct iho_table),
-			   .max = IHO_MAX_TABLES, .what = "HWPTs" },
-		.domain = { .size = sizeof(struct iho_domain),
-			    .max = IHO_MAX_DOMAINS, .what = "domain IDs" },
-		.device = { .size = sizeof(struct iho_device),
-			    .max = IHO_MAX_DEVICES, .what = "devices" },
-		.context = { .size = sizeof(struct iho_context),
-			     .max = IHO_MAX_CONTEXTS, .what = "iommufds" },
+	static const char *const what[IHO_NODES] = {
+		"mapped memfds", "IOMMU units", "HWPTs", "domain IDs", "devices",
+		"iommufds",
 	};
+	struct gather g = {};
 	struct handover_ctx *ctx;
 	u32 ci;
 	int rc = 0;
 
 	memset(live, 0, sizeof(*live));
-	handover_numbers_init(&g.inodes, IHO_MAX_MEMORIES, "mapped memfds");
+	for (u32 kind = 0; kind < IHO_NODES; kind++) {
+		g.node[kind].size = iho_node_desc[kind].size;
+		g.node[kind].max = iho_node_desc[kind].max;
+		g.node[kind].what = what[kind];
+	}
+	g.mem.size = sizeof(struct mem_entry);
+	handover_numbers_init(&g.inodes, g.mem.max, g.mem.what);
 	ci = 0;
 	list_for_each_entry(ctx, contexts, list) {
 		rc = handover_gather_context(&g, ctx, ci++);
@@ -156,12 +137,8 @@ out:
 	if (rc)
 		handover_live_free(live);
 	handover_numbers_free(&g.inodes);
-	kvfree(g.mem.p);
-	kvfree(g.unit.p);
-	kvfree(g.table.p);
-	kvfree(g.domain.p);
-	kvfree(g.device.p);
-	kvfree(g.context.p);
+	for (u32 kind = 0; kind < IHO_NODES; kind++)
+		kvfree(g.node[kind].p);
 	kvfree(g.buf);
 	return rc;
 }
