@@ -164,6 +164,7 @@ void iommufd_handover_device_init(struct iommufd_device *idev)
 	static atomic64_t serial;
 
 	idev->handover.serial = atomic64_inc_return(&serial);
+	mutex_init(&idev->handover.user);
 }
 
 int iommufd_handover_device_sealed(struct iommufd_device *idev)
@@ -171,6 +172,43 @@ int iommufd_handover_device_sealed(struct iommufd_device *idev)
 	return READ_ONCE(idev->ictx->handover.sealed) ? -EBUSY : 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_sealed, "IOMMUFD");
+
+void iommufd_handover_device_token(struct iommufd_device *idev)
+{
+	WRITE_ONCE(idev->handover.token, true);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_token, "IOMMUFD");
+
+int iommufd_handover_device_begin(struct iommufd_device *idev)
+{
+	int rc = iommufd_handover_change_begin(&idev->ictx->handover);
+
+	if (!rc)
+		mutex_lock(&idev->handover.user);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_begin, "IOMMUFD");
+
+void iommufd_handover_device_migrating(struct iommufd_device *idev, bool is)
+{
+	lockdep_assert_held(&idev->handover.user);
+	WRITE_ONCE(idev->handover.migrating, is);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_migrating, "IOMMUFD");
+
+void iommufd_handover_device_logging(struct iommufd_device *idev, bool is)
+{
+	lockdep_assert_held(&idev->handover.user);
+	WRITE_ONCE(idev->handover.logging, is);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_logging, "IOMMUFD");
+
+void iommufd_handover_device_end(struct iommufd_device *idev)
+{
+	mutex_unlock(&idev->handover.user);
+	iommufd_handover_change_end(&idev->ictx->handover);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_end, "IOMMUFD");
 
 void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
 				  struct iommufd_device *idev, u32 flags)

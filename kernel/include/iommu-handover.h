@@ -8,11 +8,11 @@
 #define _LINUX_IOMMU_HANDOVER_H
 
 #include <linux/types.h>
+#include <linux/vfio.h>
 
 struct device;
 struct iommufd_ctx;
 struct iommufd_device;
-struct vfio_device;
 struct vfio_device_file;
 
 int vfio_df_open(struct vfio_device_file *df);
@@ -40,6 +40,23 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 /* -EBUSY while the device's context is sealed, else 0. */
 int iommufd_handover_device_sealed(struct iommufd_device *idev);
 
+/* The device was bound with a token. */
+void iommufd_handover_device_token(struct iommufd_device *idev);
+
+/**
+ * iommufd_handover_device_begin() - its driver will migrate it or log its DMA
+ * @idev: the device
+ *
+ * Calls for one device come one after the other.
+ *
+ * Return: 0, or -EBUSY while its context is sealed.
+ */
+int iommufd_handover_device_begin(struct iommufd_device *idev);
+/* Between the two: what it is now. SNAPSHOT and SEAL refuse it while it is. */
+void iommufd_handover_device_migrating(struct iommufd_device *idev, bool is);
+void iommufd_handover_device_logging(struct iommufd_device *idev, bool is);
+void iommufd_handover_device_end(struct iommufd_device *idev);
+
 /**
  * iommufd_handover_device_close() - the driver is about to close a device
  * @idev: the device
@@ -56,11 +73,22 @@ bool iommufd_handover_device_close(struct iommufd_device *idev);
 void iommufd_handover_expect(struct iommufd_ctx *ictx, struct device *dev,
 			     bool expected);
 
-/* vfio's callers of the above, under the dev_set lock. */
-int vfio_handover_open(struct vfio_device_file *df);
+/* vfio's callers of the above, under the dev_set lock. @token: it came with one */
+int vfio_handover_open(struct vfio_device_file *df, bool token);
 int vfio_handover_replay(struct vfio_device *device);
 int vfio_handover_sealed(struct vfio_device *device);
 bool vfio_handover_close(struct vfio_device *device);
+
+/*
+ * The driver's operations of these names, for a device that may be handed over:
+ * -EBUSY, and the driver is not called, while its iommufd is sealed.
+ */
+struct file *vfio_handover_set_state(struct vfio_device *device,
+				     enum vfio_device_mig_state state);
+int vfio_handover_log_start(struct vfio_device *device,
+			    struct rb_root_cached *ranges, u32 nnodes,
+			    u64 *page_size);
+int vfio_handover_log_stop(struct vfio_device *device);
 
 #else
 
@@ -77,9 +105,28 @@ static inline int iommufd_handover_device_sealed(struct iommufd_device *idev)
 	return 0;
 }
 
-static inline int vfio_handover_open(struct vfio_device_file *df)
+static inline int vfio_handover_open(struct vfio_device_file *df, bool token)
 {
 	return vfio_df_open(df);
+}
+
+static inline struct file *
+vfio_handover_set_state(struct vfio_device *device,
+			enum vfio_device_mig_state state)
+{
+	return device->mig_ops->migration_set_state(device, state);
+}
+
+static inline int vfio_handover_log_start(struct vfio_device *device,
+					  struct rb_root_cached *ranges,
+					  u32 nnodes, u64 *page_size)
+{
+	return device->log_ops->log_start(device, ranges, nnodes, page_size);
+}
+
+static inline int vfio_handover_log_stop(struct vfio_device *device)
+{
+	return device->log_ops->log_stop(device);
 }
 
 static inline bool vfio_handover_close(struct vfio_device *device)

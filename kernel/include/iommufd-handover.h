@@ -18,6 +18,7 @@
 #include <linux/cache.h>
 #include <linux/hash.h>
 #include <linux/ioctl.h>
+#include <linux/mutex.h>
 #include <linux/log2.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
@@ -77,10 +78,18 @@ struct iommufd_ctx_handover {
  * struct iommufd_device_handover - part of struct iommufd_device
  * @serial: IDs are reused, serials are not
  * @closing: its driver is closing and perhaps resetting it
+ * @token: bound with a token
+ * @user: orders the calls that change the following
+ * @migrating: its driver has it in another migration state than running
+ * @logging: its driver logs DMA
  */
 struct iommufd_device_handover {
 	u64 serial;
 	bool closing;
+	bool token;
+	struct mutex user;	/* of all that follows */
+	bool migrating;
+	bool logging;
 };
 
 /* Part of struct iommufd_hwpt_paging: the record of its HWPT_ALLOC. */

@@ -178,6 +178,22 @@ static int check_device(struct handover_ctx *ctx, struct iommufd_device *idev)
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s) uses SR-IOV, which cannot be handed over; unbind it, or disable its virtual functions",
 					   id, pci_name(pdev));
+	if (READ_ONCE(idev->handover.migrating))
+		/*
+		 * Cure: set its migration state to running; after a migration
+		 * that failed, reset it first.
+		 */
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) is in a migration state, which cannot be handed over; set it to VFIO_DEVICE_STATE_RUNNING",
+					   id, pci_name(pdev));
+	if (READ_ONCE(idev->handover.logging))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) logs DMA, which cannot be handed over; stop it with VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP",
+					   id, pci_name(pdev));
+	if (READ_ONCE(idev->handover.token))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) was bound with a token, which cannot be handed over; bind it without one",
+					   id, pci_name(pdev));
 	/* ATS may be off now: a reset attaches the device again, with ATS */
 	if (pci_ats_supported(pdev))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,

@@ -259,6 +259,9 @@ int pci_find(uint16_t vendor, uint16_t device, unsigned int nth,
  */
 int vfio_claim(const char *bdf);
 
+/** vfio_claim_by() - the same for another vfio driver */
+int vfio_claim_by(const char *bdf, const char *driver);
+
 /** vfio_open() - open the character device of a claimed function */
 int vfio_open(const char *bdf);
 int vfio_bind(int dev, int iommufd, uint32_t *dev_id);

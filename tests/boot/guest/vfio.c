@@ -103,14 +103,19 @@ static bool bound_to(const char *bdf, const char *driver)
 
 int vfio_claim(const char *bdf)
 {
+	return vfio_claim_by(bdf, "vfio-pci");
+}
+
+int vfio_claim_by(const char *bdf, const char *driver)
+{
 	uint64_t end = now_ms() + CLAIM_WAIT_MS;
 	char path[256];
 	int err;
 
-	if (!bound_to(bdf, "vfio-pci")) {
+	if (!bound_to(bdf, driver)) {
 		snprintf(path, sizeof(path),
 			 PCI_DEVICES "/%s/driver_override", bdf);
-		err = write_text(path, "vfio-pci");
+		err = write_text(path, driver);
 		if (err)
 			return err;
 		if (bound_to(bdf, NULL)) {
@@ -123,7 +128,7 @@ int vfio_claim(const char *bdf)
 		err = write_text("/sys/bus/pci/drivers_probe", bdf);
 		if (err)
 			return err;
-		if (!bound_to(bdf, "vfio-pci"))
+		if (!bound_to(bdf, driver))
 			return -ENODEV;
 	}
 	while (cdev_path(bdf, path, sizeof(path))) {

@@ -242,6 +242,67 @@ static void undone_behind_the_gate(struct side *s)
 	unload_kernel();
 }
 
+#define HOLD_CLOSE	"/sys/kernel/debug/iommu_handover/hold_close"
+
+static void *close_thread(void *arg)
+{
+	struct stuck *st = arg;
+
+	close(st->side->dev);
+	return NULL;
+}
+
+/* As a driver that resets its device at the close, and takes long for it. */
+static void slow_close(struct side *s)
+{
+	uint64_t end = now_ms() + PATIENCE_MS;
+	struct stuck st = { .side = s };
+	char sentence[SENTENCE_LEN], held[16] = "", words[128];
+	char undone[128];
+	uint32_t pt = s->ioas;
+	int err;
+
+	close(s->dev);
+	must(vfio_claim_by(s->bdf, "vfio-handover-test"));
+	s->dev = must(vfio_open(s->bdf));
+	must(vfio_bind(s->dev, s->fd, &s->dev_id));
+	must(vfio_attach(s->dev, &pt));
+	snprintf(words, sizeof(words),
+		 "device %u (%s) is being unbound or reset; close it or try again",
+		 s->dev_id, s->bdf);
+	snprintf(undone, sizeof(undone),
+		 "nothing is sealed; the last seal was undone (session \"side\" token 2: device %u (%s) was detached or closed)",
+		 s->dev_id, s->bdf);
+	seal();
+	must(write_text(HOLD_CLOSE, "1"));
+	check(!pthread_create(&st.thread, NULL, close_thread, &st),
+	      "no thread");
+	while (strcmp(held, "1")) {
+		check(now_ms() < end, "the device is not closed");
+		sleep_ms(20);
+		read_line(HOLD_CLOSE, held, sizeof(held));
+	}
+	/* First of all, or the machine would jump */
+	check(handover_state_is("open"),
+	      "sealed while a device of it is closed");
+	want_no_jump("a device that is being closed", EBUSY, undone);
+	unload_kernel();
+	err = handover_snapshot(handover, sentence, NULL);
+	tally_one(err == -EAGAIN && strstr(sentence, words) &&
+		  noted(EAGAIN, sentence), false,
+		  "SNAPSHOT and a device that is being closed: %s: %s",
+		  strerror(-err), sentence);
+	want_loader_tries("a device that is being closed", words);
+	read_line(HOLD_CLOSE, held, sizeof(held));
+	check(!strcmp(held, "1"), "the device was closed meanwhile");
+	must(write_text(HOLD_CLOSE, "0"));
+	pthread_join(st.thread, NULL);
+	s->dev = -1;
+	want_fine("a device that was being closed");
+	side_bind(s);
+	side_attach(s);
+}
+
 /*
  * A process that mapped its memory by address has its address space locked
  * nearly all of the time.
@@ -308,6 +369,7 @@ static void cases(void)
 	held("a session's call", &s, UFFDIO_REGISTER_MODE_WP, name_thread,
 	     NULL, "a live update session is in the middle of a call; try again");
 	changing(&s);
+	slow_close(&s);
 	undone_behind_the_gate(&s);
 	side_close(&s);
 }

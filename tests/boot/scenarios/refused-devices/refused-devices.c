@@ -91,7 +91,7 @@ static void set_token(int pf)
 	must(call(pf, VFIO_DEVICE_FEATURE, &cmd));
 }
 
-static int bind_vf(int dev, int iommufd, uint32_t *id)
+static int bind_with_token(int dev, int iommufd, uint32_t *id)
 {
 	struct vfio_device_bind_iommufd cmd = {
 		.argsz = sizeof(cmd),
@@ -128,7 +128,7 @@ static void sriov(struct side *s)
 	set_attr(bdf, "sriov_numvfs", "1");
 	find(IGB_VENDOR, IGB_VF, 0, vf);
 	s->dev = must(vfio_open(vf));
-	must(bind_vf(s->dev, s->fd, &s->dev_id));
+	must(bind_with_token(s->dev, s->fd, &s->dev_id));
 	want_refused("a virtual function, not attached", EOPNOTSUPP,
 		     device(s->dev_id, vf), SRIOV, NULL);
 	id = s->ioas;
@@ -139,6 +139,120 @@ static void sriov(struct side *s)
 	set_attr(bdf, "sriov_numvfs", "0");
 	close(pf);
 	close(other);
+}
+
+/* ---- what a vfio driver may do ------------------------------------------- */
+
+#define TEST_DRIVER	"vfio-handover-test"
+#define MIGRATES	"is in a migration state, which cannot be handed over; set it to VFIO_DEVICE_STATE_RUNNING"
+#define LOGS		"logs DMA, which cannot be handed over; stop it with VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP"
+#define HAS_TOKEN	"was bound with a token, which cannot be handed over; bind it without one"
+
+static int set_state(int dev, uint32_t state)
+{
+	struct {
+		struct vfio_device_feature head;
+		struct vfio_device_feature_mig_state state;
+	} cmd = {
+		.head.argsz = sizeof(cmd),
+		.head.flags = VFIO_DEVICE_FEATURE_SET |
+			      VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+		.state.device_state = state,
+	};
+
+	return call(dev, VFIO_DEVICE_FEATURE, &cmd);
+}
+
+static int log_start(int dev)
+{
+	struct vfio_device_feature_dma_logging_range range = {
+		.iova = SIDE_IOVA, .length = GUEST_PAGE,
+	};
+	struct {
+		struct vfio_device_feature head;
+		struct vfio_device_feature_dma_logging_control control;
+	} cmd = {
+		.head.argsz = sizeof(cmd),
+		.head.flags = VFIO_DEVICE_FEATURE_SET |
+			      VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
+		.control = {
+			.page_size = GUEST_PAGE,
+			.num_ranges = 1,
+			.ranges = (uintptr_t)&range,
+		},
+	};
+
+	return call(dev, VFIO_DEVICE_FEATURE, &cmd);
+}
+
+static int log_stop(int dev)
+{
+	struct vfio_device_feature cmd = {
+		.argsz = sizeof(cmd),
+		.flags = VFIO_DEVICE_FEATURE_SET |
+			 VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP,
+	};
+
+	return call(dev, VFIO_DEVICE_FEATURE, &cmd);
+}
+
+static void migration(struct side *s)
+{
+	char bdf[PCI_BDF_LEN];
+	const char *who;
+
+	must(pci_find(IGB_VENDOR, IGB_DEVICE, NIC_PF, bdf));
+	must(vfio_claim_by(bdf, TEST_DRIVER));
+	put_device(s, bdf);
+	who = device(s->dev_id, bdf);
+	want_fine("a device that can migrate");
+
+	must(set_state(s->dev, VFIO_DEVICE_STATE_STOP));
+	want_refused("a device that migrates", EOPNOTSUPP, who, MIGRATES, NULL);
+	must_fail(EIO, set_state(s->dev, VFIO_DEVICE_STATE_ERROR));
+	want_refused("a device whose migration failed", EOPNOTSUPP, who,
+		     MIGRATES, NULL);
+	must(set_state(s->dev, VFIO_DEVICE_STATE_RUNNING));
+	want_fine("a migration");
+	/* A call that fails before it has begun changes nothing */
+	must_fail(EINVAL, set_state(s->dev, VFIO_DEVICE_STATE_RUNNING + 100));
+	want_fine("a migration state that is none");
+
+	must(log_start(s->dev));
+	want_refused("a device that logs DMA", EOPNOTSUPP, who, LOGS, NULL);
+	must_fail(EINVAL, log_start(s->dev));
+	want_refused("a device that logs DMA already", EOPNOTSUPP, who, LOGS,
+		     NULL);
+	must(log_stop(s->dev));
+	want_fine("a log of DMA");
+
+	seal();
+	want_errno("a migration of what is sealed", EBUSY,
+		   set_state(s->dev, VFIO_DEVICE_STATE_STOP));
+	want_errno("a log of what is sealed", EBUSY, log_start(s->dev));
+	want_errno("the end of a log of what is sealed", EBUSY,
+		   log_stop(s->dev));
+	check(handover_state_is("sealed"), "the seal was undone");
+	unload_kernel();
+	must(set_state(s->dev, VFIO_DEVICE_STATE_STOP));
+	must(set_state(s->dev, VFIO_DEVICE_STATE_RUNNING));
+	take_device(s, "a device that can migrate");
+	must(vfio_claim(bdf));
+}
+
+static void with_token(struct side *s)
+{
+	char bdf[PCI_BDF_LEN];
+
+	find(IGB_VENDOR, IGB_DEVICE, NIC_PF, bdf);
+	s->dev = must(vfio_open(bdf));
+	must(bind_with_token(s->dev, s->fd, &s->dev_id));
+	want_refused("a device bound with a token", EOPNOTSUPP,
+		     device(s->dev_id, bdf), HAS_TOKEN, NULL);
+	take_device(s, "a token");
+	put_device(s, bdf);
+	want_fine("the device without its token");
+	take_device(s, "the device without its token");
 }
 
 /* ---- ATS, groups, aliases ------------------------------------------------ */
@@ -160,6 +274,8 @@ static void cases(void)
 
 	side_open(&s);
 	sriov(&s);
+	migration(&s);
+	with_token(&s);
 	refused(&s, "a device with ATS", VIRTIO_VENDOR, VIRTIO_NET, 0,
 		"has ATS, which cannot be handed over; boot with pci=noats");
 	refused(&s, "one function of two", EDU_VENDOR, EDU_DEVICE,

@@ -201,6 +201,14 @@ bool same_file(int a, int b);
 int bind_to(int iommufd, const char *bdf, uint32_t *id);
 
 /**
+ * open_through_group() - the device goes into @iommufd through its VFIO group
+ * @want: what waits for it
+ *
+ * It must not get the ID that waits. It is closed again. group.c
+ */
+void open_through_group(int iommufd, const struct want_dev *want);
+
+/**
  * in_killed_process() - run @fn in a process that is then killed
  * @beside: looks at the system before that, or NULL
  *

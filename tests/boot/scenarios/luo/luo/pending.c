@@ -84,6 +84,11 @@ void case_pending(void)
 	close(other);
 	verify(PART_PENDING, false);
 
+	/* And through its VFIO group, into this iommufd. */
+	open_through_group(p->ctx.fd, &want->dev[0]);
+	must_fail(EBUSY, luo_finish(p->session));
+	verify(PART_PENDING, false);
+
 	/* An IOAS that was changed makes another table than the device had. */
 	must(ioas_map_file(p->ctx.fd, two, p->mem.fd, 0, GUEST_PAGE, &iova,
 			   IOVA_RO | IOMMU_IOAS_MAP_FIXED_IOVA));
