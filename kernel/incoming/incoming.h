@@ -12,6 +12,7 @@
 
 struct apply;
 struct file;
+struct folio;
 struct iommufd_ctx;
 struct iommufd_replay;
 
@@ -76,6 +77,13 @@ static inline u32 handover_in_unfinished(void)
  * -EINTR, or what memfd_pin_folios() gave.
  */
 int handover_in_pin(const char *session, u64 token, struct file *file);
+
+/*
+ * Pin @size bytes of @file, all its folios. They and their number are the
+ * caller's. Returns what memfd_pin_folios() does, -ENOMEM or -EINTR.
+ */
+int handover_in_pin_folios(struct file *file, u64 size, struct folio ***folios,
+			   u32 *nr);
 
 /* The last context of a session is finished: unpin its memories. */
 void handover_in_unpin(const char *session);

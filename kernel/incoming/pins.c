@@ -6,6 +6,7 @@
  * inherited page tables would point to pages of somebody else. Each memory has
  * a state of its own, so that the retrieves of several VMMs run side by side.
  */
+#include <kunit/static_stub.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/memfd.h>
@@ -61,8 +62,8 @@ static struct in_memory *memories(void)
 }
 
 /* As many pointers as there are folios: a folio may have many pages. */
-static int pin_folios(struct file *file, u64 size, struct folio ***result,
-		      u32 *nr_result)
+int handover_in_pin_folios(struct file *file, u64 size, struct folio ***result,
+			   u32 *nr_result)
 {
 	struct folio **folios = NULL, **more;
 	u32 nr = 0, cap = 0;
@@ -71,6 +72,8 @@ static int pin_folios(struct file *file, u64 size, struct folio ***result,
 	long got;
 	int rc;
 
+	KUNIT_STATIC_STUB_REDIRECT(handover_in_pin_folios, file, size, result,
+				   nr_result);
 	while (pos < size) {
 		rc = -EINTR;
 		if (fatal_signal_pending(current))
@@ -129,7 +132,7 @@ static int pin(struct in_memory *m, struct file *file)
 			return 0;
 		m->pinning = true;
 	}
-	rc = pin_folios(file, m->fact.size, &folios, &nr);
+	rc = handover_in_pin_folios(file, m->fact.size, &folios, &nr);
 	scoped_guard(spinlock, &pins_lock) {
 		m->pinning = false;
 		if (!rc && !m->dropped) {

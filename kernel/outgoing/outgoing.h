@@ -285,6 +285,9 @@ void handover_seal_free(struct handover_seal *s);
 
 /* ---- seal.c ----------------------------------------------------------- */
 
+/* -EPERM when this kernel must not show user space what it knows, else 0. */
+int handover_locked_down(void);
+
 /*
  * For SNAPSHOT and SEAL @unfinished is how many iommufds of the last handover
  * are not finished, which the refusal of a system without any other names.

@@ -8,8 +8,10 @@
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/iommu-handover.h>
 #include <linux/kexec_handover.h>
+#include <linux/security.h>
 
 #include "outgoing.h"
 
@@ -29,6 +31,13 @@ static int refuse_jump(void)
 {
 	/* Cure: none is needed, the jump has begun. */
 	return handover_refuse(-EBUSY, "the machine is about to kexec");
+}
+
+/* Of its own so that KUnit, which cannot lock the kernel down, can stand in. */
+int handover_locked_down(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(handover_locked_down);
+	return security_locked_down(LOCKDOWN_KCORE);
 }
 
 static int lock_all(u32 unfinished)
@@ -70,6 +79,9 @@ int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished)
 	u32 crc;
 	int rc;
 
+	if (handover_locked_down())
+		return handover_refuse(-EPERM,
+				       "the kernel is locked down for confidentiality, and a snapshot shows physical addresses; boot without lockdown=confidentiality");
 	rc = lock_all(unfinished);
 	if (rc)
 		return rc;
