@@ -90,6 +90,7 @@ static int gather_memory(struct gather *g, struct handover_ctx *ctx,
 static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
 		       struct iommufd_ioas *ioas)
 {
+	struct iopt_allowed *range;
 	struct iopt_area *area;
 	int rc;
 
@@ -112,6 +113,9 @@ static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
 		if (rc)
 			return rc;
 	}
+	for (range = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); range;
+	     range = iopt_allowed_iter_next(range, 0, ULONG_MAX))
+		g->allowed++;
 	return 0;
 }
 

@@ -100,7 +100,7 @@ struct gather {
 	u32 groups;		/* all share groups of that context */
 	u32 last_mem;		/* maps of one memfd often come in a row */
 	u64 pieces;		/* looked at by pinned_elsewhere() */
-	u64 areas, objects;	/* of all contexts: how long it may become */
+	u64 objects, areas, allowed;	/* how many of all contexts */
 	/* the snapshot: room for the facts, then one stream after the other */
 	void *buf;
 	u64 pos, cap;

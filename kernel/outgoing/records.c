@@ -20,27 +20,10 @@ static int emit(struct gather *g, u32 kind, const void *payload, u32 len,
 
 	rc = iho_rec_append(g->buf, g->cap, &g->pos, kind, payload, len, inl,
 			    inl_len);
-	if (rc == -IHO_ERR_NOSPACE) {
-		/* By allowed ranges, which were not counted */
-		u64 cap = g->cap + g->cap / 4 + IHO_MAX_RECORD_LEN;
-		void *p = kvrealloc(g->buf, cap, GFP_KERNEL);
-
-		if (!p)
-			return handover_refuse(-ENOMEM,
-					       "out of memory for records; free memory and load again");
-		g->buf = p;
-		g->cap = cap;
-		rc = iho_rec_append(g->buf, g->cap, &g->pos, kind, payload, len,
-				    inl, inl_len);
-	}
 	if (rc)
 		/* Cure: report it. */
 		return handover_refuse(handover_errno(rc), "record of kind %u: %s", kind,
 				       iho_strerror(rc));
-	if (g->pos > IHO_MAX_IMAGE)
-		return handover_refuse(-EFBIG,
-				       "the records take more than %llu bytes; map fewer, larger areas",
-				       IHO_MAX_IMAGE);
 	if (g->records++ == IHO_MAX_RECORDS)
 		return handover_refuse(-EFBIG,
 				       "more than %u records in a context; map fewer, larger areas",

@@ -7,7 +7,7 @@
 
 #include "gather.h"
 
-/* No more for the records of an object but its maps and allowed ranges */
+/* At most, for the records of an object without its maps and allowed ranges */
 #define OBJECT_LEN	256
 #define MAP_LEN		(sizeof(struct iho_rec) + \
 			 sizeof(struct iho_pl_map_file) + \
@@ -39,16 +39,21 @@ static int refuse_snapshot(u64 len)
 
 /*
  * The facts are at the front, and how many there are is known before the first
- * record, so that records are written to where they stay.
+ * record, so that records are written to where they stay. Contexts are held
+ * still: what was counted is what will be recorded.
  */
 static int make_room(struct gather *g)
 {
-	u64 records;
+	u64 records = (g->objects + g->context.nr) * OBJECT_LEN +
+		      g->areas * MAP_LEN +
+		      g->allowed * sizeof(struct iho_range);
 
 	g->pos = sizeof(struct iho_snap_header) + put_facts(g, NULL);
-	records = (g->objects + g->context.nr) * OBJECT_LEN +
-		  g->areas * MAP_LEN;
-	g->cap = g->pos + min(records, IHO_MAX_IMAGE);
+	g->cap = g->pos + records;
+	if (g->cap > IHO_MAX_IMAGE)
+		return handover_refuse(-EFBIG,
+				       "the records take up to %llu bytes, more than %llu; map fewer, larger areas",
+				       g->cap, IHO_MAX_IMAGE);
 	g->buf = kvmalloc(g->cap, GFP_KERNEL);
 	return g->buf ? 0 : refuse_snapshot(g->cap);
 }

@@ -57,7 +57,6 @@ static struct {
 	{ .words = "out of memory for devices" },
 	{ .words = "out of memory for domain IDs" },
 	{ .words = "out of memory to order the facts" },
-	{ .words = "out of memory for records" },
 	{ .words = ": out of memory" },		/* allowed ranges of an IOAS */
 	{ .words = "out of memory for share groups" },
 	{ .words = "out of memory for a snapshot of " },
@@ -72,7 +71,7 @@ static struct {
 };
 
 /* That page tables cannot be preserved: for starve_tables(). */
-#define STEP_TABLES	16
+#define STEP_TABLES	15
 
 static uint8_t snapshot[1 << 18], reference[1 << 18];
 static struct starve starve;
