@@ -13,11 +13,6 @@ const struct iho_format *iho_format(u32 format)
 	return format < IHO_COUNT_OF(formats) ? formats[format] : NULL;
 }
 
-u32 iho_format_span_lg2(const struct iho_format *f, u32 level)
-{
-	return f->page_lg2 + f->index_lg2 * level;
-}
-
 u32 iho_format_width(const struct iho_format *f, u32 levels)
 {
 	u32 lg2 = iho_format_span_lg2(f, levels);

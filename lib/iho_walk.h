@@ -72,7 +72,10 @@ struct iho_format {
 const struct iho_format *iho_format(u32 format);
 
 /** iho_format_span_lg2() - log2 of the bytes that one entry of @level spans. */
-u32 iho_format_span_lg2(const struct iho_format *f, u32 level);
+static inline u32 iho_format_span_lg2(const struct iho_format *f, u32 level)
+{
+	return f->page_lg2 + f->index_lg2 * level;
+}
 
 /** iho_format_width() - bits of the IOVA space that @levels span. */
 u32 iho_format_width(const struct iho_format *f, u32 levels);
