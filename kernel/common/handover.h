@@ -13,30 +13,33 @@
 struct task_struct;
 
 /**
- * DOC: rooms
+ * DOC: source files
  *
  * The files are in the order in which a record travels, and a file calls only
- * files of its own room and of those before it:
+ * files of its own group and of those before it:
  *
  * common
  *	refuse.c keeps the reason of a refusal; brackets.c holds a context
- *	still and counts changes.
+ *	still and counts changes; tables.c preserves and frees pages of page
+ *	tables.
  * drivers
- *	what only an IOMMU driver knows of a unit, a domain and its table.
+ *	pci.c knows the place of a device, an IOMMU driver its unit, domains and
+ *	their tables.
  * outgoing
- *	uapi-check.c, source.c, gather.c, order.c and records.c make a snapshot
- *	of all preserved iommufds; verify.c compares it with the hardware's page
+ *	contexts.c has the preserved iommufds; vec.c, numbers.c, source.c, gather.c,
+ *	order.c, records.c and snapshot.c make a snapshot of them, of ioctls as
+ *	uapi-check.c has them; verify.c compares it with the hardware's page
  *	tables; image.c with the image; seal.c keeps the seal.
  * incoming
- *	early.c accepts or refuses the image at boot; pins.c, inherited.c and
- *	state.c own what the last kernel left; rebuild.c brings back what needs
- *	a device, restore.c the rest.
+ *	early.c accepts or refuses the image at boot; pins.c, inherited.c,
+ *	replay.c and state.c own what the last kernel left; rebuild.c brings back what needs
+ *	a device, iommufd-kho-restore.c the rest.
  * interface
- *	luo.c, kexec.c, dev.c and sysfs.c are what the rest of the kernel and
- *	user space call.
+ *	luo.c, target.c, kexec.c, iommufd.c, dev.c and sysfs.c are what the rest
+ *	of the kernel and user space call.
  *
- * The two sides meet in the interface only. Documentation of states and locks:
- * docs/design.md of the project, section "Kernel".
+ * The two sides meet in the interface only. States are in outgoing.h and
+ * incoming.h, the order of locks is in iommufd.h.
  */
 
 /* Bytes of a sentence with its NUL. */

@@ -14,16 +14,6 @@
 #include "drivers.h"
 #include "replay.h"
 
-void handover_replay_free(struct iommufd_replay *r)
-{
-	if (!r)
-		return;
-	kvfree(r->device);
-	kvfree(r->hwpt);
-	mutex_destroy(&r->lock);
-	kfree(r);
-}
-
 u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx)
 {
 	struct iommufd_replay *r = ictx->handover.replay;
@@ -40,10 +30,10 @@ bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id)
 		return false;
 	for (i = 0; i < r->devices; i++)
 		if (r->device[i].id == id)
-			return !r->device[i].done;
+			return !READ_ONCE(r->device[i].done);
 	for (i = 0; i < r->hwpts; i++)
 		if (r->hwpt[i].id == id)
-			return !r->hwpt[i].done;
+			return !READ_ONCE(r->hwpt[i].done);
 	return false;
 }
 
@@ -59,7 +49,7 @@ static struct replay_device *waited_for(struct iommufd_ctx *ictx,
 	    !dev_is_pci(dev) || handover_pci_device(to_pci_dev(dev), now))
 		return NULL;
 	for (d = r->device; d < r->device + r->devices; d++)
-		if (!d->done && handover_pci_same_place(&d->fact, now))
+		if (!READ_ONCE(d->done) && handover_pci_same_place(&d->fact, now))
 			return d;
 	return NULL;
 }
@@ -77,15 +67,12 @@ static int check_stranger(struct iommufd_replay *r, struct device *dev,
 	if (here && handover_pci_same_kind(&here->fact, now))
 		return 0;
 	if (here)
-		/*
-		 * Cure (ENODEV): put the old one back, or abandon. Only the
-		 * kernel log has this.
-		 */
+		/* Cure (ENODEV): put the old one back, or abandon. */
 		return handover_refuse(-ENODEV,
 				       "%s is not bound: another device than the one handed over as device %u of the iommufd is plugged in here; put that one back, or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
 				       dev_name(dev), here->id);
 	for (d = r->device; d < r->device + r->devices; d++)
-		if (!d->done && d->fact.segment == now->segment &&
+		if (!READ_ONCE(d->done) && d->fact.segment == now->segment &&
 		    d->fact.source_id[0] == now->source_id[0])
 			return handover_refuse(-ENODEV,
 					       "%s is not bound: it has the address that device %u of the iommufd had, and is plugged in elsewhere; bind the one that was handed over, or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
@@ -146,7 +133,7 @@ void iommufd_handover_bind_end(struct iommufd_ctx *ictx)
 {
 	struct iommufd_replay *r = ictx->handover.replay;
 
-	if (r && r->task == current) {
+	if (r && READ_ONCE(r->task) == current) {
 		WRITE_ONCE(r->task, NULL);
 		mutex_unlock(&r->lock);
 	}
@@ -352,7 +339,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 		return 0;
 	for (d = r->device; d < r->device + r->devices; d++)
 		/* The bind before has seen that it is the device */
-		if (d->id == id && !d->done)
+		if (d->id == id && !READ_ONCE(d->done))
 			break;
 	if (d == r->device + r->devices)
 		return 0;
@@ -402,13 +389,13 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 				       dev_name(idev->dev), why);
 
 	mutex_lock(&r->lock);
-	d->done = true;
+	WRITE_ONCE(d->done, true);
 	for (i = 0; i < r->hwpts; i++) {
 		struct replay_hwpt *h = &r->hwpt[i];
 
 		if (h->done || !uses_hwpt(d, h) || still_waited_for(r, h))
 			continue;
-		h->done = true;
+		WRITE_ONCE(h->done, true);
 		handover_in_free_tree(&h->table);
 	}
 	/* 0 when it was abandoned in the meantime */
@@ -421,26 +408,3 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_handover_replay_device, "IOMMUFD");
-
-bool handover_replay_abandon(struct iommufd_replay *r)
-{
-	if (!mutex_trylock(&r->lock))
-		return false;
-	WRITE_ONCE(r->ictx->handover.pending, 0);
-	/* xa_release() takes back only what is reserved and not in use */
-	for (u32 i = 0; i < r->hwpts; i++) {
-		if (r->hwpt[i].done)
-			continue;
-		r->hwpt[i].done = true;
-		handover_in_free_tree(&r->hwpt[i].table);
-		xa_release(&r->ictx->objects, r->hwpt[i].id);
-	}
-	for (u32 i = 0; i < r->devices; i++) {
-		if (r->device[i].done)
-			continue;
-		r->device[i].done = true;
-		xa_release(&r->ictx->objects, r->device[i].id);
-	}
-	mutex_unlock(&r->lock);
-	return true;
-}

@@ -29,7 +29,10 @@ struct in_context {
 	bool finished;
 };
 
-/* Of all below. Never held while waiting for user space or another lock. */
+/*
+ * Of all below. Never held while waiting: what is taken inside is tried, or is the
+ * innermost (pins_lock, the refusals' lock).
+ */
 static DEFINE_MUTEX(in_mutex);
 static struct in_context *context;	/* handover_in.image.contexts */
 static const void *map;

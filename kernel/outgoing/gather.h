@@ -31,11 +31,15 @@ struct vec {
 	const char *what;
 };
 
+/* ---- vec.c ------------------------------------------------------------ */
+
 /* -ENOMEM, noted: no memory for @what. */
 int handover_refuse_memory(const char *what);
 
 /* A new zeroed element, or ERR_PTR of -EFBIG or -ENOMEM (noted). */
 void *handover_vec_add(struct vec *v);
+
+/* ---- a snapshot in the making ------------------------------------------ */
 
 /**
  * struct mem_entry - a memory
@@ -99,7 +103,7 @@ struct gather {
 	struct numbers shared;	/* share groups of one context with more areas */
 	u32 groups;		/* all share groups of that context */
 	u32 last_mem;		/* maps of one memfd often come in a row */
-	u64 pieces;		/* looked at by pinned_elsewhere() */
+	u64 pieces;		/* of user memory that were looked at */
 	u64 objects, areas, allowed;	/* how many of all contexts */
 	/* the snapshot: room for the facts, then one stream after the other */
 	void *buf;
@@ -171,8 +175,8 @@ int handover_find_source(struct gather *g, struct handover_ctx *ctx,
 			 struct source *src);
 
 /*
- * How many areas of user memory in IOASes without HWPT, times areas that their
- * pages are pinned for, are looked at: all other VMs wait meanwhile.
+ * How many pieces of user memory are looked at, a piece being an area that pages
+ * of another one are pinned for, or a VMA: all other VMs wait meanwhile.
  */
 #define HANDOVER_MAX_PIECES	IHO_MAX_RECORDS
 
