@@ -182,22 +182,24 @@ static int emit_bind(struct gather *g, u32 ci, struct iommufd_device *idev)
  * while that is bound, else the attached one of lowest ID. An automatic one is
  * gone when no device is attached, so its device is always the latter.
  */
-static u32 hwpt_device(struct iommufd_ctx *ictx,
+static u32 hwpt_device(struct gather *g, struct iommufd_ctx *ictx, u32 ci,
 		       struct iommufd_hwpt_paging *hwpt)
 {
-	struct iommufd_device *idev;
-	struct iommufd_object *obj;
 	u32 made_with = 0, attached = 0;
-	unsigned long index;
+	struct iommufd_device *idev;
 
-	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
-		if (obj->type != IOMMUFD_OBJ_DEVICE)
+	for (u32 i = 0; i < g->device.nr; i++) {
+		const struct iho_device *d = DEVICE(g, i);
+
+		if (d->context != ci)
 			continue;
-		idev = container_of(obj, struct iommufd_device, obj);
-		if (!attached && handover_attached(idev) == &hwpt->common)
-			attached = obj->id;
+		idev = container_of(xa_load(&ictx->objects, d->dev_id),
+				    struct iommufd_device, obj);
+		if (handover_attached(idev) == &hwpt->common &&
+		    (!attached || d->dev_id < attached))
+			attached = d->dev_id;
 		if (idev->handover.serial == hwpt->handover.dev_serial)
-			made_with = obj->id;
+			made_with = d->dev_id;
 	}
 	return made_with && !hwpt->auto_domain ? made_with : attached;
 }
@@ -234,7 +236,7 @@ static int emit_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	struct iommu_hwpt_alloc cmd = {
 		.size = sizeof(cmd),
 		.flags = hwpt->handover.flags,
-		.dev_id = hwpt_device(ctx->ictx, hwpt),
+		.dev_id = hwpt_device(g, ctx->ictx, ci, hwpt),
 		.pt_id = hwpt->ioas->obj.id,
 		.out_hwpt_id = hwpt->common.obj.id,
 	};

@@ -172,6 +172,10 @@ static int source_of_user(struct gather *g, struct handover_ctx *ctx,
 	off = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start);
 	src->start = off;
 	while (vma->vm_end < end) {
+		if (++g->pieces > HANDOVER_MAX_PIECES) {
+			rc = handover_refuse_pieces(ctx, ioas_id, iova);
+			goto out;
+		}
 		off += vma->vm_end - addr;
 		addr = vma->vm_end;
 		vma = vma_lookup(mm, addr);
