@@ -183,13 +183,21 @@ int handover_in_pin(const char *session, u64 token, struct file *file)
 
 void handover_in_unpin(const char *session)
 {
-	struct in_memory *m = READ_ONCE(memory);
+	struct in_memory *m = memories();
 
-	/* Without it nothing was pinned, and the session has nobody left */
 	for (u32 i = 0; m && i < handover_in.image.memories; i++)
 		if (!strcmp(m[i].fact.session, session))
 			unpin(&m[i]);
 }
+
+/* Before user space: who is later finds it, or an image that is gone. */
+static int __init handover_pins_init(void)
+{
+	if (handover_in.state == HANDOVER_IN_ACCEPTED)
+		memories();
+	return 0;
+}
+core_initcall(handover_pins_init);
 
 u64 handover_in_pinned(void)
 {
