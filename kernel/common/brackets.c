@@ -173,12 +173,6 @@ int iommufd_handover_device_sealed(struct iommufd_device *idev)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_sealed, "IOMMUFD");
 
-void iommufd_handover_device_token(struct iommufd_device *idev)
-{
-	WRITE_ONCE(idev->handover.token, true);
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_token, "IOMMUFD");
-
 int iommufd_handover_device_begin(struct iommufd_device *idev)
 {
 	int rc = iommufd_handover_change_begin(&idev->ictx->handover);

@@ -117,9 +117,11 @@ struct iommu_handover_query {
  *
  * Return: 0, or EMSGSIZE when the buffer is too small (@data_len then tells
  * the length that would have done), ENOENT when no iommufd is preserved,
- * EBUSY while sealed, EAGAIN when an iommufd is in the middle of a call
- * (try again), EOPNOTSUPP when an object cannot be handed over (the sentence
- * names it), ENOMEM, EFAULT.
+ * EBUSY while sealed, when a jump has begun or while an iommufd of the last
+ * handover waits for devices, EPERM while the kernel is locked down for
+ * confidentiality, EAGAIN when an iommufd is in the middle of a call (try again),
+ * EOPNOTSUPP when an object cannot be handed over (the sentence names it), EFBIG
+ * when it is over a limit of the format, ENOMEM, EFAULT.
  */
 struct iommu_handover_snapshot {
 	__u32 size;
@@ -155,12 +157,13 @@ struct iommu_handover_snapshot {
  * load to kexec. QUERY tells by @cookie whether the seal is still that one, and
  * by @loaded whether the loaded kernel is one of it.
  *
- * Return: 0, or ESTALE when the generation has moved, EBUSY when
- * already sealed, EAGAIN when an iommufd is in the middle of a call, EBADMSG
+ * Return: 0, or ESTALE when the generation has moved, EBUSY when already sealed,
+ * when a jump has begun or while an iommufd of the last handover waits for
+ * devices, EAGAIN when an iommufd is in the middle of a call, EBADMSG
  * when the image is corrupt, EOPNOTSUPP when it is of an unsupported version
  * or an object cannot be handed over, EFBIG when it is over a limit, EINVAL
  * when a value differs from live state, ENOENT when no iommufd is preserved,
- * ENOMEM, EFAULT. After any error nothing is sealed.
+ * ENOMEM, EFAULT, or another errno of KHO. After any error nothing is sealed.
  */
 struct iommu_handover_seal {
 	__u32 size;
@@ -185,7 +188,7 @@ struct iommu_handover_seal {
  * Undo SEAL. A kernel that was loaded under the seal stays loaded, but the
  * jump is refused until it is loaded again under a new one.
  *
- * Return: 0, or ENOENT when nothing is sealed.
+ * Return: 0, or ENOENT when nothing is sealed, EBUSY when a jump has begun.
  */
 struct iommu_handover_unseal {
 	__u32 size;

@@ -48,6 +48,12 @@ static int gate(struct kimage *image)
 				       "the loaded kernel was loaded under a seal that was undone since; load again");
 	if (!handover_out.nr)
 		return 0;
+	if (image->preserve_context)
+		return handover_refuse(-EBUSY,
+				       "the loaded kernel is to come back (KEXEC_PRESERVE_CONTEXT), and nothing is handed over to such a one; load with kexec -s -l --iommu-handover");
+	if (handover_out.copies)
+		return handover_refuse(-EBUSY,
+				       "an image is being copied for SEAL; wait for that, then jump");
 	if (!seal && !*handover_out.undone)
 		return handover_refuse(-EBUSY,
 				       "a kexec would lose %u preserved iommufd: nothing is sealed; load with kexec -s -l --iommu-handover",

@@ -49,6 +49,7 @@ enum handover_jump {
  * @contexts: struct handover_ctx of every preserved iommufd
  * @nr: how many
  * @seal: the seal, or NULL
+ * @copies: images that are being copied to preserved memory
  * @cookie: of the last seal that was made; 0 before the first
  * @passed: cookie of the seal with which the gate let the last jump pass, 0
  *	when it passed without
@@ -67,6 +68,7 @@ struct handover_out {
 	struct list_head contexts;
 	u32 nr;
 	struct handover_seal *seal;
+	u32 copies;
 	u64 cookie;
 	u64 passed;
 	u32 frozen;

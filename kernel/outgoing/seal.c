@@ -40,6 +40,20 @@ int handover_locked_down(void)
 	return security_locked_down(LOCKDOWN_KCORE);
 }
 
+/* What SNAPSHOT and SEAL are refused for, whatever the contexts are. */
+static int may_take(u32 unfinished)
+{
+	lockdep_assert_held(&handover_out.lock);
+	if (!handover_out.nr)
+		return refuse_nothing(unfinished);
+	if (handover_out.seal)
+		/* Cure: kexec -u; the loader unseals by itself. */
+		return handover_refuse(-EBUSY, "already sealed; unseal it first");
+	if (handover_out.jump != HANDOVER_JUMP_NONE)
+		return refuse_jump();
+	return 0;
+}
+
 static int lock_all(u32 unfinished)
 {
 	int rc;
@@ -49,14 +63,8 @@ static int lock_all(u32 unfinished)
 		return handover_refuse(-EAGAIN,
 				       "a live update session is in the middle of a call; try again");
 	mutex_lock(&handover_out.lock);
-	if (!handover_out.nr)
-		rc = refuse_nothing(unfinished);
-	else if (handover_out.seal)
-		/* Cure: kexec -u; the loader unseals by itself. */
-		rc = handover_refuse(-EBUSY, "already sealed; unseal it first");
-	else if (handover_out.jump != HANDOVER_JUMP_NONE)
-		rc = refuse_jump();
-	else
+	rc = may_take(unfinished);
+	if (!rc)
 		rc = handover_contexts_lock(&handover_out.contexts);
 	if (rc) {
 		mutex_unlock(&handover_out.lock);
@@ -147,19 +155,26 @@ int handover_seal(u64 gen, const void __user *image, u64 len, u32 unfinished,
 		return handover_refuse(len > IHO_MAX_IMAGE ? -EFBIG : -EBADMSG,
 				       "image: invalid image length %llu bytes",
 				       len);
+	/*
+	 * The copy waits for user memory, so that it is made without the lock,
+	 * and is preserved: a jump meanwhile would leave it to the next kernel.
+	 */
 	scoped_guard(mutex, &handover_out.lock) {
-		/* Without KHO there is nothing to copy an image to */
-		if (!handover_out.nr)
-			return refuse_nothing(unfinished);
+		rc = may_take(unfinished);
+		if (rc)
+			return rc;
+		handover_out.copies++;
 	}
 	s = handover_seal_copy(image, len);
-	if (IS_ERR(s))
-		return PTR_ERR(s);
-	rc = lock_all(unfinished);
+	rc = IS_ERR(s) ? PTR_ERR(s) : lock_all(unfinished);
 	if (rc) {
-		handover_seal_free(s);
+		if (!IS_ERR(s))
+			handover_seal_free(s);
+		scoped_guard(mutex, &handover_out.lock)
+			handover_out.copies--;
 		return rc;
 	}
+	handover_out.copies--;
 	rc = seal_locked(s, gen);
 	/* Before another SEAL can preserve the same pages */
 	if (rc)
@@ -279,7 +294,7 @@ bool iommufd_handover_close_begin(struct iommufd_ctx *ictx,
 
 	for (;;) {
 		down_read(iommufd_handover_lock(&ictx->handover));
-		if (!ictx->handover.sealed)
+		if (!READ_ONCE(ictx->handover.sealed))
 			return false;
 		up_read(iommufd_handover_lock(&ictx->handover));
 		wait_event(handover_out.jump_wait, jump_settled(&j));
@@ -304,3 +319,15 @@ bool iommufd_handover_device_close(struct iommufd_device *idev)
 	return false;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_close, "IOMMUFD");
+
+void iommufd_handover_device_token(struct iommufd_device *idev)
+{
+	struct iommufd_ctx *ictx = idev->ictx;
+
+	/* It is bound already, and may have been sealed since */
+	if (iommufd_handover_close_begin(ictx, idev))
+		return;
+	WRITE_ONCE(idev->handover.token, true);
+	iommufd_handover_change_end(&ictx->handover);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_token, "IOMMUFD");

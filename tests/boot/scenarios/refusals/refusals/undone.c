@@ -192,6 +192,13 @@ void seal_undone(struct side *s)
 		  !strncmp(undone_by(), "the kernel loaded under it", 26),
 		  false, "a bare unload unseals");
 	want_not_loaded("a bare unload");
+
+	seal();
+	must(syscall(SYS_kexec_load, 0UL, 0UL, NULL, 0UL) < 0 ? -errno : 0);
+	tally_one(handover_state_is("open") &&
+		  !strncmp(undone_by(), "the kernel loaded under it", 26),
+		  false, "a bare unload by kexec_load(2) unseals");
+	want_not_loaded("a bare unload by kexec_load(2)");
 	two_loaders();
 
 	/* The gate speaks of the seal before, which want_undone() looks at. */
