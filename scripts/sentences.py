@@ -39,7 +39,7 @@ ARGUMENT = [
     (r"hint\(|misfit\(|handover_absent", "hint"), (r"^ioas->obj\.id", "ioas"),
     (r"_MAX_", "limit"), (r"MAJOR|_major$", "major"),
     (r"MINOR|_minor$", "minor"), (r"DEVICE$", "=/dev/iommu-handover"),
-    (r"len$|^cap$", "bytes"),
+    (r"len$|\bcap$", "bytes"),
     (r"\bundone\b", "why"), (r"(?:^|[.>])nr$|devices - 1", "number"),
     (r"unfinished|unknown$|^tables$|^growths$", "number"), (r"where[.>-]+node|at->node",
      "node"), (r"prop$", "property"), (r"message$", "sentence"),

@@ -153,7 +153,11 @@ static void luo_retrieved(const struct liveupdate_file_op_args *args)
 			session, args->token, rc);
 }
 
-/* The seal that the gate saw may have been undone, or another been made. */
+/*
+ * Since the gate was asked LUO has waited for calls on sessions: the seal may have
+ * been undone or another been made, or somebody be taking a device away, for whom
+ * device_shutdown() would wait with no way back.
+ */
 static int luo_pre_serialize(struct liveupdate_file_handler *handler)
 {
 	const struct handover_seal *seal;
@@ -161,7 +165,7 @@ static int luo_pre_serialize(struct liveupdate_file_handler *handler)
 	guard(mutex)(&handover_out.lock);
 	seal = handover_out.seal;
 	if ((seal ? seal->cookie : 0) == handover_out.passed)
-		return 0;
+		return handover_devices_settled(&handover_out.contexts, -EBUSY);
 	/* Cure: find out why; then load again. */
 	return handover_refuse(-EBUSY,
 			       "the seal was undone while the kexec began (%s); load again",

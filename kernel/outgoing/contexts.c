@@ -165,7 +165,17 @@ int handover_devices_settled(struct list_head *contexts, int err)
 			rc = handover_lock_settled(ctx, idev, err);
 			if (rc)
 				return rc;
+			/* sysfs sets it, which is no call of iommufd */
+			if (dev_is_pci(idev->dev) &&
+			    pci_num_vf(to_pci_dev(idev->dev)))
+				/* Cure (EBUSY): disable them. */
+				rc = handover_refuse_ctx(ctx, err,
+							 "device %u (%s) has virtual functions since it was sealed; disable them",
+							 obj->id,
+							 dev_name(idev->dev));
 			device_unlock(idev->dev);
+			if (rc)
+				return rc;
 		}
 	}
 	return 0;

@@ -119,6 +119,16 @@ static void sriov(struct side *s)
 		     device(s->dev_id, bdf), SRIOV, NULL);
 	set_attr(bdf, "sriov_numvfs", "0");
 	want_fine("the virtual functions");
+
+	/* sysfs makes them whether it is sealed or not */
+	seal();
+	set_attr(bdf, "sriov_numvfs", "1");
+	check(handover_state_is("sealed"), "virtual functions undo the seal");
+	want_no_jump("virtual functions made after the load", EBUSY,
+		     "has virtual functions since it was sealed; disable them");
+	set_attr(bdf, "sriov_numvfs", "0");
+	unload_kernel();
+	want_fine("virtual functions made after the load");
 	take_device(s, "a physical function");
 
 	other = must(iommufd_open());
