@@ -19,7 +19,7 @@
  * text is Documentation/core-api/kho/iommu-handover.rst; the section numbers
  * below are its.
  *
- * Three byte streams share this header:
+ * Four byte streams share this header:
  *
  * - image: what the loader seals and the next kernel reads (section 2)
  * - snapshot: what the running kernel hands to the loader (section 7)
@@ -115,23 +115,42 @@
 #define IHO_ORDER_LITTLE	0x1234u
 #define IHO_ORDER_BIG		0x3412u
 
+/**
+ * struct iho_header - the first IHO_HEADER_LEN bytes of an image, big-endian
+ * @magic: IHO_MAGIC
+ * @header_len: 128
+ * @major: IHO_FORMAT_MAJOR of the writer
+ * @minor: IHO_FORMAT_MINOR of the writer
+ * @total_len: of the image, bytes, a multiple of 4096
+ * @must_understand: feature bits; an unknown one that is set: unsupported
+ * @may_ignore: feature bits; none is defined in 1.0
+ * @fdt_off: 128
+ * @fdt_len: bytes, equals the FDT's totalsize
+ * @fdt_crc: CRC-32 of the FDT
+ * @record_order: IHO_ORDER_*, of every record
+ * @reserved0: zero
+ * @sections: number of contexts
+ * @header_crc: CRC-32 of the header with this field and @digest taken as zero
+ * @digest: SHA-256 of the image with this field taken as zero
+ * @reserved1: zero
+ */
 struct iho_header {
 	__u8  magic[8];
-	__u32 header_len;	/* 128 */
+	__u32 header_len;
 	__u16 major;
 	__u16 minor;
-	__u64 total_len;	/* bytes, a multiple of 4096 */
-	__u32 must_understand;	/* feature bits; unknown set: unsupported */
-	__u32 may_ignore;	/* feature bits; none defined in 1.0 */
-	__u32 fdt_off;		/* 128 */
-	__u32 fdt_len;		/* bytes, equals the FDT's totalsize */
+	__u64 total_len;
+	__u32 must_understand;
+	__u32 may_ignore;
+	__u32 fdt_off;
+	__u32 fdt_len;
 	__u32 fdt_crc;
-	__u16 record_order;	/* IHO_ORDER_*, of every record */
-	__u16 reserved0;	/* zero */
-	__u32 sections;		/* number of record sections, one per context */
+	__u16 record_order;
+	__u16 reserved0;
+	__u32 sections;
 	__u32 header_crc;
 	__u8  digest[32];
-	__u8  reserved1[40];	/* zero */
+	__u8  reserved1[40];
 };
 
 /**
@@ -142,26 +161,49 @@ struct iho_header {
  */
 #define IHO_ENV_MAGIC		"IOMMUHOE"
 
+/**
+ * struct iho_extent - a contiguous piece of the image, big-endian
+ * @pa: physical address, 4 KiB aligned, below 2^52
+ * @len: bytes, a multiple of 4096, not 0
+ */
 struct iho_extent {
-	__u64 pa;		/* 4 KiB aligned */
-	__u64 len;		/* bytes, a multiple of 4096 */
+	__u64 pa;
+	__u64 len;
 };
 
+/**
+ * struct iho_envelope - the page by which KHO finds the image, big-endian
+ * @magic: IHO_ENV_MAGIC
+ * @major: that of the image
+ * @minor: that of the image
+ * @extents: 1 to IHO_MAX_EXTENTS
+ * @image_len: the sum of the extents' lengths, bytes
+ * @digest: the digest field of the image's header
+ * @crc: CRC-32 of this page with this field taken as zero
+ * @reserved: zero
+ * @extent: in the order of the image; unused ones are zero
+ */
 struct iho_envelope {
 	__u8  magic[8];
 	__u16 major;
 	__u16 minor;
-	__u32 extents;		/* 1 to IHO_MAX_EXTENTS */
-	__u64 image_len;	/* the sum of the extents' len */
-	__u8  digest[32];	/* the image header's digest field */
-	__u32 crc;		/* of this page with crc taken as zero */
-	__u32 reserved[15];	/* zero */
-	struct iho_extent extent[IHO_MAX_EXTENTS]; /* unused are zero */
+	__u32 extents;
+	__u64 image_len;
+	__u8  digest[32];
+	__u32 crc;
+	__u32 reserved[15];
+	struct iho_extent extent[IHO_MAX_EXTENTS];
 };
 
-/*
- * Kinds of node, in the order in which the FDT has them and the snapshot has
- * their arrays.
+/**
+ * enum iho_node - kinds of node, in the order of the FDT and of the arrays of a snapshot
+ * @IHO_NODE_MEMORY: struct iho_memory
+ * @IHO_NODE_UNIT: struct iho_unit
+ * @IHO_NODE_TABLE: struct iho_table
+ * @IHO_NODE_DOMAIN: struct iho_domain
+ * @IHO_NODE_DEVICE: struct iho_device
+ * @IHO_NODE_CONTEXT: struct iho_context
+ * @IHO_NODES: how many
  */
 enum iho_node {
 	IHO_NODE_MEMORY,
@@ -182,39 +224,72 @@ enum iho_node {
  * Canonical order of each array is given with it; duplicates are refused.
  */
 
-/* memory-N: a memfd of a LUO session. Ordered by session, then token. */
+/**
+ * struct iho_memory - memory-N: a memfd of a LUO session
+ * @session: name of the session
+ * @token: its LUO token
+ * @size: i_size in bytes
+ * @seals: F_SEAL_* at PRESERVE_FD
+ * @reserved: zero
+ *
+ * Ordered by session, then token.
+ */
 struct iho_memory {
 	char  session[IHO_SESSION_LEN];
-	__u64 token;		/* its LUO token */
-	__u64 size;		/* bytes, i_size */
-	__u32 seals;		/* F_SEAL_* at preserve */
+	__u64 token;
+	__u64 size;
+	__u32 seals;
 	__u32 reserved;
 };
 
-/* unit-N: an IOMMU unit. Ordered by segment, then register_pa. */
+/**
+ * enum iho_unit_type - whose an IOMMU is
+ * @IHO_UNIT_INTEL_VTD: "intel-vtd"
+ */
 enum iho_unit_type {
-	IHO_UNIT_INTEL_VTD = 1,		/* "intel-vtd" */
+	IHO_UNIT_INTEL_VTD = 1,
 };
 
+/**
+ * enum iho_unit_mode - how an IOMMU reads its tables
+ * @IHO_UNIT_LEGACY: "legacy": RTADDR.TTM = 0
+ * @IHO_UNIT_SCALABLE: "scalable": RTADDR.TTM = 1
+ */
 enum iho_unit_mode {
-	IHO_UNIT_LEGACY = 1,		/* "legacy": RTADDR.TTM = 0 */
-	IHO_UNIT_SCALABLE = 2,		/* "scalable": RTADDR.TTM = 1 */
+	IHO_UNIT_LEGACY = 1,
+	IHO_UNIT_SCALABLE = 2,
 };
 
+/**
+ * struct iho_unit - unit-N: an IOMMU
+ * @type: enum iho_unit_type
+ * @mode: enum iho_unit_mode
+ * @segment: PCI segment, 0 to 65535
+ * @reserved: zero
+ * @register_pa: physical address of its registers, 4 KiB aligned
+ * @cap: CAP_REG
+ * @ecap: ECAP_REG
+ * @root_pa: physical address of its root table, 4 KiB aligned, not zero
+ *
+ * Ordered by segment, then register_pa.
+ */
 struct iho_unit {
-	__u32 type;		/* enum iho_unit_type */
-	__u32 mode;		/* enum iho_unit_mode */
-	__u32 segment;		/* PCI segment, 0 to 65535 */
+	__u32 type;
+	__u32 mode;
+	__u32 segment;
 	__u32 reserved;
-	__u64 register_pa;	/* 4 KiB aligned */
-	__u64 cap;		/* CAP_REG */
-	__u64 ecap;		/* ECAP_REG */
-	__u64 root_pa;		/* root table, 4 KiB aligned, not zero */
+	__u64 register_pa;
+	__u64 cap;
+	__u64 ecap;
+	__u64 root_pa;
 };
 
-/* table-N: the page table of one HWPT. Ordered by context, then HWPT ID. */
+/**
+ * enum iho_table_format - format of a page table
+ * @IHO_TABLE_VTDSS: "vtdss": VT-d second stage
+ */
 enum iho_table_format {
-	IHO_TABLE_VTDSS = 1,		/* "vtdss": VT-d second stage */
+	IHO_TABLE_VTDSS = 1,
 };
 
 /* Coherency is enforced: the IOMMU lets no access skip the CPU's caches. */
@@ -222,79 +297,125 @@ enum iho_table_format {
 /* The unit reads this table without looking into the CPU's caches. */
 #define IHO_TABLE_INCOHERENT	2u
 
+/**
+ * struct iho_table - table-N: the page table of an HWPT
+ * @format: enum iho_table_format
+ * @levels: 3 to 5 for IHO_TABLE_VTDSS
+ * @root_pa: physical address of its root page, 4 KiB aligned, not zero
+ * @context: index of the context that owns the HWPT
+ * @hwpt_id: object ID of the HWPT there
+ * @attributes: IHO_TABLE_SNOOP, IHO_TABLE_INCOHERENT
+ * @width: of the HWPT's IOVA space, bits
+ *
+ * Ordered by context, then hwpt_id.
+ */
 struct iho_table {
-	__u32 format;		/* enum iho_table_format */
-	__u32 levels;		/* 3 to 5 for VTDSS */
-	__u64 root_pa;		/* 4 KiB aligned, not zero */
-	__u32 context;		/* index of the context that owns the HWPT */
-	__u32 hwpt_id;		/* its object ID there */
-	__u32 attributes;	/* IHO_TABLE_SNOOP, IHO_TABLE_INCOHERENT */
-	__u32 width;		/* bits of the IOVA space of the HWPT */
+	__u32 format;
+	__u32 levels;
+	__u64 root_pa;
+	__u32 context;
+	__u32 hwpt_id;
+	__u32 attributes;
+	__u32 width;
 };
 
-/*
- * domain-N: a domain ID in use on one unit and the table it names. Ordered by
- * unit, then domain_id. One (unit, domain_id) names one table.
+/**
+ * struct iho_domain - domain-N: a domain ID in use on a unit
+ * @unit: index of the unit
+ * @domain_id: 0 to 65535
+ * @table: index of the table that it names
+ * @reserved: zero
+ *
+ * Ordered by unit, then domain_id. One (unit, domain_id) names one table.
  */
 struct iho_domain {
-	__u32 unit;		/* index */
-	__u32 domain_id;	/* 0 to 65535 */
-	__u32 table;		/* index */
+	__u32 unit;
+	__u32 domain_id;
+	__u32 table;
 	__u32 reserved;
 };
 
-/*
- * device-N: a bound device. Ordered by segment, then source_id[0], which is its
- * own; aliases follow in ascending order.
- *
- * Which device this is, is said by segment, root_bus, path, vendor_device,
- * subsystem, class_revision and serial. Another kernel may number the buses
- * below the root bus in another way, so a source ID does not identify a device.
+/**
+ * enum iho_level - what a device does across the jump
+ * @IHO_LEVEL_PAUSED: "paused": it is quiesced
+ * @IHO_LEVEL_CONTINUOUS: "continuous": its DMA never stops
  */
 enum iho_level {
-	IHO_LEVEL_PAUSED = 1,		/* "paused": quiesced across the jump */
-	IHO_LEVEL_CONTINUOUS = 2,	/* "continuous": DMA never stops */
+	IHO_LEVEL_PAUSED = 1,
+	IHO_LEVEL_CONTINUOUS = 2,
 };
 
+/**
+ * struct iho_device - device-N: a bound device
+ * @level: enum iho_level
+ * @segment: PCI segment
+ * @source_id: bus << 8 | devfn; the first is its own, aliases follow in ascending
+ *	order; unused ones are 0
+ * @source_ids: how many, 1 to IHO_MAX_SOURCE_IDS
+ * @vendor_device: vendor << 16 | device
+ * @subsystem: subsystem vendor << 16 | subsystem
+ * @class_revision: class << 8 | revision
+ * @unit: index of its unit
+ * @domain: index of its domain, or IHO_NONE when it is not attached
+ * @context: index of the context that it is bound to
+ * @dev_id: its object ID there
+ * @reserved: zero
+ * @reserved1: zero
+ * @root_bus: number of its root bus, 0 to 255
+ * @path_len: bytes of @path, 1 to IHO_MAX_PATH
+ * @path: slot << 3 | function of each bridge from the root bus down, last that of the
+ *	device; unused bytes are 0
+ * @serial: PCIe Device Serial Number, 0 without one
+ *
+ * Ordered by segment, then source_id[0].
+ *
+ * Which device this is, is said by segment, root_bus, path, vendor_device,
+ * subsystem, class_revision and serial. Another kernel may number the buses below
+ * the root bus in another way, so a source ID does not identify a device.
+ */
 struct iho_device {
-	__u32 level;		/* enum iho_level */
-	__u32 segment;		/* PCI segment */
-	__u32 source_id[IHO_MAX_SOURCE_IDS];	/* bus << 8 | devfn; unused 0 */
-	__u32 source_ids;	/* how many, 1 to IHO_MAX_SOURCE_IDS */
-	__u32 vendor_device;	/* vendor << 16 | device */
-	__u32 subsystem;	/* subsystem vendor << 16 | subsystem */
-	__u32 class_revision;	/* class << 8 | revision */
-	__u32 unit;		/* index */
-	__u32 domain;		/* index, or IHO_NONE when not attached */
-	__u32 context;		/* index of the context it is bound to */
-	__u32 dev_id;		/* its object ID there */
+	__u32 level;
+	__u32 segment;
+	__u32 source_id[IHO_MAX_SOURCE_IDS];
+	__u32 source_ids;
+	__u32 vendor_device;
+	__u32 subsystem;
+	__u32 class_revision;
+	__u32 unit;
+	__u32 domain;
+	__u32 context;
+	__u32 dev_id;
 	__u32 reserved;
 	__u32 reserved1;
-	__u32 root_bus;		/* number of its root bus, 0 to 255 */
-	__u32 path_len;		/* bytes of path, 1 to IHO_MAX_PATH */
-	/*
-	 * slot << 3 | function of each bridge from the root bus down, last that
-	 * of the device; unused 0
-	 */
+	__u32 root_bus;
+	__u32 path_len;
 	__u8  path[IHO_MAX_PATH];
-	__u64 serial;		/* PCIe Device Serial Number, 0 without one */
+	__u64 serial;
 };
 
-/*
- * context-N: a preserved iommufd. Ordered by session, then token.
+/**
+ * struct iho_context - context-N: a preserved iommufd
+ * @session: name of its LUO session
+ * @token: its LUO token
+ * @stream_off: where its stream begins, bytes from the start of the snapshot or of
+ *	the image, 8-aligned (4 KiB in the image)
+ * @stream_len: bytes, a multiple of 8
+ * @records: how many the stream holds
+ * @stream_crc: CRC-32 of the stream; zero in a snapshot
  *
- * stream_off is counted from the start of the snapshot or of the image; in
- * the image a stream starts on a page and the gap after it is zero. Streams
- * follow each other in context order without other gaps. A context without a
- * record has stream_len 0 and, in the image, takes no page.
+ * Ordered by session, then token.
+ *
+ * In the image a stream starts on a page and the gap after it is zero. Streams
+ * follow each other in context order without other gaps. A context without a record
+ * has a stream_len of 0 and, in the image, takes no page.
  */
 struct iho_context {
 	char  session[IHO_SESSION_LEN];
 	__u64 token;
-	__u64 stream_off;	/* bytes, 8-aligned (4 KiB in the image) */
-	__u64 stream_len;	/* bytes, a multiple of 8 */
-	__u32 records;		/* how many the stream holds */
-	__u32 stream_crc;	/* CRC-32 of the stream; zero in a snapshot */
+	__u64 stream_off;
+	__u64 stream_len;
+	__u32 records;
+	__u32 stream_crc;
 };
 
 /**
@@ -305,16 +426,33 @@ struct iho_context {
  */
 #define IHO_SNAP_MAGIC		"IOMMUHOS"
 
+/**
+ * struct iho_snap_header - what a snapshot begins with
+ * @magic: IHO_SNAP_MAGIC
+ * @header_len: sizeof(struct iho_snap_header)
+ * @major: IHO_FORMAT_MAJOR of the kernel
+ * @minor: IHO_FORMAT_MINOR of the kernel
+ * @total_len: of the snapshot, bytes
+ * @generation: grows with every change of a preserved iommufd
+ * @release: utsname release of this kernel
+ * @count: nodes of each kind, by enum iho_node
+ * @memories: count[IHO_NODE_MEMORY]
+ * @units: count[IHO_NODE_UNIT]
+ * @tables: count[IHO_NODE_TABLE]
+ * @domains: count[IHO_NODE_DOMAIN]
+ * @devices: count[IHO_NODE_DEVICE]
+ * @contexts: count[IHO_NODE_CONTEXT]
+ */
 struct iho_snap_header {
 	__u8  magic[8];
-	__u32 header_len;	/* sizeof(struct iho_snap_header) */
+	__u32 header_len;
 	__u16 major;
 	__u16 minor;
 	__u64 total_len;
 	__u64 generation;
-	char  release[IHO_RELEASE_LEN];	/* utsname release of this kernel */
+	char  release[IHO_RELEASE_LEN];
 	union {
-		__u32 count[IHO_NODES];	/* by enum iho_node */
+		__u32 count[IHO_NODES];
 		struct {
 			__u32 memories;
 			__u32 units;
@@ -341,32 +479,51 @@ struct iho_snap_header {
  * Kinds are in dependency order and records of a stream come in that order;
  * the order within a kind is given with it.
  */
+/**
+ * struct iho_rec - what a record begins with
+ * @kind: enum iho_rec_kind
+ * @flags: zero
+ * @payload_len: of the ioctl's structure, bytes, before padding
+ * @inline_len: of the inline data, bytes, before padding
+ */
 struct iho_rec {
-	__u32 kind;		/* enum iho_rec_kind */
-	__u32 flags;		/* zero */
-	__u32 payload_len;	/* bytes, before padding */
-	__u32 inline_len;	/* bytes, before padding */
+	__u32 kind;
+	__u32 flags;
+	__u32 payload_len;
+	__u32 inline_len;
 };
 
+/**
+ * enum iho_rec_kind - kinds of record, in the order of a stream
+ * @IHO_REC_OPTION: IOMMU_OPTION, RLIMIT_MODE = 1; at most one
+ * @IHO_REC_IOAS_ALLOC: IOMMU_IOAS_ALLOC; by out_ioas_id
+ * @IHO_REC_IOAS_OPTION: IOMMU_OPTION, HUGE_PAGES = 0; by object_id
+ * @IHO_REC_ALLOW_IOVAS: IOMMU_IOAS_ALLOW_IOVAS; by ioas_id
+ * @IHO_REC_VFIO_IOAS: IOMMU_VFIO_IOAS, SET; at most one
+ * @IHO_REC_MAP_FILE: IOMMU_IOAS_MAP_FILE; by ioas_id, then iova
+ * @IHO_REC_VFIO_BIND: VFIO_DEVICE_BIND_IOMMUFD; by out_devid
+ * @IHO_REC_HWPT_ALLOC: IOMMU_HWPT_ALLOC, or the kernel's own on attach to an IOAS;
+ *	by out_hwpt_id
+ * @IHO_REC_ATTACH: VFIO_DEVICE_ATTACH_IOMMUFD_PT; by object ID of the device
+ * @IHO_REC_KINDS: one more than the greatest
+ */
 enum iho_rec_kind {
-	IHO_REC_OPTION = 1,	/* IOMMU_OPTION, RLIMIT_MODE = 1; at most one */
-	IHO_REC_IOAS_ALLOC = 2,	/* IOMMU_IOAS_ALLOC; by out_ioas_id */
-	IHO_REC_IOAS_OPTION = 3,/* IOMMU_OPTION, HUGE_PAGES = 0; by object_id */
-	IHO_REC_ALLOW_IOVAS = 4,/* IOMMU_IOAS_ALLOW_IOVAS; by ioas_id */
-	IHO_REC_VFIO_IOAS = 5,	/* IOMMU_VFIO_IOAS, SET; at most one */
-	IHO_REC_MAP_FILE = 6,	/* IOMMU_IOAS_MAP_FILE; by ioas_id, iova */
-	IHO_REC_VFIO_BIND = 7,	/* VFIO_DEVICE_BIND_IOMMUFD; by out_devid */
-	/* IOMMU_HWPT_ALLOC, or the kernel's own on attach to an IOAS */
-	IHO_REC_HWPT_ALLOC = 8,	/* by out_hwpt_id */
-	/* VFIO_DEVICE_ATTACH_IOMMUFD_PT */
-	IHO_REC_ATTACH = 9,	/* by object ID of the device */
+	IHO_REC_OPTION = 1,
+	IHO_REC_IOAS_ALLOC = 2,
+	IHO_REC_IOAS_OPTION = 3,
+	IHO_REC_ALLOW_IOVAS = 4,
+	IHO_REC_VFIO_IOAS = 5,
+	IHO_REC_MAP_FILE = 6,
+	IHO_REC_VFIO_BIND = 7,
+	IHO_REC_HWPT_ALLOC = 8,
+	IHO_REC_ATTACH = 9,
 	IHO_REC_KINDS
 };
 
 /*
  * Views of the payloads: the ioctls' own layouts (include/uapi/linux/iommufd.h
  * and vfio.h, Linux 7.3), under names of ours so that the library needs no
- * kernel header. The kernel's glue asserts that they agree.
+ * kernel header. The kernel asserts that they agree (uapi-check.c).
  */
 struct iho_pl_option {
 	__u32 size, option_id;
@@ -424,67 +581,104 @@ struct iho_pl_attach {
 
 /* Inline data. */
 
-/* ALLOW_IOVAS: num_iovas of these, ascending, disjoint; last is inclusive. */
+/**
+ * struct iho_range - inline data of ALLOW_IOVAS, num_iovas of them
+ * @start: first IOVA
+ * @last: last IOVA, inclusive
+ *
+ * Ascending and disjoint.
+ */
 struct iho_range {
 	__u64 start, last;
 };
 
-/*
- * MAP_FILE. Maps made by IOAS_COPY share the pages of their source: they carry
- * one group number. Groups are numbered from 0 in order of first appearance
- * in the stream; a map that shares with none has a group of its own. Members
- * of a group name one memory and agree in PAGES_WRITABLE.
- */
 /* Pinned for writing, so that a copy of a read-only map may be writable. */
 #define IHO_MAP_PAGES_WRITABLE	1u
-struct iho_map_ref {
-	__u32 memory;		/* index */
-	__u32 group;
-	__u32 flags;		/* IHO_MAP_* above */
-	__u32 reserved;
-};
-
-/* VFIO_BIND. */
-struct iho_bind_ref {
-	__u32 device;		/* index */
-	__u32 reserved;
-};
-
-/*
- * HWPT_ALLOC. dev_id names a device of this stream: the one the HWPT was
- * allocated with or, when that is gone or with IHO_HWPT_AUTO, the attached one
- * of lowest ID.
+/**
+ * struct iho_map_ref - inline data of MAP_FILE
+ * @memory: index of the memory that is mapped
+ * @group: share group
+ * @flags: IHO_MAP_PAGES_WRITABLE
+ * @reserved: zero
+ *
+ * Maps made by IOAS_COPY share the pages of their source: they carry one group
+ * number. Groups are numbered from 0 in order of first appearance in the stream; a map
+ * that shares with none has a group of its own. Members of a group name one memory and
+ * agree in IHO_MAP_PAGES_WRITABLE.
  */
+struct iho_map_ref {
+	__u32 memory;
+	__u32 group;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct iho_bind_ref - inline data of VFIO_BIND
+ * @device: index of the device
+ * @reserved: zero
+ */
+struct iho_bind_ref {
+	__u32 device;
+	__u32 reserved;
+};
+
 #define IHO_HWPT_AUTO		1u	/* made by attach to an IOAS */
+/**
+ * struct iho_hwpt_ref - inline data of HWPT_ALLOC
+ * @table: index of the page table
+ * @flags: IHO_HWPT_AUTO
+ *
+ * dev_id of the payload names a device of this stream: the one the HWPT was allocated
+ * with or, when that is gone or with IHO_HWPT_AUTO, the attached one of lowest ID.
+ */
 struct iho_hwpt_ref {
-	__u32 table;		/* index */
+	__u32 table;
 	__u32 flags;
 };
 
-/* ATTACH. */
+/**
+ * struct iho_attach_ref - inline data of ATTACH
+ * @dev_id: object ID, of a VFIO_BIND of this stream
+ * @reserved: zero
+ */
 struct iho_attach_ref {
-	__u32 dev_id;		/* object ID, of a VFIO_BIND of this stream */
+	__u32 dev_id;
 	__u32 reserved;
 };
 
-/* ------------------------------------------------------------------------
- * Announcement (section 10), little-endian: this header, then the entries, then
- * whatever a later writer adds.
+/**
+ * struct iho_announce - what an announcement begins with, little-endian
+ * @magic: IHO_ANNOUNCE_MAGIC
+ * @len: bytes, this header and the entries included
+ * @version: IHO_ANNOUNCE_VERSION
+ * @flags: IHO_ANNOUNCE_WANTS_*, others are ignored
+ * @entry_len: bytes of one entry, IHO_ANNOUNCE_ENTRY_LEN or more
+ * @entries: 1 to IHO_MAX_ANNOUNCED
+ *
+ * The entries follow, then whatever a later writer adds.
  */
 struct iho_announce {
 	__u8  magic[4];
-	__u32 len;		/* bytes, this header included */
-	__u16 version;		/* IHO_ANNOUNCE_VERSION */
-	__u16 flags;		/* IHO_ANNOUNCE_WANTS_*, others are ignored */
-	__u16 entry_len;	/* bytes of one, IHO_ANNOUNCE_ENTRY_LEN or more */
-	__u16 entries;		/* 1 to IHO_MAX_ANNOUNCED */
+	__u32 len;
+	__u16 version;
+	__u16 flags;
+	__u16 entry_len;
+	__u16 entries;
 };
 
+/**
+ * struct iho_announce_entry - a format that is read, little-endian
+ * @name: of the format, padded with NULs
+ * @major: that is read
+ * @minor: newest that is known
+ * @must_understand: feature bits that are known
+ */
 struct iho_announce_entry {
 	char  name[IHO_ANNOUNCE_NAME_LEN];
 	__u16 major;
-	__u16 minor;		/* newest known */
-	__u32 must_understand;	/* feature bits known */
+	__u16 minor;
+	__u32 must_understand;
 };
 
 #endif /* __ASSEMBLER__ */
