@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kexec-tools glue of the handover library: what lib/iho.h needs of its host.
+ * kexec-tools glue of the handover library: what iho.h needs of its host.
  * SHA-256 is kexec-tools' own, CRC-32 is zlib's, libfdt is the system's: the
  * copy in kexec/libfdt is too old and x86 does not build it.
  */

@@ -4,8 +4,8 @@
  * load a kernel under the seal.
  *
  * The kernel to be loaded is asked whether it reads the image. The running kernel
- * gives a snapshot, lib/ makes an image of it, the kernel compares the image with
- * its live state and freezes that state (SEAL). Everything that can fail is done
+ * gives a snapshot, the image library makes an image of it, the kernel compares the
+ * image with its live state and freezes that state (SEAL). Everything that can fail is done
  * before SEAL; what fails after it is undone.
  */
 #define _GNU_SOURCE

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Host glue of lib/ for user space: the offline tool, unit tests, fuzzers.
+ * Host glue of lib/ for user space: the offline tool and unit tests.
  * The kernel and kexec-tools have their own file of this name.
  */
 #ifndef HANDOVER_GLUE_H

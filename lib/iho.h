@@ -177,9 +177,8 @@ int iho_snapshot_open(const void *buf, size_t len, struct iho_facts *facts,
  * reads: section 3. stream_off and stream_len are not looked at.
  *
  * Return: 0, or -IHO_ERR_LIMIT, _STRING, _VALUE, _RANGE, _ALIGN, _ORDER, _REF,
- * _ORPHAN (a memory, unit, table or domain that nothing names; that a memory
- * or a table is named is seen by the streams, so those two are not orphans
- * here).
+ * _ORPHAN (a unit or domain that no device names; whether memories and tables are
+ * named is checked with the streams).
  */
 int iho_facts_check(const struct iho_facts *facts, struct iho_where *where);
 
@@ -204,7 +203,7 @@ size_t iho_build_size(const struct iho_facts *facts);
  *
  * Equal input gives equal bytes.
  *
- * Return: 0, -IHO_ERR_NOSPACE, anything of iho_facts_check().
+ * Return: 0, -IHO_ERR_NOSPACE, _COUNT, or an error of iho_facts_check().
  */
 int iho_build(const struct iho_facts *facts, const void *snapshot, void *out,
 	      size_t cap, size_t *out_len, struct iho_where *where);
@@ -217,7 +216,11 @@ struct iho_seg {
 	size_t len;		/* bytes */
 };
 
-/** struct iho_image - an accepted image; opaque but for the counts */
+/**
+ * struct iho_image - an accepted image, to be read only
+ *
+ * @fdt, @fdt_len and @first are the library's own.
+ */
 struct iho_image {
 	const void *fdt;
 	u32 fdt_len;

@@ -81,7 +81,7 @@ int iho_kernel_reads(const struct iho_kernel *k, const char *name, u32 major,
  * @k: from iho_kernel_open()
  * @cmdline: what it is to be started with, NUL-terminated
  *
- * The last of several counts, and what follows "--" is for init.
+ * Of repeated parameters the last counts, and what follows "--" is for init.
  *
  * Return: "kho=on" or "liveupdate=on", without which it gives nothing back;
  * NULL when nothing is missing.

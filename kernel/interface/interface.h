@@ -22,7 +22,7 @@ enum iommu_handover_state handover_state(const struct handover_seal_info *info);
 void handover_target_ask(struct kimage *image);
 
 /**
- * handover_target_settled() - may what is preserved be left to this kernel?
+ * handover_target_settled() - may the preserved iommufds be handed to this kernel?
  * @image: the loaded kernel
  *
  * Return: 0; -EBUSY, after the reason was noted.
