@@ -123,8 +123,10 @@ class Machine:
         self.timed_out = False
 
     def taken(self, name, path):
-        self.on_file(name, path)
+        # First of all: a guest that counts instructions has no time when it
+        # has nothing to do, and its patience ends while the file is looked at.
         self.answer(f"taken {name}\n")
+        self.on_file(name, path)
 
     def broken(self, text):
         self.on_trouble(text)
