@@ -35,9 +35,10 @@ MEMORY = {"seal_kib": ("seal, load, saved image", 1),
           "finish_kib": ("FINISH", 1)}
 # At the peak within a call, from the run by the clock: the one that counts
 # instructions has no second CPU to look from. Of a map, in bytes, so much at
-# most: SNAPSHOT has the records and no second copy of them, SEAL the image and
-# what it is compared with as well.
-PEAK = {"snapshot_peak_kib": ("SNAPSHOT", 120),
+# most: SNAPSHOT has the 72 bytes of a record twice, in the kernel and in the pages
+# of the loader's buffer, which it is the first to touch; SEAL the image and what it
+# is compared with.
+PEAK = {"snapshot_peak_kib": ("SNAPSHOT", 180),
         "seal_peak_kib": ("SEAL, image included", 240)}
 # There is no clock as early as that; instructions are counted all the same.
 CLOCKLESS = {"early_parse"}
