@@ -218,8 +218,22 @@ struct iho_seg {
 
 /**
  * struct iho_image - an accepted image, to be read only
- *
- * @fdt, @fdt_len and @first are the library's own.
+ * @fdt: its FDT; the library's own
+ * @fdt_len: of @fdt, bytes; the library's own
+ * @total_len: of the image, bytes
+ * @major: of its format
+ * @minor: of its format
+ * @generation: of the snapshot that it was made of
+ * @release: of the kernel that made it; in the FDT
+ * @count: nodes of each kind, by enum iho_node
+ * @memories: count[IHO_NODE_MEMORY]
+ * @units: count[IHO_NODE_UNIT]
+ * @tables: count[IHO_NODE_TABLE]
+ * @domains: count[IHO_NODE_DOMAIN]
+ * @devices: count[IHO_NODE_DEVICE]
+ * @contexts: count[IHO_NODE_CONTEXT]
+ * @digest: SHA-256 of the image, as its header has it
+ * @first: FDT node offsets, negative when there is none; the library's own
  */
 struct iho_image {
 	const void *fdt;
@@ -227,15 +241,15 @@ struct iho_image {
 	u64 total_len;
 	u16 major, minor;
 	u64 generation;
-	const char *release;	/* in the FDT */
+	const char *release;
 	union {
-		u32 count[IHO_NODES];	/* by enum iho_node */
+		u32 count[IHO_NODES];
 		struct {
 			u32 memories, units, tables, domains, devices, contexts;
 		};
 	};
 	u8 digest[32];
-	int first[IHO_NODES];	/* FDT node offsets, negative when none */
+	int first[IHO_NODES];
 };
 
 /**

@@ -126,6 +126,8 @@ extern const char *const iho_names[IHO_NAMES];
  * iho_field_word() - the word that the value of a field stands for
  * @field: of type IHO_FIELD_WORD
  * @fact: an accepted fact
+ *
+ * Return: the word.
  */
 const char *iho_field_word(const struct iho_field *field,
 			   const union iho_fact *fact);

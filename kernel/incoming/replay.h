@@ -77,7 +77,6 @@ struct iommufd_replay {
 	struct replay_hwpt *hwpt;
 };
 
-
 void handover_replay_free(struct iommufd_replay *r);
 
 #endif

@@ -17,10 +17,12 @@
 #include "interface.h"
 #include "lib/iho_kernel.h"
 
+#ifndef __CHECKER__	/* knows no constant strcmp() */
 static_assert(!__builtin_strcmp(HANDOVER_ANNOUNCE_KHO, KHO_FDT_COMPATIBLE));
 static_assert(!__builtin_strcmp(HANDOVER_ANNOUNCE_LUO, LUO_ABI_COMPATIBLE));
 static_assert(!__builtin_strcmp(HANDOVER_ANNOUNCE_MEMFD,
 				MEMFD_LUO_FH_COMPATIBLE));
+#endif
 
 /* In struct kimage; 0 is what a kernel has that was never asked. */
 enum handover_target {

@@ -8,37 +8,48 @@
 
 #include "handover.h"
 
-#define SAME(_view, _ioctl, _field)                                            \
-	static_assert(offsetofend(struct _view, _field) ==                     \
-		      offsetofend(struct _ioctl, _field))
+#define END(_struct, _field)	offsetofend(struct _struct, _field)
 
-SAME(iho_pl_option, iommu_option, option_id);
-SAME(iho_pl_option, iommu_option, op);
-SAME(iho_pl_option, iommu_option, object_id);
-SAME(iho_pl_option, iommu_option, val64);
-SAME(iho_pl_ioas_alloc, iommu_ioas_alloc, out_ioas_id);
-SAME(iho_pl_allow_iovas, iommu_ioas_allow_iovas, ioas_id);
-SAME(iho_pl_allow_iovas, iommu_ioas_allow_iovas, num_iovas);
-SAME(iho_pl_allow_iovas, iommu_ioas_allow_iovas, allowed_iovas);
-SAME(iho_pl_vfio_ioas, iommu_vfio_ioas, ioas_id);
-SAME(iho_pl_vfio_ioas, iommu_vfio_ioas, op);
-SAME(iho_pl_map_file, iommu_ioas_map_file, flags);
-SAME(iho_pl_map_file, iommu_ioas_map_file, ioas_id);
-SAME(iho_pl_map_file, iommu_ioas_map_file, fd);
-SAME(iho_pl_map_file, iommu_ioas_map_file, start);
-SAME(iho_pl_map_file, iommu_ioas_map_file, length);
-SAME(iho_pl_map_file, iommu_ioas_map_file, iova);
-SAME(iho_pl_bind, vfio_device_bind_iommufd, iommufd);
-SAME(iho_pl_bind, vfio_device_bind_iommufd, out_devid);
-SAME(iho_pl_bind, vfio_device_bind_iommufd, token_uuid_ptr);
-SAME(iho_pl_hwpt_alloc, iommu_hwpt_alloc, flags);
-SAME(iho_pl_hwpt_alloc, iommu_hwpt_alloc, dev_id);
-SAME(iho_pl_hwpt_alloc, iommu_hwpt_alloc, pt_id);
-SAME(iho_pl_hwpt_alloc, iommu_hwpt_alloc, out_hwpt_id);
-SAME(iho_pl_hwpt_alloc, iommu_hwpt_alloc, data_uptr);
-SAME(iho_pl_hwpt_alloc, iommu_hwpt_alloc, fault_id);
-SAME(iho_pl_attach, vfio_device_attach_iommufd_pt, pt_id);
-SAME(iho_pl_attach, vfio_device_attach_iommufd_pt, pasid);
+static_assert(END(iho_pl_option, option_id) == END(iommu_option, option_id));
+static_assert(END(iho_pl_option, op) == END(iommu_option, op));
+static_assert(END(iho_pl_option, object_id) == END(iommu_option, object_id));
+static_assert(END(iho_pl_option, val64) == END(iommu_option, val64));
+static_assert(END(iho_pl_ioas_alloc, out_ioas_id) ==
+	      END(iommu_ioas_alloc, out_ioas_id));
+static_assert(END(iho_pl_allow_iovas, ioas_id) ==
+	      END(iommu_ioas_allow_iovas, ioas_id));
+static_assert(END(iho_pl_allow_iovas, num_iovas) ==
+	      END(iommu_ioas_allow_iovas, num_iovas));
+static_assert(END(iho_pl_allow_iovas, allowed_iovas) ==
+	      END(iommu_ioas_allow_iovas, allowed_iovas));
+static_assert(END(iho_pl_vfio_ioas, ioas_id) == END(iommu_vfio_ioas, ioas_id));
+static_assert(END(iho_pl_vfio_ioas, op) == END(iommu_vfio_ioas, op));
+static_assert(END(iho_pl_map_file, flags) == END(iommu_ioas_map_file, flags));
+static_assert(END(iho_pl_map_file, ioas_id) ==
+	      END(iommu_ioas_map_file, ioas_id));
+static_assert(END(iho_pl_map_file, fd) == END(iommu_ioas_map_file, fd));
+static_assert(END(iho_pl_map_file, start) == END(iommu_ioas_map_file, start));
+static_assert(END(iho_pl_map_file, length) == END(iommu_ioas_map_file, length));
+static_assert(END(iho_pl_map_file, iova) == END(iommu_ioas_map_file, iova));
+static_assert(END(iho_pl_bind, iommufd) ==
+	      END(vfio_device_bind_iommufd, iommufd));
+static_assert(END(iho_pl_bind, out_devid) ==
+	      END(vfio_device_bind_iommufd, out_devid));
+static_assert(END(iho_pl_bind, token_uuid_ptr) ==
+	      END(vfio_device_bind_iommufd, token_uuid_ptr));
+static_assert(END(iho_pl_hwpt_alloc, flags) == END(iommu_hwpt_alloc, flags));
+static_assert(END(iho_pl_hwpt_alloc, dev_id) == END(iommu_hwpt_alloc, dev_id));
+static_assert(END(iho_pl_hwpt_alloc, pt_id) == END(iommu_hwpt_alloc, pt_id));
+static_assert(END(iho_pl_hwpt_alloc, out_hwpt_id) ==
+	      END(iommu_hwpt_alloc, out_hwpt_id));
+static_assert(END(iho_pl_hwpt_alloc, data_uptr) ==
+	      END(iommu_hwpt_alloc, data_uptr));
+static_assert(END(iho_pl_hwpt_alloc, fault_id) ==
+	      END(iommu_hwpt_alloc, fault_id));
+static_assert(END(iho_pl_attach, pt_id) ==
+	      END(vfio_device_attach_iommufd_pt, pt_id));
+static_assert(END(iho_pl_attach, pasid) ==
+	      END(vfio_device_attach_iommufd_pt, pasid));
 static_assert(IHO_OPTION_RLIMIT_MODE == IOMMU_OPTION_RLIMIT_MODE);
 static_assert(IHO_OPTION_HUGE_PAGES == IOMMU_OPTION_HUGE_PAGES);
 static_assert(IHO_OPTION_OP_SET == IOMMU_OPTION_OP_SET);
