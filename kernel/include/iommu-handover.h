@@ -92,19 +92,6 @@ int vfio_handover_log_stop(struct vfio_device *device);
 
 #else
 
-static inline int
-iommufd_handover_replay_device(struct iommufd_device *idev,
-			       int (*attach)(void *data, u32 *pt_id),
-			       void *data)
-{
-	return 0;
-}
-
-static inline int iommufd_handover_device_sealed(struct iommufd_device *idev)
-{
-	return 0;
-}
-
 static inline int vfio_handover_open(struct vfio_device_file *df, bool token)
 {
 	return vfio_df_open(df);
