@@ -90,7 +90,7 @@
 #define IHO_MAX_RECORD_LEN	65536u		/* bytes, header included */
 #define IHO_MAX_ALLOWED		4000u		/* ranges per ALLOW_IOVAS */
 #define IHO_MAX_OBJECT_ID	0x7fffffffu	/* iommufd allocates 31 bits */
-#define IHO_MAX_LEVELS		5u
+#define IHO_MAX_LEVELS		6u
 #define IHO_MIN_WIDTH		30u		/* bits of an IOVA space */
 #define IHO_MAX_TABLE_PAGES	0x4000000u	/* visited in one walk */
 #define IHO_MAX_ANNOUNCED	64u		/* entries of one kernel */
@@ -287,9 +287,13 @@ struct iho_unit {
 /**
  * enum iho_table_format - format of a page table
  * @IHO_TABLE_VTDSS: "vtdss": VT-d second stage
+ * @IHO_TABLE_X86_64: "x86_64": VT-d first stage, AMD-Vi guest tables (v2)
+ * @IHO_TABLE_AMDV1: "amdv1": AMD-Vi host tables (v1)
  */
 enum iho_table_format {
 	IHO_TABLE_VTDSS = 1,
+	IHO_TABLE_X86_64 = 2,
+	IHO_TABLE_AMDV1 = 3,
 };
 
 /* Coherency is enforced: the IOMMU lets no access skip the CPU's caches. */
@@ -300,11 +304,13 @@ enum iho_table_format {
 /**
  * struct iho_table - table-N: the page table of an HWPT
  * @format: enum iho_table_format
- * @levels: 3 to 5 for IHO_TABLE_VTDSS
+ * @levels: 3 to 5 for IHO_TABLE_VTDSS, 4 or 5 for IHO_TABLE_X86_64, 3 to 6 for
+ *	    IHO_TABLE_AMDV1
  * @root_pa: physical address of its root page, 4 KiB aligned, not zero
  * @context: index of the context that owns the HWPT
  * @hwpt_id: object ID of the HWPT there
- * @attributes: IHO_TABLE_SNOOP, IHO_TABLE_INCOHERENT
+ * @attributes: IHO_TABLE_SNOOP, not for IHO_TABLE_X86_64; IHO_TABLE_INCOHERENT,
+ *		not for IHO_TABLE_AMDV1
  * @width: of the HWPT's IOVA space, bits
  *
  * Ordered by context, then hwpt_id.

@@ -60,7 +60,9 @@ static const char *const unit_modes[] = {
 };
 
 static const char *const table_formats[] = {
-	"", [IHO_TABLE_VTDSS] = IHO_VTDSS_WORD, NULL
+	"", [IHO_TABLE_VTDSS] = IHO_VTDSS_WORD,
+	[IHO_TABLE_X86_64] = IHO_X86_64_WORD,
+	[IHO_TABLE_AMDV1] = IHO_AMDV1_WORD, NULL
 };
 
 static const char *const device_levels[] = {

@@ -12,7 +12,6 @@
 #define MAX_SEGMENT	0xffffu
 #define MAX_SOURCE_ID	0xffffu
 #define MAX_DOMAIN_ID	0xffffu
-#define TABLE_ATTRIBUTES	(IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT)
 
 /* Printable ASCII, not empty, zero after the NUL. */
 int iho_string_error(const char *s, u32 size)
@@ -102,10 +101,10 @@ static int table_value(const union iho_fact *fact, const char **prop)
 		{ IHO_NAME_ROOT_PA, pa_error(t->root_pa, false) },
 		{ IHO_NAME_HWPT_ID, between(1, t->hwpt_id, IHO_MAX_OBJECT_ID) },
 		{ IHO_NAME_ATTRIBUTES,
-		  t->attributes & ~TABLE_ATTRIBUTES ? IHO_ERR_VALUE : 0 },
+		  t->attributes & ~pt->attributes ? IHO_ERR_VALUE : 0 },
 		{ IHO_NAME_WIDTH,
 		  between(IHO_MIN_WIDTH, t->width,
-			  iho_format_width(pt, t->levels)) },
+			  iho_format_max_width(pt, t->levels)) },
 	};
 
 	return first_bad(v, IHO_COUNT_OF(v), prop);

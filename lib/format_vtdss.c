@@ -57,6 +57,7 @@ const struct iho_format iho_format_vtdss = {
 	.space_lg2 = 57,
 	.min_levels = 3,
 	.max_levels = 5,
+	.attributes = IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT,
 	.decode = decode,
 	.leaf = leaf_entry,
 	.link = link_entry,

@@ -6,6 +6,8 @@
 
 static const struct iho_format *const formats[] = {
 	[IHO_TABLE_VTDSS] = &iho_format_vtdss,
+	[IHO_TABLE_X86_64] = &iho_format_x86_64,
+	[IHO_TABLE_AMDV1] = &iho_format_amdv1,
 };
 
 const struct iho_format *iho_format(u32 format)
@@ -13,9 +15,19 @@ const struct iho_format *iho_format(u32 format)
 	return format < IHO_COUNT_OF(formats) ? formats[format] : NULL;
 }
 
-u32 iho_format_width(const struct iho_format *f, u32 levels)
+u32 iho_format_top_lg2(const struct iho_format *f, u32 levels)
 {
 	u32 lg2 = iho_format_span_lg2(f, levels);
 
 	return lg2 < f->space_lg2 ? lg2 : f->space_lg2;
+}
+
+u32 iho_format_width(const struct iho_format *f, u32 levels)
+{
+	return iho_format_top_lg2(f, levels) - f->sign_extended;
+}
+
+u32 iho_format_max_width(const struct iho_format *f, u32 levels)
+{
+	return iho_format_width(f, f->grows ? f->max_levels : levels);
 }

@@ -160,8 +160,12 @@ u32 iho_header_crc(const u8 *header);
 
 /* Names of the formats: the FDT's words for them. */
 #define IHO_VTDSS_WORD	"vtdss"
+#define IHO_X86_64_WORD	"x86_64"
+#define IHO_AMDV1_WORD	"amdv1"
 
 extern const struct iho_format iho_format_vtdss;
+extern const struct iho_format iho_format_x86_64;
+extern const struct iho_format iho_format_amdv1;
 
 /* ---- stream.c -------------------------------------------------------- */
 

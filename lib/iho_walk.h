@@ -44,13 +44,19 @@ enum iho_entry_is {
  *	       has fewer entries where the levels span more
  * @min_levels: of a page table
  * @max_levels: at most IHO_MAX_LEVELS
+ * @sign_extended: the highest bit of an IOVA is copied to those above it, so
+ *		   that only the lower half of the top table can be used
+ * @grows: a table gets a level more at its top while it is used, so that the
+ *	   IOVA space can be wider than what its levels span
+ * @attributes: IHO_TABLE_* that a page table of this format can have
  * @decode: what @slot is; for a table sets @pa to its address, for a leaf to
  *	    the first byte that this one entry maps, also where one leaf fills
  *	    several entries; @perm to the IHO_PT_* that the entry gives. Those
  *	    of tables and leaf are ANDed, IHO_PT_SNOOP counts in leaves only.
  * @leaf: an entry that maps @pa by a leaf of @level, of the span of one entry;
- *	  0 where there is none of that size
- * @link: an entry, in a table of @level, that leads to the table at @pa
+ *	  0 where there is none of that size or with that permission
+ * @link: an entry, in a table of @level, that leads to the table at @pa; 0
+ *	  where there is none with that permission, of which snoop is ignored
  *
  * A format is one file of its own and a line in formats.c. Functions see one
  * entry at a time and keep no state. An entry of zero is empty in each format.
@@ -62,6 +68,9 @@ struct iho_format {
 	u8 space_lg2;
 	u8 min_levels;
 	u8 max_levels;
+	bool sign_extended;
+	bool grows;
+	u32 attributes;
 	enum iho_entry_is (*decode)(const struct iho_slot *slot, u64 *pa,
 				    u32 *perm);
 	u64 (*leaf)(u64 pa, u32 level, u32 perm);
@@ -77,8 +86,20 @@ static inline u32 iho_format_span_lg2(const struct iho_format *f, u32 level)
 	return f->page_lg2 + f->index_lg2 * level;
 }
 
-/** iho_format_width() - bits of the IOVA space that @levels span. */
+/** iho_format_top_lg2() - log2 of the bytes that @levels span together. */
+u32 iho_format_top_lg2(const struct iho_format *f, u32 levels);
+
+/**
+ * iho_format_width() - bits of the IOVA space that @levels can map: what they
+ * span, or half of that where the other half must not be used
+ */
 u32 iho_format_width(const struct iho_format *f, u32 levels);
+
+/**
+ * iho_format_max_width() - bits of the widest IOVA space that a page table may
+ * be for that has @levels now
+ */
+u32 iho_format_max_width(const struct iho_format *f, u32 levels);
 
 /**
  * struct iho_pt - a page table to walk
@@ -107,7 +128,7 @@ struct iho_run {
 	u32 perm;			/* IHO_PT_* */
 };
 
-/** struct iho_walk - cursor of a walk; about 200 bytes, opaque */
+/** struct iho_walk - cursor of a walk; about 230 bytes, opaque */
 struct iho_walk {
 	const struct iho_pt *pt;
 	const struct iho_format *format;

@@ -47,7 +47,7 @@ static u32 entries(const struct iho_walk *w)
 {
 	const u32 level = (u32)w->level;
 
-	return 1u << (iho_format_width(w->format, level + 1) -
+	return 1u << (iho_format_top_lg2(w->format, level + 1) -
 		      iho_format_span_lg2(w->format, level));
 }
 
@@ -110,10 +110,11 @@ static int step(struct iho_walk *w, struct iho_run *leaf)
 	return 1;
 }
 
+/* A leaf comes after @run, so that it is not the one of IOVA 0. */
 static bool follows(const struct iho_run *run, const struct iho_run *leaf)
 {
 	return leaf->perm == run->perm &&
-	       leaf->first_iova == run->last_iova + 1 &&
+	       leaf->first_iova - 1 == run->last_iova &&
 	       leaf->pa == run->pa + (leaf->first_iova - run->first_iova);
 }
 

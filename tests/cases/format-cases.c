@@ -8,7 +8,7 @@
 static void formats_that_there_are_not(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, !iho_format(0));
-	KUNIT_EXPECT_TRUE(test, !iho_format(2));
+	KUNIT_EXPECT_TRUE(test, !iho_format(4));
 	KUNIT_EXPECT_TRUE(test, !iho_format(~0u));
 }
 

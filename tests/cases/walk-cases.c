@@ -402,7 +402,7 @@ static const struct pt_case pt_cases[] = {
 	{ "6 levels", IHO_TABLE_VTDSS, 6, 1, SZ_4K, false, IHO_ERR_VALUE },
 	{ "no level", IHO_TABLE_VTDSS, 0, 1, SZ_4K, false, IHO_ERR_VALUE },
 	{ "no format", 0, 4, 1, SZ_4K, false, IHO_ERR_VALUE },
-	{ "unknown format", 2, 4, 1, SZ_4K, false, IHO_ERR_VALUE },
+	{ "unknown format", 4, 4, 1, SZ_4K, false, IHO_ERR_VALUE },
 	{ "misaligned root", IHO_TABLE_VTDSS, 4, 1, SZ_4K + 8, false,
 	  IHO_ERR_ALIGN },
 	{ "no table allowed", IHO_TABLE_VTDSS, 4, 0, SZ_4K, false,

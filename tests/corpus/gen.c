@@ -92,7 +92,7 @@ W(root_zero) { w->table[0].root_pa = 0; }
 W(levels_six) { w->table[0].levels = 6; }
 W(mode_unknown) { w->unit[0].mode = 3; }
 W(type_unknown) { w->unit[0].type = 2; }
-W(format_unknown) { w->table[0].format = 2; }
+W(format_unknown) { w->table[0].format = 4; }
 W(seals_unknown) { w->memory[0].seals = 0x40; }
 W(level_unknown) { w->device[0].level = 3; }
 W(ids_nine) { w->device[0].source_ids = 9; }
@@ -113,6 +113,27 @@ W(root_bus_above) { w->device[2].root_bus = 5; }
 W(serial_none) { w->device[1].serial = 0; }
 W(attributes_all) { w->table[0].attributes = 3; }
 W(attributes_unknown) { w->table[0].attributes = 4; }
+static void table_as(struct scene *w, u32 format, u32 levels, u32 width)
+{
+	w->table[1].format = format;
+	w->table[1].levels = levels;
+	w->table[1].width = width;
+	w->table[1].attributes = 0;
+}
+W(x86_64) { table_as(w, IHO_TABLE_X86_64, 5, 56); }
+W(x86_64_snoop)
+{
+	x86_64(w);
+	w->table[1].attributes = IHO_TABLE_SNOOP;
+}
+W(x86_64_width) { table_as(w, IHO_TABLE_X86_64, 5, 57); }
+W(amdv1) { table_as(w, IHO_TABLE_AMDV1, 6, 64); }
+W(amdv1_grows) { table_as(w, IHO_TABLE_AMDV1, 3, 64); }
+W(amdv1_incoherent)
+{
+	amdv1(w);
+	w->table[1].attributes = IHO_TABLE_INCOHERENT;
+}
 W(width_least) { w->table[1].width = 30; }
 W(width_small) { w->table[1].width = 29; }
 W(width_beyond) { w->table[0].width = 40; }
@@ -198,6 +219,9 @@ static const struct {
 	{ "good-payload-longer", payload_longer },
 	{ "good-map-outside_allowed", outside_allowed },
 	{ "good-mode-scalable", scalable },
+	{ "good-format-x86_64", x86_64 },
+	{ "good-format-amdv1", amdv1 },
+	{ "good-width-amdv1_grows", amdv1_grows },
 	{ "good-attributes-all", attributes_all },
 	{ "good-path-longest", path_longest },
 	{ "good-root_bus-own", root_bus_own },
@@ -224,6 +248,9 @@ static const struct {
 	{ "bad-path-other_function", path_other },
 	{ "bad-root_bus-above", root_bus_above },
 	{ "unsupported-attributes-unknown", attributes_unknown },
+	{ "unsupported-attributes-x86_64", x86_64_snoop },
+	{ "unsupported-attributes-amdv1", amdv1_incoherent },
+	{ "bad-width-x86_64_half", x86_64_width },
 	{ "bad-width-small", width_small },
 	{ "bad-width-beyond_levels", width_beyond },
 	{ "bad-domain-table", domain_table },

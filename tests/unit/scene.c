@@ -324,6 +324,27 @@ static u64 random_pa(u64 *s)
 	return (random_next(s) & 0x000ffffffffff000ull) | 0x1000;
 }
 
+/* A format, and levels, attributes and width that it allows. */
+static void random_table(u64 *s, struct iho_table *t)
+{
+	static const struct {
+		u32 format, levels, more, attributes, widest[4];
+	} of[] = {
+		{ IHO_TABLE_VTDSS, 3, 3, 3, { 39, 48, 57 } },
+		{ IHO_TABLE_X86_64, 4, 2, IHO_TABLE_INCOHERENT, { 47, 56 } },
+		{ IHO_TABLE_AMDV1, 3, 4, IHO_TABLE_SNOOP, { 64, 64, 64, 64 } },
+	};
+	u32 f = below(s, 3), more = below(s, of[f].more);
+
+	*t = (struct iho_table){
+		.format = of[f].format,
+		.levels = of[f].levels + more,
+		.root_pa = random_pa(s),
+		.attributes = below(s, 4) & of[f].attributes,
+		.width = 30 + below(s, of[f].widest[more] - 29),
+	};
+}
+
 /*
  * The stream of one context. Object IDs are dealt out over all kinds in turn
  * so that they interleave. One HWPT for each IOAS that is paged, and each
@@ -436,10 +457,9 @@ static void random_stream(struct scene *w, u32 context, u64 *s)
 		if (!paged[i])
 			continue;
 		t = &w->table[w->tables];
-		*t = (struct iho_table){
-			IHO_TABLE_VTDSS, 3 + below(s, 3), random_pa(s),
-			context, id, below(s, 4), 30 };
-		t->width += below(s, 9 * t->levels - 17);
+		random_table(s, t);
+		t->context = context;
+		t->hwpt_id = id;
 		add_hwpt(w, context, id, w->device[dev[below(s, devices)]]
 			 .dev_id, ioas[i], w->tables, 0)->hwpt.flags =
 			below(s, 2) * 2;
@@ -612,6 +632,13 @@ static void word(void *fdt, const char *prop, u32 value, const char *one,
 	put(fdt_property_string(fdt, prop, s));
 }
 
+static const char *format_word(u32 format)
+{
+	static const char *const words[] = { "", "vtdss", "x86_64", "amdv1" };
+
+	return format && format < 4 ? words[format] : "unheard-of";
+}
+
 static void begin(void *fdt, const char *kind, u32 i)
 {
 	char buf[32];
@@ -676,7 +703,8 @@ static void put_nodes(void *fdt, const struct scene *w)
 	}
 	for (i = 0; i < w->tables; i++) {
 		begin(fdt, "table", i);
-		word(fdt, "format", w->table[i].format, "vtdss", "");
+		put(fdt_property_string(fdt, "format",
+					format_word(w->table[i].format)));
 		CELL("levels", w->table[i].levels);
 		WIDE("root-pa", w->table[i].root_pa);
 		CELL("context", w->table[i].context);

@@ -56,7 +56,7 @@ CASE(unit_orphan)
 	w->unit[1].register_pa += 4096;
 	w->units++;
 }
-CASE(table_format) { w->table[0].format = 2; }
+CASE(table_format) { w->table[0].format = 4; }
 CASE(table_levels_few) { w->table[0].levels = 2; }
 CASE(table_levels_many) { w->table[0].levels = 6; }
 CASE(table_levels_five) { w->table[0].levels = 5; }
@@ -77,6 +77,47 @@ CASE(table_width_many) { w->table[0].width = 40; }
 CASE(table_width_four) { w->table[1].width = 49; }
 CASE(table_width_five) { w->table[1].levels = 5; w->table[1].width = 57; }
 CASE(table_width_six) { w->table[1].levels = 5; w->table[1].width = 58; }
+/* A table of another format; @levels is too many or too few for one of them. */
+static void as(struct scene *w, u32 format, u32 levels, u32 width)
+{
+	w->table[0].format = format;
+	w->table[0].levels = levels;
+	w->table[0].width = width;
+}
+CASE(x86_64_four) { as(w, IHO_TABLE_X86_64, 4, 47); }
+CASE(x86_64_five) { as(w, IHO_TABLE_X86_64, 5, 56); }
+CASE(x86_64_levels_few) { as(w, IHO_TABLE_X86_64, 3, 38); }
+CASE(x86_64_levels_many) { as(w, IHO_TABLE_X86_64, 6, 47); }
+CASE(x86_64_width_four) { as(w, IHO_TABLE_X86_64, 4, 48); }
+CASE(x86_64_width_five) { as(w, IHO_TABLE_X86_64, 5, 57); }
+CASE(x86_64_width_few) { as(w, IHO_TABLE_X86_64, 4, 29); }
+CASE(x86_64_snoop)
+{
+	as(w, IHO_TABLE_X86_64, 4, 47);
+	w->table[0].attributes = IHO_TABLE_SNOOP;
+}
+CASE(x86_64_incoherent)
+{
+	as(w, IHO_TABLE_X86_64, 4, 47);
+	w->table[0].attributes = IHO_TABLE_INCOHERENT;
+}
+CASE(amdv1_three) { as(w, IHO_TABLE_AMDV1, 3, 64); }
+CASE(amdv1_six) { as(w, IHO_TABLE_AMDV1, 6, 30); }
+CASE(amdv1_levels_few) { as(w, IHO_TABLE_AMDV1, 2, 39); }
+CASE(amdv1_levels_many) { as(w, IHO_TABLE_AMDV1, 7, 39); }
+CASE(amdv1_width_three) { as(w, IHO_TABLE_AMDV1, 3, 65); }
+CASE(amdv1_width_six) { as(w, IHO_TABLE_AMDV1, 6, 65); }
+CASE(amdv1_width_few) { as(w, IHO_TABLE_AMDV1, 6, 29); }
+CASE(amdv1_snoop)
+{
+	as(w, IHO_TABLE_AMDV1, 3, 48);
+	w->table[0].attributes = IHO_TABLE_SNOOP;
+}
+CASE(amdv1_incoherent)
+{
+	as(w, IHO_TABLE_AMDV1, 3, 48);
+	w->table[0].attributes = IHO_TABLE_INCOHERENT;
+}
 CASE(table_twice) { w->table[1].hwpt_id = 4; }
 CASE(table_order) { w->table[1].hwpt_id = 3; }
 CASE(table_context) { w->table[1].context = 2; }
@@ -241,6 +282,24 @@ static const struct {
 	C(table_width_four, RANGE, "table", 1, "width"),
 	GOOD(table_width_five),
 	C(table_width_six, RANGE, "table", 1, "width"),
+	GOOD(x86_64_four),
+	GOOD(x86_64_five),
+	C(x86_64_levels_few, RANGE, "table", 0, "levels"),
+	C(x86_64_levels_many, RANGE, "table", 0, "levels"),
+	C(x86_64_width_four, RANGE, "table", 0, "width"),
+	C(x86_64_width_five, RANGE, "table", 0, "width"),
+	C(x86_64_width_few, RANGE, "table", 0, "width"),
+	C(x86_64_snoop, VALUE, "table", 0, "attributes"),
+	GOOD(x86_64_incoherent),
+	GOOD(amdv1_three),
+	GOOD(amdv1_six),
+	C(amdv1_levels_few, RANGE, "table", 0, "levels"),
+	C(amdv1_levels_many, RANGE, "table", 0, "levels"),
+	C(amdv1_width_three, RANGE, "table", 0, "width"),
+	C(amdv1_width_six, RANGE, "table", 0, "width"),
+	C(amdv1_width_few, RANGE, "table", 0, "width"),
+	GOOD(amdv1_snoop),
+	C(amdv1_incoherent, VALUE, "table", 0, "attributes"),
 	C(table_twice, ORDER, "table", 1, "hwpt-id"),
 	C(table_order, ORDER, "table", 1, "hwpt-id"),
 	C(table_context, REF, "table", 1, "context"),
