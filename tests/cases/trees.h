@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VT-d second-stage page tables made by hand, for the cases of the walker, of the
- * comparison and of the formats.
+ * Page tables made by hand, of VT-d's second stage or of any other format, for
+ * the cases of the walker, of the comparison and of the formats.
  */
 #ifndef TREES_H
 #define TREES_H
@@ -33,6 +33,7 @@
  * @pages: how many there is room for
  * @used: how many are linked or were
  * @denied: index of a table that may not be read, or -1
+ * @format: what it is made of
  * @pt: for the walker
  */
 struct tree {
@@ -40,6 +41,7 @@ struct tree {
 	u32 pages;
 	u32 used;
 	int denied;
+	const struct iho_format *format;
 	struct iho_pt pt;
 };
 
@@ -53,7 +55,14 @@ const u64 *tree_read(void *priv, u64 pa);
 u32 tree_new_table(struct kunit *test, struct tree *t);
 
 /* An empty tree with room for @pages tables. They go with the test. */
+struct tree *tree_new_format(struct kunit *test, u32 format, u32 levels,
+			     u32 pages);
+
+/* The same of VT-d's second stage. */
 struct tree *tree_new(struct kunit *test, u32 levels, u32 pages);
+
+/* Empty it again. */
+void tree_clear(struct tree *t);
 
 static inline u32 tree_shift(u32 level)
 {
@@ -63,12 +72,41 @@ static inline u32 tree_shift(u32 level)
 /* The entry of @iova at @level; tables on the way down are made. */
 u64 *tree_entry(struct kunit *test, struct tree *t, u64 iova, u32 level);
 
-/* A leaf of @level with these bits. */
+/* A leaf of @level as the format has it, with IHO_PT_*. */
+void tree_leaf(struct kunit *test, struct tree *t, u64 iova, u64 pa, u32 level,
+	       u32 perm);
+
+/* A leaf of @level with these bits, of VT-d's second stage. */
 void tree_map(struct kunit *test, struct tree *t, u64 iova, u64 pa, u32 level,
 	      u64 bits);
 
 /* @len bytes in leaves of @level. */
 void tree_map_range(struct kunit *test, struct tree *t, u64 iova, u64 pa,
 		    u64 len, u32 level, u64 bits);
+void tree_leaf_range(struct kunit *test, struct tree *t, u64 iova, u64 pa,
+		     u64 len, u32 level, u32 perm);
+
+#define MAX_RUNS	16
+
+struct runs {
+	struct iho_run run[MAX_RUNS];	/* the first of them */
+	int nr;				/* or the error that ended the walk */
+};
+
+/* All runs of a tree. */
+void tree_walk(struct kunit *test, const struct tree *t, struct runs *runs);
+
+void tree_expect_run(struct kunit *test, const struct iho_run *run, u64 first,
+		     u64 last, u64 pa, u32 perm);
+
+/* That a tree has this one run. */
+void tree_expect_one_run(struct kunit *test, const struct tree *t, u64 first,
+			 u64 last, u64 pa, u32 perm);
+
+/* That a walk of the tree ends with this error, and that it equals nothing. */
+void tree_expect_bad(struct kunit *test, const struct tree *t, int err);
+
+/* For iho_walk_tables(): goes on. */
+int tree_visit_nothing(void *priv, u64 pa, u32 level);
 
 #endif

@@ -5,43 +5,6 @@
  */
 #include "trees.h"
 
-/* ---- walking ----------------------------------------------------------- */
-
-#define MAX_RUNS	16
-
-struct runs {
-	struct iho_run run[MAX_RUNS];	/* the first of them */
-	int nr;				/* or the error that ended the walk */
-};
-
-static void walk(struct kunit *test, const struct tree *t, struct runs *runs)
-{
-	struct iho_run run;
-	struct iho_walk w;
-	int ret, nr = 0;
-
-	runs->nr = iho_walk_init(&w, &t->pt);
-	if (runs->nr)
-		return;
-	while ((ret = iho_walk_next(&w, &run)) == 1) {
-		if (nr < MAX_RUNS)
-			runs->run[nr] = run;
-		nr++;
-	}
-	/* Once over, it stays over and says the same */
-	KUNIT_EXPECT_EQ(test, iho_walk_next(&w, &run), ret);
-	runs->nr = ret ?: nr;
-}
-
-static void expect_run(struct kunit *test, const struct iho_run *run, u64 first,
-		       u64 last, u64 pa, u32 perm)
-{
-	KUNIT_EXPECT_EQ(test, run->first_iova, first);
-	KUNIT_EXPECT_EQ(test, run->last_iova, last);
-	KUNIT_EXPECT_EQ(test, run->pa, pa);
-	KUNIT_EXPECT_EQ(test, run->perm, perm);
-}
-
 struct levels_case {
 	u32 levels;
 	const char *desc;
@@ -60,7 +23,7 @@ static void walk_of_empty_tree_has_no_run(struct kunit *test)
 	const struct levels_case *c = test->param_value;
 	struct runs runs;
 
-	walk(test, tree_new(test, c->levels, 1), &runs);
+	tree_walk(test, tree_new(test, c->levels, 1), &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, 0);
 }
 
@@ -75,11 +38,12 @@ static void walk_finds_both_ends_of_the_address_space(struct kunit *test)
 	tree_map(test, t, 0, 0x1000, 0, SS_RW);
 	tree_map(test, t, end / 2, 0x5000, 0, SS_W);
 	tree_map(test, t, end - SZ_4K, 0x2000, 0, SS_R);
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 3);
-	expect_run(test, &runs.run[0], 0, 0xfff, 0x1000, RW);
-	expect_run(test, &runs.run[1], end / 2, end / 2 + 0xfff, 0x5000, W);
-	expect_run(test, &runs.run[2], end - SZ_4K, end - 1, 0x2000, R);
+	tree_expect_run(test, &runs.run[0], 0, 0xfff, 0x1000, RW);
+	tree_expect_run(test, &runs.run[1], end / 2, end / 2 + 0xfff, 0x5000,
+			W);
+	tree_expect_run(test, &runs.run[2], end - SZ_4K, end - 1, 0x2000, R);
 }
 
 static void walk_takes_huge_leaves(struct kunit *test)
@@ -91,12 +55,12 @@ static void walk_takes_huge_leaves(struct kunit *test)
 
 	tree_map(test, t, base + SZ_2M, 3ull * SZ_2M, 1, SS_W);
 	tree_map(test, t, base + 2ull * SZ_1G, 5ull * SZ_1G, 2, SS_RW | SS_SNP);
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 2);
-	expect_run(test, &runs.run[0], base + SZ_2M, base + 2ull * SZ_2M - 1,
-		   3ull * SZ_2M, W);
-	expect_run(test, &runs.run[1], base + 2ull * SZ_1G,
-		   base + 3ull * SZ_1G - 1, 5ull * SZ_1G, RW | SNP);
+	tree_expect_run(test, &runs.run[0], base + SZ_2M,
+			base + 2ull * SZ_2M - 1, 3ull * SZ_2M, W);
+	tree_expect_run(test, &runs.run[1], base + 2ull * SZ_1G,
+			base + 3ull * SZ_1G - 1, 5ull * SZ_1G, RW | SNP);
 }
 
 static void walk_joins_leaves_of_all_sizes_into_one_run(struct kunit *test)
@@ -108,10 +72,10 @@ static void walk_joins_leaves_of_all_sizes_into_one_run(struct kunit *test)
 	tree_map_range(test, t, SZ_1G - SZ_8M, SZ_2G - SZ_8M, SZ_4M, 0, SS_RW);
 	tree_map_range(test, t, SZ_1G - SZ_4M, SZ_2G - SZ_4M, SZ_4M, 1, SS_RW);
 	tree_map(test, t, SZ_1G, SZ_2G, 2, SS_RW);
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 1);
-	expect_run(test, &runs.run[0], SZ_1G - SZ_8M, 2ull * SZ_1G - 1,
-		   SZ_2G - SZ_8M, RW);
+	tree_expect_run(test, &runs.run[0], SZ_1G - SZ_8M, 2ull * SZ_1G - 1,
+			SZ_2G - SZ_8M, RW);
 }
 
 /* 2 MiB at 0 in 4 KiB leaves, and what one of them is changed to. */
@@ -150,18 +114,18 @@ static void walk_splits_a_run_where_the_meaning_changes(struct kunit *test)
 	tree_map_range(test, t, 0, SPLIT_PA, SZ_2M, 0, SS_RW);
 	e = tree_entry(test, t, SPLIT_IOVA, 0);
 	*e = (*e & ~c->clear) | c->set;
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, c->runs);
 	if (c->runs == 1) {
-		expect_run(test, &runs.run[0], 0, SZ_2M - 1, SPLIT_PA, RW);
+		tree_expect_run(test, &runs.run[0], 0, SZ_2M - 1, SPLIT_PA, RW);
 		return;
 	}
-	expect_run(test, &runs.run[0], 0, SPLIT_IOVA - 1, SPLIT_PA, RW);
-	expect_run(test, &runs.run[c->runs - 1], SPLIT_IOVA + SZ_4K, SZ_2M - 1,
-		   SPLIT_PA + SPLIT_IOVA + SZ_4K, RW);
+	tree_expect_run(test, &runs.run[0], 0, SPLIT_IOVA - 1, SPLIT_PA, RW);
+	tree_expect_run(test, &runs.run[c->runs - 1], SPLIT_IOVA + SZ_4K,
+			SZ_2M - 1, SPLIT_PA + SPLIT_IOVA + SZ_4K, RW);
 	if (c->perm)
-		expect_run(test, &runs.run[1], SPLIT_IOVA,
-			   SPLIT_IOVA + SZ_4K - 1, c->pa, c->perm);
+		tree_expect_run(test, &runs.run[1], SPLIT_IOVA,
+				SPLIT_IOVA + SZ_4K - 1, c->pa, c->perm);
 }
 
 static void walk_permissions_hold_over_all_levels(struct kunit *test)
@@ -174,19 +138,19 @@ static void walk_permissions_hold_over_all_levels(struct kunit *test)
 	tree_map(test, t, 0x3000, 0x7000, 0, SS_W | SS_SNP);
 
 	*tree_entry(test, t, 0, 2) &= ~SS_W;
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 1);
-	expect_run(test, &runs.run[0], 0x1000, 0x2fff, 0x5000, R);
+	tree_expect_run(test, &runs.run[0], 0x1000, 0x2fff, 0x5000, R);
 
 	*tree_entry(test, t, 0, 2) |= SS_W;
 	*tree_entry(test, t, 0, 3) &= ~SS_R;
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 2);
-	expect_run(test, &runs.run[0], 0x1000, 0x1fff, 0x5000, W);
-	expect_run(test, &runs.run[1], 0x3000, 0x3fff, 0x7000, W | SNP);
+	tree_expect_run(test, &runs.run[0], 0x1000, 0x1fff, 0x5000, W);
+	tree_expect_run(test, &runs.run[1], 0x3000, 0x3fff, 0x7000, W | SNP);
 
 	*tree_entry(test, t, 0, 3) &= ~SS_RW;
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, 0);
 }
 
@@ -293,11 +257,6 @@ static const struct bad_tree bad_trees[] = {
 
 KUNIT_ARRAY_PARAM_DESC(bad_tree, bad_trees, desc);
 
-static int visit_nothing(void *priv, u64 pa, u32 level)
-{
-	return 0;
-}
-
 static void walk_refuses_a_bad_tree(struct kunit *test)
 {
 	const struct bad_tree *c = test->param_value;
@@ -309,14 +268,14 @@ static void walk_refuses_a_bad_tree(struct kunit *test)
 	int differs;
 
 	/* Control: the same tree, not spoilt */
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 0);
 
 	c->spoil(test, t);
 	t->pt.max_tables = SMALL_TREE;
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, -c->err);
-	KUNIT_EXPECT_EQ(test, iho_walk_tables(&t->pt, visit_nothing, NULL),
+	KUNIT_EXPECT_EQ(test, iho_walk_tables(&t->pt, tree_visit_nothing, NULL),
 			-c->err);
 
 	/* It equals nothing, itself included; a loop has leaves before it ends */
@@ -339,11 +298,11 @@ static void walk_of_a_table_in_itself_ends_at_the_lowest_level(struct kunit *tes
 
 	t->page[0][0] = t->pt.root_pa | SS_RW;
 	t->pt.max_tables = 5;
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 1);
-	expect_run(test, &runs.run[0], 0, 0xfff, t->pt.root_pa, RW);
+	tree_expect_run(test, &runs.run[0], 0, 0xfff, t->pt.root_pa, RW);
 	t->pt.max_tables = 4;
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, -IHO_ERR_LIMIT);
 }
 
@@ -358,11 +317,12 @@ static void walk_of_garbage_ends_with_an_error(struct kunit *test)
 	for (u64 seed = 1; seed <= 64; seed++) {
 		prandom_seed_state(&rnd, seed);
 		prandom_bytes_state(&rnd, t->page[0], PAGE_SIZE);
-		walk(test, t, &runs);
+		tree_walk(test, t, &runs);
 		KUNIT_EXPECT_TRUE(test, runs.nr == -IHO_ERR_TABLE_PA ||
 				  runs.nr == -IHO_ERR_TABLE_ENTRY);
-		KUNIT_EXPECT_EQ(test, iho_walk_tables(&t->pt, visit_nothing,
-						      NULL), runs.nr);
+		KUNIT_EXPECT_EQ(test, iho_walk_tables(&t->pt,
+						      tree_visit_nothing, NULL),
+				runs.nr);
 		KUNIT_EXPECT_EQ(test, iho_tree_compare(&good->pt, &t->pt, &diff,
 						       NULL, NULL), runs.nr);
 	}
@@ -378,14 +338,14 @@ static void walk_reads_no_table_that_was_not_preserved(struct kunit *test)
 	struct runs runs;
 
 	tree_map(test, t, 0, 0x1000, 0, SS_RW);
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_ASSERT_EQ(test, runs.nr, 1);
 	t->pt.table = handover_in_table;
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, -IHO_ERR_TABLE_PA);
 	/* Nor what is no memory at all */
 	t->pt.root_pa = GENMASK_ULL(51, 12);
-	walk(test, t, &runs);
+	tree_walk(test, t, &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, -IHO_ERR_TABLE_PA);
 }
 
@@ -403,6 +363,22 @@ static const struct pt_case pt_cases[] = {
 	{ "no level", IHO_TABLE_VTDSS, 0, 1, SZ_4K, false, IHO_ERR_VALUE },
 	{ "no format", 0, 4, 1, SZ_4K, false, IHO_ERR_VALUE },
 	{ "unknown format", 4, 4, 1, SZ_4K, false, IHO_ERR_VALUE },
+	{ "x86_64 of 3 levels", IHO_TABLE_X86_64, 3, 1, SZ_4K, false,
+	  IHO_ERR_VALUE },
+	{ "x86_64 of 4 levels", IHO_TABLE_X86_64, 4, 1, SZ_4K, false, IHO_OK },
+	{ "x86_64 of 5 levels", IHO_TABLE_X86_64, 5, 1, SZ_4K, false, IHO_OK },
+	{ "x86_64 of 6 levels", IHO_TABLE_X86_64, 6, 1, SZ_4K, false,
+	  IHO_ERR_VALUE },
+	{ "amdv1 of 2 levels", IHO_TABLE_AMDV1, 2, 1, SZ_4K, false,
+	  IHO_ERR_VALUE },
+	{ "amdv1 of 3 levels", IHO_TABLE_AMDV1, 3, 1, SZ_4K, false, IHO_OK },
+	{ "amdv1 of 6 levels", IHO_TABLE_AMDV1, 6, 1, SZ_4K, false, IHO_OK },
+	{ "amdv1 of 7 levels", IHO_TABLE_AMDV1, 7, 1, SZ_4K, false,
+	  IHO_ERR_VALUE },
+	{ "x86_64, misaligned root", IHO_TABLE_X86_64, 4, 1, SZ_4K + 8, false,
+	  IHO_ERR_ALIGN },
+	{ "amdv1, misaligned root", IHO_TABLE_AMDV1, 4, 1, SZ_4K + 8, false,
+	  IHO_ERR_ALIGN },
 	{ "misaligned root", IHO_TABLE_VTDSS, 4, 1, SZ_4K + 8, false,
 	  IHO_ERR_ALIGN },
 	{ "no table allowed", IHO_TABLE_VTDSS, 4, 0, SZ_4K, false,
@@ -431,8 +407,8 @@ static void walk_does_not_begin_without_a_sound_description(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, iho_walk_init(&w, &pt), -c->err);
 	if (c->err)
-		KUNIT_EXPECT_EQ(test, iho_walk_tables(&pt, visit_nothing, NULL),
-				-c->err);
+		KUNIT_EXPECT_EQ(test, iho_walk_tables(&pt, tree_visit_nothing,
+						      NULL), -c->err);
 }
 
 /* ---- every table of a tree --------------------------------------------- */
