@@ -229,11 +229,83 @@ static void random_trees_of_one_meaning_are_equal(struct kunit *test)
 	}
 }
 
+/* Trees of different formats. */
+struct formats_case {
+	const char *desc;
+	u32 format_a, levels_a, format_b, levels_b;
+};
+
+static const struct formats_case formats_cases[] = {
+	{ "vtdss and x86_64", IHO_TABLE_VTDSS, 3, IHO_TABLE_X86_64, 4 },
+	{ "vtdss and amdv1", IHO_TABLE_VTDSS, 4, IHO_TABLE_AMDV1, 6 },
+	{ "x86_64 and vtdss", IHO_TABLE_X86_64, 5, IHO_TABLE_VTDSS, 5 },
+	{ "x86_64 and amdv1", IHO_TABLE_X86_64, 4, IHO_TABLE_AMDV1, 3 },
+	{ "x86_64 and x86_64", IHO_TABLE_X86_64, 4, IHO_TABLE_X86_64, 5 },
+	{ "amdv1 and vtdss", IHO_TABLE_AMDV1, 3, IHO_TABLE_VTDSS, 4 },
+	{ "amdv1 and x86_64", IHO_TABLE_AMDV1, 6, IHO_TABLE_X86_64, 5 },
+	{ "amdv1 and amdv1", IHO_TABLE_AMDV1, 3, IHO_TABLE_AMDV1, 6 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(formats, formats_cases, desc);
+
+static void trees_of_two_formats_are_equal(struct kunit *test)
+{
+	const struct formats_case *f = test->param_value;
+	struct compared c = {
+		.a = tree_new_format(test, f->format_a, f->levels_a, 64),
+		.b = tree_new_format(test, f->format_b, f->levels_b, 64),
+	};
+	u64 *e;
+
+	tree_leaf(test, c.a, SZ_1G, 5ull * SZ_1G, 2, RW);
+	tree_leaf_range(test, c.b, SZ_1G, 5ull * SZ_1G, SZ_1G, 1, RW);
+	tree_leaf_range(test, c.a, SZ_2M, 7ull * SZ_1G, SZ_8M, 0, R);
+	tree_leaf_range(test, c.b, SZ_2M, 7ull * SZ_1G, SZ_8M, 1, R);
+	KUNIT_EXPECT_EQ(test, compare(&c), 0);
+	KUNIT_EXPECT_EQ(test, c.runs, 2);
+
+	/* Controls: another permission, another address, none */
+	tree_leaf(test, c.a, SZ_4M, 7ull * SZ_1G + SZ_2M, 0, RW);
+	KUNIT_EXPECT_EQ(test, compare(&c), 1);
+	KUNIT_EXPECT_EQ(test, c.diff.iova, SZ_4M);
+	KUNIT_EXPECT_EQ(test, c.diff.a.perm, RW);
+	KUNIT_EXPECT_EQ(test, c.diff.b.perm, R);
+	tree_leaf(test, c.a, SZ_4M, 7ull * SZ_1G + SZ_2M, 0, R);
+	KUNIT_EXPECT_EQ(test, compare(&c), 0);
+	e = tree_entry(test, c.b, SZ_2G - SZ_2M, 1);
+	*e ^= BIT_ULL(45);
+	KUNIT_EXPECT_EQ(test, compare(&c), 1);
+	KUNIT_EXPECT_EQ(test, c.diff.iova, SZ_2G - SZ_2M);
+	*e = 0;
+	KUNIT_EXPECT_EQ(test, compare(&c), 1);
+	KUNIT_EXPECT_EQ(test, c.diff.iova, SZ_2G - SZ_2M);
+	KUNIT_EXPECT_TRUE(test, c.diff.has_a && !c.diff.has_b);
+}
+
+/* Where one format has a bit that enforces coherency and the other has none. */
+static void snoop_counts_between_formats(struct kunit *test)
+{
+	struct compared c = {
+		.a = tree_new_format(test, IHO_TABLE_AMDV1, 3, 8),
+		.b = tree_new(test, 3, 8),
+	};
+
+	tree_leaf(test, c.a, SZ_2M, SZ_4M, 1, RW | SNP);
+	tree_leaf(test, c.b, SZ_2M, SZ_4M, 1, RW | SNP);
+	KUNIT_EXPECT_EQ(test, compare(&c), 0);
+	c.b = tree_new_format(test, IHO_TABLE_X86_64, 4, 8);
+	tree_leaf(test, c.b, SZ_2M, SZ_4M, 1, RW);
+	KUNIT_EXPECT_EQ(test, compare(&c), 1);
+	KUNIT_EXPECT_EQ(test, c.diff.iova, SZ_2M);
+}
+
 static struct kunit_case compare_cases[] = {
 	KUNIT_CASE_PARAM(trees_of_one_meaning_are_equal, same_gen_params),
 	KUNIT_CASE(empty_trees_are_equal),
 	KUNIT_CASE_PARAM(one_difference_is_found_where_it_is, diff_gen_params),
 	KUNIT_CASE(random_trees_of_one_meaning_are_equal),
+	KUNIT_CASE_PARAM(trees_of_two_formats_are_equal, formats_gen_params),
+	KUNIT_CASE(snoop_counts_between_formats),
 	{}
 };
 

@@ -57,6 +57,113 @@ static void leaves_and_links_are_read_as_they_were_made(struct kunit *test)
 	}
 }
 
+static void x86_64_is_half_as_wide_as_its_levels(struct kunit *test)
+{
+	const struct iho_format *f = iho_format(IHO_TABLE_X86_64);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	KUNIT_EXPECT_STREQ(test, f->name, "x86_64");
+	KUNIT_EXPECT_EQ(test, f->attributes, IHO_TABLE_INCOHERENT);
+	KUNIT_EXPECT_EQ(test, iho_format_width(f, 4), 47);
+	KUNIT_EXPECT_EQ(test, iho_format_width(f, 5), 56);
+	KUNIT_EXPECT_EQ(test, iho_format_top_lg2(f, 4), 48);
+	KUNIT_EXPECT_EQ(test, iho_format_top_lg2(f, 5), 57);
+	for (u32 levels = 4; levels <= 5; levels++)
+		KUNIT_EXPECT_EQ(test, iho_format_max_width(f, levels),
+				iho_format_width(f, levels));
+}
+
+static void amdv1_is_as_wide_as_its_levels_and_grows(struct kunit *test)
+{
+	const struct iho_format *f = iho_format(IHO_TABLE_AMDV1);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	KUNIT_EXPECT_STREQ(test, f->name, "amdv1");
+	KUNIT_EXPECT_EQ(test, f->attributes, IHO_TABLE_SNOOP);
+	for (u32 levels = 3; levels <= 5; levels++)
+		KUNIT_EXPECT_EQ(test, iho_format_width(f, levels),
+				12 + 9 * levels);
+	KUNIT_EXPECT_EQ(test, iho_format_width(f, 6), 64);
+	for (u32 levels = 3; levels <= 6; levels++)
+		KUNIT_EXPECT_EQ(test, iho_format_max_width(f, levels), 64);
+}
+
+struct made_case {
+	u32 format;
+	const char *desc;
+	u32 levels;
+	u32 leaves;		/* a bit for each level that has one */
+	u32 perms;		/* a bit for each IHO_PT_* that a leaf has */
+};
+
+#define PERM(p)		BIT_ULL(p)
+#define PERMS_RW	(PERM(R) | PERM(W) | PERM(RW))
+#define PERMS_SNP	(PERM(R | SNP) | PERM(W | SNP) | PERM(RW | SNP))
+
+static const struct made_case made_cases[] = {
+	{ IHO_TABLE_VTDSS, "vtdss", 5, 0x07, PERMS_RW | PERMS_SNP },
+	{ IHO_TABLE_X86_64, "x86_64", 5, 0x07, PERM(R) | PERM(RW) },
+	{ IHO_TABLE_AMDV1, "amdv1", 6, 0x17, PERMS_RW | PERMS_SNP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(made, made_cases, desc);
+
+static void all_that_a_format_makes_is_read_again(struct kunit *test)
+{
+	const struct made_case *c = test->param_value;
+	const u64 leaf_pa = GENMASK_ULL(51, 48), table_pa = 7 * SZ_4K;
+	const struct iho_format *f = iho_format(c->format);
+	struct iho_slot slot = { .levels = c->levels };
+	u32 perm, got;
+	u64 pa;
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	KUNIT_EXPECT_EQ(test, f->max_levels, c->levels);
+	for (slot.level = 0; slot.level < slot.levels; slot.level++) {
+		for (perm = 1; perm <= (RW | SNP); perm++) {
+			if (!(perm & RW))
+				continue;
+			slot.entry = f->leaf(leaf_pa, slot.level, perm);
+			if (!(c->leaves & BIT_ULL(slot.level)) ||
+			    !(c->perms & PERM(perm))) {
+				KUNIT_EXPECT_EQ(test, slot.entry, 0);
+			} else {
+				KUNIT_EXPECT_EQ(test, f->decode(&slot, &pa, &got),
+						IHO_ENTRY_LEAF);
+				KUNIT_EXPECT_EQ(test, pa, leaf_pa);
+				KUNIT_EXPECT_EQ(test, got, perm);
+			}
+			if (!slot.level)
+				continue;
+			slot.entry = f->link(table_pa, slot.level, perm);
+			if (!(c->perms & PERM(perm & RW))) {
+				KUNIT_EXPECT_EQ(test, slot.entry, 0);
+				continue;
+			}
+			KUNIT_EXPECT_EQ(test, f->decode(&slot, &pa, &got),
+					IHO_ENTRY_TABLE);
+			KUNIT_EXPECT_EQ(test, pa, table_pa);
+			KUNIT_EXPECT_EQ(test, got, perm & RW);
+		}
+	}
+}
+
+/* An entry of zero is empty, wherever it is; walks rely on it. */
+static void zero_is_empty_in_each_format(struct kunit *test)
+{
+	const struct made_case *c = test->param_value;
+	const struct iho_format *f = iho_format(c->format);
+	struct iho_slot slot = { .levels = c->levels };
+	u32 perm;
+	u64 pa;
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	for (slot.level = 0; slot.level < slot.levels; slot.level++)
+		for (slot.index = 0; slot.index < ENTRIES; slot.index++)
+			KUNIT_EXPECT_EQ(test, f->decode(&slot, &pa, &perm),
+					IHO_ENTRY_EMPTY);
+}
+
 #define FOUND_4K	0x5000ull
 #define FOUND_2M	((u64)SZ_2M)
 
@@ -134,6 +241,11 @@ static struct kunit_case format_cases[] = {
 	KUNIT_CASE(formats_that_there_are_not),
 	KUNIT_CASE(vtdss_is_as_wide_as_its_levels),
 	KUNIT_CASE(leaves_and_links_are_read_as_they_were_made),
+	KUNIT_CASE(x86_64_is_half_as_wide_as_its_levels),
+	KUNIT_CASE(amdv1_is_as_wide_as_its_levels_and_grows),
+	KUNIT_CASE_PARAM(all_that_a_format_makes_is_read_again,
+			 made_gen_params),
+	KUNIT_CASE_PARAM(zero_is_empty_in_each_format, made_gen_params),
 	KUNIT_CASE_PARAM(entry_of_an_iova_is_found, entry_gen_params),
 	KUNIT_CASE(entry_that_is_no_good_is_found),
 	KUNIT_CASE(entry_is_not_looked_for_where_nothing_may_be_read),
