@@ -40,6 +40,7 @@ help:
 	@echo 'make clean         remove build/'
 	@echo 'make distclean-cache   remove the cache as well'
 	@echo
+	@echo 'IOMMU=vtd|vtd-first-stage|amd  the IOMMU of demo and boot'
 	@echo 'Variables: O=DIR  UPSTREAM=7.3  LINUX_TARBALL=FILE  KEXEC_TARBALL=FILE'
 	@echo '  QEMU=FILE  ACCEL=kvm  JOBS=N  IOMMU_HANDOVER_CACHE=DIR'
 

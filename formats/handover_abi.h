@@ -245,19 +245,23 @@ struct iho_memory {
 /**
  * enum iho_unit_type - whose an IOMMU is
  * @IHO_UNIT_INTEL_VTD: "intel-vtd"
+ * @IHO_UNIT_AMD_VI: "amd-vi"
  */
 enum iho_unit_type {
 	IHO_UNIT_INTEL_VTD = 1,
+	IHO_UNIT_AMD_VI = 2,
 };
 
 /**
  * enum iho_unit_mode - how an IOMMU reads its tables
  * @IHO_UNIT_LEGACY: "legacy": RTADDR.TTM = 0
  * @IHO_UNIT_SCALABLE: "scalable": RTADDR.TTM = 1
+ * @IHO_UNIT_DEVICE_TABLE: "device-table": one entry for each source ID
  */
 enum iho_unit_mode {
 	IHO_UNIT_LEGACY = 1,
 	IHO_UNIT_SCALABLE = 2,
+	IHO_UNIT_DEVICE_TABLE = 3,
 };
 
 /**

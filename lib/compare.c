@@ -94,7 +94,7 @@ int iho_tree_compare(const struct iho_pt *a, const struct iho_pt *b,
 {
 	struct side side[2];
 	u64 count = 0;
-	int bad = 0, ret;
+	int bad = 0, i, ret;
 
 	memset(diff, 0, sizeof(*diff));
 	memset(side, 0, sizeof(side));
@@ -103,6 +103,10 @@ int iho_tree_compare(const struct iho_pt *a, const struct iho_pt *b,
 		ret = iho_walk_init(&side[1].walk, b);
 		bad = !!ret;
 	}
+	/* Coherency is a bit of leaves in some formats and not in others. */
+	if (!ret && a->format != b->format)
+		for (i = 0; i < 2; i++)
+			side[i].walk.counts &= ~IHO_PT_SNOOP;
 	if (!ret)
 		ret = compare(side, diff, &count, &bad);
 	if (runs)

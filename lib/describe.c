@@ -51,20 +51,6 @@ const char *const iho_names[IHO_NAMES] = {
 	[IHO_NAME_STREAM_CRC] = "stream-crc",
 };
 
-static const char *const unit_types[] = {
-	"", [IHO_UNIT_INTEL_VTD] = "intel-vtd", NULL
-};
-
-static const char *const unit_modes[] = {
-	"", [IHO_UNIT_LEGACY] = "legacy", [IHO_UNIT_SCALABLE] = "scalable", NULL
-};
-
-static const char *const table_formats[] = {
-	"", [IHO_TABLE_VTDSS] = IHO_VTDSS_WORD,
-	[IHO_TABLE_X86_64] = IHO_X86_64_WORD,
-	[IHO_TABLE_AMDV1] = IHO_AMDV1_WORD, NULL
-};
-
 static const char *const device_levels[] = {
 	"", [IHO_LEVEL_PAUSED] = "paused",
 	[IHO_LEVEL_CONTINUOUS] = "continuous", NULL
@@ -92,8 +78,8 @@ static const struct iho_field memory_fields[] = {
 };
 
 static const struct iho_field unit_fields[] = {
-	WORD(unit, type, TYPE, unit_types),
-	WORD(unit, mode, MODE, unit_modes),
+	WORD(unit, type, TYPE, iho_unit_types),
+	WORD(unit, mode, MODE, iho_unit_modes),
 	FIELD(unit, segment, SEGMENT, U32),
 	FIELD(unit, register_pa, REGISTER_PA, U64),
 	FIELD(unit, cap, CAP, U64),
@@ -102,7 +88,7 @@ static const struct iho_field unit_fields[] = {
 };
 
 static const struct iho_field table_fields[] = {
-	WORD(table, format, FORMAT, table_formats),
+	WORD(table, format, FORMAT, iho_table_formats),
 	FIELD(table, levels, LEVELS, U32),
 	FIELD(table, root_pa, ROOT_PA, U64),
 	FIELD(table, context, CONTEXT, U32),

@@ -82,6 +82,8 @@ static int unit_value(const union iho_fact *fact, const char **prop)
 {
 	const struct iho_unit *u = &fact->unit;
 	const struct verdict v[] = {
+		{ IHO_NAME_TYPE,
+		  iho_unit_has_mode(u->type, u->mode) ? 0 : IHO_ERR_VALUE },
 		{ IHO_NAME_SEGMENT, between(0, u->segment, MAX_SEGMENT) },
 		{ IHO_NAME_REGISTER_PA, pa_error(u->register_pa, true) },
 		{ IHO_NAME_ROOT_PA, pa_error(u->root_pa, false) },

@@ -7,7 +7,7 @@
  * it fills holds the same value, with the size in the low bits of the address
  * (table 14), and is decoded by itself.
  */
-#include "iho_internal.h"
+#include "iho_format.h"
 
 #define V1_PRESENT	0x1ull
 #define V1_NEXT_LG2	9u		/* next level, 3 bits */

@@ -5,7 +5,7 @@
  * is not there. Bits that hardware ignores, memory types and accessed/dirty do
  * not count.
  */
-#include "iho_internal.h"
+#include "iho_format.h"
 
 #define SS_READ		0x1ull
 #define SS_WRITE	0x2ull

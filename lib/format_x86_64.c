@@ -5,9 +5,10 @@
  * tables (chapter 2.2.6 of its).
  *
  * A device accesses as a user, so that an entry without U cannot be reached.
- * Whatever can be written can be read, and no bit enforces coherency.
+ * Whatever can be written can be read, and no bit enforces coherency: that is a
+ * matter of the entry of the device that leads to the table.
  */
-#include "iho_internal.h"
+#include "iho_format.h"
 
 #define X86_PRESENT	0x1ull
 #define X86_WRITE	0x2ull
@@ -74,7 +75,7 @@ const struct iho_format iho_format_x86_64 = {
 	.min_levels = 4,
 	.max_levels = 5,
 	.sign_extended = true,
-	.attributes = IHO_TABLE_INCOHERENT,
+	.attributes = IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT,
 	.decode = decode,
 	.leaf = leaf_entry,
 	.link = link_entry,

@@ -156,16 +156,18 @@ void iho_image_digest(const struct iho_seg *seg, u32 segs, u64 len,
 /* CRC-32 of the header with header_crc and digest taken as zero. */
 u32 iho_header_crc(const u8 *header);
 
-/* ---- format_*.c ------------------------------------------------------ */
+/* ---- formats.c, format_units.c --------------------------------------- */
 
-/* Names of the formats: the FDT's words for them. */
-#define IHO_VTDSS_WORD	"vtdss"
-#define IHO_X86_64_WORD	"x86_64"
-#define IHO_AMDV1_WORD	"amdv1"
+/*
+ * Words of enum iho_table_format, enum iho_unit_type and enum iho_unit_mode,
+ * each list ended by NULL.
+ */
+extern const char *const iho_table_formats[];
+extern const char *const iho_unit_types[];
+extern const char *const iho_unit_modes[];
 
-extern const struct iho_format iho_format_vtdss;
-extern const struct iho_format iho_format_x86_64;
-extern const struct iho_format iho_format_amdv1;
+/* Whether a unit of this type can read its tables in this mode. */
+bool iho_unit_has_mode(u32 type, u32 mode);
 
 /* ---- stream.c -------------------------------------------------------- */
 

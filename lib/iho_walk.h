@@ -86,6 +86,15 @@ static inline u32 iho_format_span_lg2(const struct iho_format *f, u32 level)
 	return f->page_lg2 + f->index_lg2 * level;
 }
 
+/**
+ * iho_format_perm() - the permission of what is mapped with @perm
+ * @f: a format
+ * @perm: IHO_PT_READ, IHO_PT_WRITE or both
+ *
+ * Return: @perm, or both where the format has no write without read.
+ */
+u32 iho_format_perm(const struct iho_format *f, u32 perm);
+
 /** iho_format_top_lg2() - log2 of the bytes that @levels span together. */
 u32 iho_format_top_lg2(const struct iho_format *f, u32 levels);
 
@@ -139,6 +148,7 @@ struct iho_walk {
 	int level;		/* where the cursor is; negative: not begun */
 	int err;		/* what ended it, 0 for the end of the table */
 	u32 tables;		/* visited so far */
+	u32 counts;		/* IHO_PT_* that runs differ in */
 	bool have;		/* pending leaf below is set */
 	struct iho_run pending;
 	bool done;
@@ -207,6 +217,10 @@ struct iho_diff {
  * @diff: filled when they differ
  * @runs: number of runs compared, may be NULL
  * @which: set on error to 0 or 1, for the tree that has it; may be NULL
+ *
+ * Trees of different formats are compared without IHO_PT_SNOOP: whether
+ * coherency is enforced is an attribute of the table as well, and one of the
+ * formats may have no bit for it.
  *
  * Return: 0 equal, 1 differ, or an error of iho_walk_next().
  */

@@ -4,5 +4,5 @@
 # and formats/handover_abi.h.
 IHO_LIB_SRCS := error.c where.c describe.c facts.c refs.c snapshot.c build.c \
 	check.c canon.c node.c read.c differs.c envelope.c stream.c plan.c \
-	model.c formats.c format_vtdss.c format_x86_64.c format_amdv1.c \
-	walk.c compare.c announce.c
+	model.c formats.c format_units.c format_vtdss.c format_x86_64.c \
+	format_amdv1.c walk.c compare.c announce.c

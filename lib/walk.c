@@ -23,6 +23,7 @@ int iho_walk_init(struct iho_walk *w, const struct iho_pt *pt)
 	w->pt = pt;
 	w->format = iho_format(pt->format);
 	w->level = -1;
+	w->counts = IHO_PT_READ | IHO_PT_WRITE | IHO_PT_SNOOP;
 	return check_pt(pt, w->format);
 }
 
@@ -106,7 +107,7 @@ static int step(struct iho_walk *w, struct iho_run *leaf)
 	leaf->last_iova = iova +
 		((1ull << iho_format_span_lg2(w->format, level)) - 1);
 	leaf->pa = pa;
-	leaf->perm = perm;
+	leaf->perm = perm & w->counts;
 	return 1;
 }
 

@@ -23,8 +23,8 @@ struct task_struct;
  *	still and counts changes; tables.c preserves and frees pages of page
  *	tables.
  * drivers
- *	pci.c knows the place of a device, an IOMMU driver its unit, domains and
- *	their tables.
+ *	driver.c asks the IOMMU driver for units, domains and their tables;
+ *	pci.c knows the place of a device.
  * outgoing
  *	contexts.c has the preserved iommufds; vec.c, numbers.c, source.c, gather.c,
  *	order.c, records.c and snapshot.c make a snapshot of them, of ioctls as

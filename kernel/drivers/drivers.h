@@ -11,28 +11,87 @@ struct device;
 struct iommu_domain;
 struct pci_dev;
 
-/*
- * drivers/iommu/intel/handover.c. Each: 0, or -EOPNOTSUPP when this driver or
- * domain cannot be handed over; handover_vtd_table(): -ENODEV when the domain
- * is another driver's.
+/**
+ * struct iommu_handover_objection - why something cannot be handed over
+ * @has: what the object has, as in "HWPT 3 has ..., which cannot be handed over"
+ * @cure: what to do about it, as in "disable it"
  */
-int handover_vtd_unit(struct device *dev, struct iho_unit *unit);
-int handover_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
-			   u32 *domain_id);
-int handover_vtd_table(struct iommu_domain *domain, struct iho_table *table);
-bool handover_vtd_dirty_tracking(struct iommu_domain *domain);
+struct iommu_handover_objection {
+	const char *has;
+	const char *cure;
+};
 
 /**
- * handover_vtd_units_differ() - can two units walk the same page table
+ * struct iommu_handover_ops - what only an IOMMU driver knows
+ * @unit: Fill in the facts of the unit that translates for @dev. Return: 0, or
+ *	-EOPNOTSUPP when there is none or it does not translate.
+ * @table: Fill in format, levels and root of the page table of @domain, and the
+ *	attributes that the table itself has (IHO_TABLE_INCOHERENT). Return: 0, or
+ *	-EOPNOTSUPP when the table has a format that the library cannot walk.
+ * @tag: Fill in the domain ID that the entries of @dev carry while it is
+ *	attached to @domain. Return: 0, or -EOPNOTSUPP when it has none.
+ * @objection: Why neither domain nor device can be handed over as they are now:
+ *	encrypted memory, dirty tracking. @dev is NULL for a domain by itself,
+ *	@domain is NULL for a device that is only bound. Return: NULL when
+ *	nothing is against it.
+ * @differ: In what two units of this driver differ that decides how a domain is
+ *	made, as the end of the sentence "they differ in ...". Return: NULL when
+ *	an HWPT of the one can be allocated with a device of the other.
+ *
+ * A driver that can hand over has a pointer to it in its struct iommu_ops.
+ * @domain is a paging domain of the driver, @dev a device that it has probed.
+ * Context: all may be called with mutexes held, and none may sleep for long.
+ */
+struct iommu_handover_ops {
+	int (*unit)(struct device *dev, struct iho_unit *unit);
+	int (*table)(struct iommu_domain *domain, struct iho_table *table);
+	int (*tag)(struct device *dev, struct iommu_domain *domain, u32 *id);
+	const struct iommu_handover_objection *
+		(*objection)(struct device *dev, struct iommu_domain *domain);
+	const char *(*differ)(const struct iho_unit *a,
+			      const struct iho_unit *b);
+};
+
+/* ---- driver.c: the ops, for any device and domain ------------------------ */
+
+/**
+ * handover_unit() - the unit that translates for a device
+ * @dev: any device
+ * @unit: filled
+ *
+ * Return: 0, or -EOPNOTSUPP when it has no IOMMU or its driver cannot hand over.
+ */
+int handover_unit(struct device *dev, struct iho_unit *unit);
+
+/**
+ * handover_table() - the page table of a domain
+ * @domain: any paging domain
+ * @table: format, levels, root, attributes and width are written; of the
+ *	attributes not IHO_TABLE_SNOOP, which iommufd knows
+ *
+ * Return: 0, -ENODEV when its driver cannot hand over, -EOPNOTSUPP when the
+ * table has a format that cannot be walked.
+ */
+int handover_table(struct iommu_domain *domain, struct iho_table *table);
+
+/* See &iommu_handover_ops.tag; -EOPNOTSUPP too when the driver cannot hand over. */
+int handover_tag(struct device *dev, struct iommu_domain *domain, u32 *id);
+
+/* See &iommu_handover_ops.objection; one of @dev and @domain may be NULL. */
+const struct iommu_handover_objection *
+handover_objection(struct device *dev, struct iommu_domain *domain);
+
+/**
+ * handover_differ() - in what two units differ that makes other domains
+ * @domain: of an HWPT that both are used with; its driver is asked
  * @a: a unit
  * @b: another
  *
- * VT-d specification 11.4.2 and 11.4.3: what decides how a domain is made.
- *
- * Return: NULL when they can, else in what they differ, for a sentence.
+ * Return: NULL when an HWPT can be allocated with either, else the difference,
+ * for a sentence.
  */
-const char *handover_vtd_units_differ(const struct iho_unit *a,
-				      const struct iho_unit *b);
+const char *handover_differ(struct iommu_domain *domain,
+			    const struct iho_unit *a, const struct iho_unit *b);
 
 /* ---- pci.c -------------------------------------------------------------- */
 

@@ -2,25 +2,13 @@
 /*
  * What the IOMMU handover asks the VT-d driver.
  */
-#include <kunit/static_stub.h>
-
 #include "iommu.h"
-#include "../iommu-priv.h"
 #include "../handover/drivers.h"
 
-static struct intel_iommu *dev_to_unit(struct device *dev)
+static int vtd_unit(struct device *dev, struct iho_unit *unit)
 {
-	struct device_domain_info *info;
-
-	if (!dev->iommu || dev_iommu_ops(dev) != &intel_iommu_ops)
-		return NULL;
-	info = dev_iommu_priv_get(dev);
-	return info ? info->iommu : NULL;
-}
-
-int handover_vtd_unit(struct device *dev, struct iho_unit *unit)
-{
-	struct intel_iommu *iommu = dev_to_unit(dev);
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct intel_iommu *iommu = info ? info->iommu : NULL;
 
 	if (!iommu || !iommu->root_entry)
 		return -EOPNOTSUPP;
@@ -37,57 +25,66 @@ int handover_vtd_unit(struct device *dev, struct iho_unit *unit)
 	return 0;
 }
 
-int handover_vtd_domain_id(struct device *dev, struct iommu_domain *domain,
-			   u32 *domain_id)
+static int vtd_tag(struct device *dev, struct iommu_domain *domain, u32 *id)
 {
-	struct intel_iommu *iommu = dev_to_unit(dev);
-	struct iommu_domain_info *info;
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct iommu_domain_info *used;
 
-	if (!iommu)
-		return -EOPNOTSUPP;
-	info = xa_load(&to_dmar_domain(domain)->iommu_array, iommu->seq_id);
 	if (!info)
 		return -EOPNOTSUPP;
-	*domain_id = info->did;
+	used = xa_load(&to_dmar_domain(domain)->iommu_array,
+		       info->iommu->seq_id);
+	if (!used)
+		return -EOPNOTSUPP;
+	*id = used->did;
 	return 0;
 }
 
-int handover_vtd_table(struct iommu_domain *domain, struct iho_table *table)
+static int vtd_table(struct iommu_domain *domain, struct iho_table *table)
 {
-	const struct dmar_domain *dmar_domain;
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct pt_iommu_x86_64_hw_info first;
+	struct pt_iommu_vtdss_hw_info second;
 	const struct pt_common *common;
-	struct pt_iommu_vtdss_hw_info info;
 
-	KUNIT_STATIC_STUB_REDIRECT(handover_vtd_table, domain, table);
-	if (domain->owner != &intel_iommu_ops)
-		return -ENODEV;
-	/* First stage tables have another format, for which there is no walker */
-	if (domain->ops != &intel_ss_paging_domain_ops)
+	if (intel_domain_is_fs_paging(dmar_domain)) {
+		common = &dmar_domain->fspt.x86_64_pt.common;
+		pt_iommu_x86_64_hw_info(&dmar_domain->fspt, &first);
+		table->format = IHO_TABLE_X86_64;
+		table->levels = first.levels;
+		table->root_pa = first.gcr3_pt;
+	} else if (intel_domain_is_ss_paging(dmar_domain)) {
+		common = &dmar_domain->sspt.vtdss_pt.common;
+		pt_iommu_vtdss_hw_info(&dmar_domain->sspt, &second);
+		table->format = IHO_TABLE_VTDSS;
+		/* VT-d 9.3: AW 1, 2 and 3 are 3, 4 and 5 levels */
+		table->levels = second.aw + 2;
+		table->root_pa = second.ssptptr;
+	} else {
 		return -EOPNOTSUPP;
-	dmar_domain = to_dmar_domain(domain);
-	common = &dmar_domain->sspt.vtdss_pt.common;
-	pt_iommu_vtdss_hw_info(&to_dmar_domain(domain)->sspt, &info);
-	table->format = IHO_TABLE_VTDSS;
-	/* VT-d 9.3: AW 1, 2 and 3 are 3, 4 and 5 levels */
-	table->levels = info.aw + 2;
-	table->root_pa = info.ssptptr;
-	table->attributes = 0;
-	if (dmar_domain->force_snooping)
-		table->attributes |= IHO_TABLE_SNOOP;
+	}
 	if (common->features & BIT(PT_FEAT_DMA_INCOHERENT))
 		table->attributes |= IHO_TABLE_INCOHERENT;
-	table->width = common->max_vasz_lg2;
 	return 0;
 }
 
-bool handover_vtd_dirty_tracking(struct iommu_domain *domain)
+static const struct iommu_handover_objection *
+vtd_objection(struct device *dev, struct iommu_domain *domain)
 {
-	return domain->ops == &intel_ss_paging_domain_ops &&
-	       to_dmar_domain(domain)->dirty_tracking;
+	static const struct iommu_handover_objection tracking = {
+		"dirty tracking enabled", "disable it",
+	};
+
+	if (domain && to_dmar_domain(domain)->dirty_tracking)
+		return &tracking;
+	return NULL;
 }
 
-const char *handover_vtd_units_differ(const struct iho_unit *a,
-				      const struct iho_unit *b)
+/*
+ * VT-d 11.4.2 and 11.4.3. Which of the capabilities counts for a domain depends
+ * on the stage of its table, and an HWPT may come back in the other stage.
+ */
+static const char *vtd_differ(const struct iho_unit *a, const struct iho_unit *b)
 {
 	static const struct {
 		bool extended;
@@ -96,9 +93,10 @@ const char *handover_vtd_units_differ(const struct iho_unit *a,
 	} bits[] = {
 		{ true, BIT_ULL(0) | BIT_ULL(48), "coherent page walks" },
 		{ true, BIT_ULL(7), "snoop control" },
-		{ false, GENMASK_ULL(12, 8), "the number of levels" },
+		{ true, BIT_ULL(46) | BIT_ULL(47), "the stages of translation" },
+		{ false, GENMASK_ULL(12, 8) | BIT_ULL(60), "the number of levels" },
 		{ false, GENMASK_ULL(21, 16), "the width of an IOVA" },
-		{ false, GENMASK_ULL(37, 34), "large pages" },
+		{ false, GENMASK_ULL(37, 34) | BIT_ULL(56), "large pages" },
 	};
 	u64 changed;
 
@@ -112,3 +110,11 @@ const char *handover_vtd_units_differ(const struct iho_unit *a,
 	}
 	return NULL;
 }
+
+const struct iommu_handover_ops intel_iommu_handover_ops = {
+	.unit = vtd_unit,
+	.table = vtd_table,
+	.tag = vtd_tag,
+	.objection = vtd_objection,
+	.differ = vtd_differ,
+};

@@ -160,7 +160,7 @@ static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt
 	int which = 0;
 	int rc;
 
-	if (handover_vtd_table(hwpt->common.domain, &now)) {
+	if (handover_table(hwpt->common.domain, &now)) {
 		/*
 		 * Cure (EOPNOTSUPP): boot with the IOMMU options of the last
 		 * kernel, sm_off among them; or abandon.

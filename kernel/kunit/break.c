@@ -115,8 +115,8 @@ static int alter_live(struct handover_ctx *ctx, u32 hwpt_id, u64 iova, u64 mask)
 	obj = iommufd_get_object(ctx->ictx, hwpt_id, IOMMUFD_OBJ_HWPT_PAGING);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	if (!handover_vtd_table(container_of(obj, struct iommufd_hwpt_paging,
-					     common.obj)->common.domain, &table)) {
+	if (!handover_table(container_of(obj, struct iommufd_hwpt_paging,
+					 common.obj)->common.domain, &table)) {
 		entry = find_entry(&table, iova, handover_live_table, &shift);
 		if (entry) {
 			altered = *entry;

@@ -80,7 +80,7 @@ static struct behind *new_behind(struct kunit *test)
 	kunit_activate_static_stub(test, handover_in_table, read_inherited);
 	kunit_activate_static_stub(test, handover_in_free_tree,
 				   replay_give_back);
-	kunit_activate_static_stub(test, handover_vtd_table, fake_domain_table);
+	kunit_activate_static_stub(test, handover_table, fake_domain_table);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_old, b));
 	for (int i = 0; i < 2; i++) {
 		struct iho_table *table = &r->w->table[i];
@@ -429,43 +429,6 @@ static void coherency_is_that_of_the_record(struct kunit *test)
 	replay_expect_nothing_left(test, r);
 }
 
-struct units_case {
-	const char *desc;
-	struct iho_unit change;		/* bits that differ */
-	const char *what;
-};
-
-static const struct units_case units[] = {
-	{ "equal", {}, NULL },
-	{ "another address", { .register_pa = 4096, .root_pa = 4096 }, NULL },
-	{ "SC", { .ecap = BIT_ULL(7) }, "snoop control" },
-	{ "C", { .ecap = BIT_ULL(0) }, "coherent page walks" },
-	{ "SMPWC", { .ecap = BIT_ULL(48) }, "coherent page walks" },
-	{ "SAGAW", { .cap = BIT_ULL(10) }, "the number of levels" },
-	{ "MGAW", { .cap = BIT_ULL(16) }, "the width of an IOVA" },
-	{ "SLLPS", { .cap = BIT_ULL(35) }, "large pages" },
-	{ "mode", { .mode = 3 }, "scalable mode" },
-	{ "fault recording", { .cap = BIT_ULL(40) }, NULL },
-};
-
-KUNIT_ARRAY_PARAM_DESC(units, units, desc);
-
-static void units_that_cannot_share_a_table_differ(struct kunit *test)
-{
-	const struct units_case *c = test->param_value;
-	struct iho_unit a = { .mode = 1, .cap = 0x5a5a5a5a5a5a5a5a,
-			      .ecap = 0xa5a5a5a5a5a5a5a5 };
-	struct iho_unit b = a;
-
-	b.mode ^= c->change.mode;
-	b.cap ^= c->change.cap;
-	b.ecap ^= c->change.ecap;
-	b.register_pa ^= c->change.register_pa;
-	b.root_pa ^= c->change.root_pa;
-	KUNIT_EXPECT_STREQ(test, handover_vtd_units_differ(&a, &b) ?: "",
-			   c->what ?: "");
-}
-
 static struct kunit_case device_cases[] = {
 	KUNIT_CASE_PARAM(devices_come_back_with_their_hwpts,
 			 replay_charge_params),
@@ -473,8 +436,6 @@ static struct kunit_case device_cases[] = {
 			 tree_gen_params),
 	KUNIT_CASE(device_that_cannot_be_attached_leaves_nothing),
 	KUNIT_CASE_PARAM(coherency_is_that_of_the_record, snoop_gen_params),
-	KUNIT_CASE_PARAM(units_that_cannot_share_a_table_differ,
-			 units_gen_params),
 	KUNIT_CASE(second_device_that_fails_does_not_disturb_the_first),
 	KUNIT_CASE(device_over_the_memlock_limit_leaves_nothing),
 	KUNIT_CASE(device_that_runs_out_of_memory_leaves_nothing),

@@ -99,25 +99,21 @@ static int gather_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	struct iho_table *table;
 	int rc;
 
-	rc = handover_vtd_table(hwpt->common.domain, &fact);
+	rc = handover_table(hwpt->common.domain, &fact);
 	if (rc == -ENODEV)
 		/*
-		 * Cure: destroy it and unbind its devices: only VT-d hands
-		 * over. An iommufd without HWPTs and devices crosses with any
-		 * IOMMU.
+		 * Cure: destroy it and unbind its devices. An iommufd without
+		 * HWPTs and devices crosses with any IOMMU.
 		 */
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "HWPT %u: its IOMMU driver cannot hand over; destroy it and unbind its devices",
 					   fact.hwpt_id);
 	if (rc)
-		/*
-		 * Cure: boot both kernels with intel_iommu=on,sm_off; or
-		 * allocate it with IOMMU_HWPT_ALLOC_DIRTY_TRACKING, or as a
-		 * nesting parent, where nothing can be mapped read-only.
-		 */
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "HWPT %u: its page table is not VT-d second stage, the only format that can be handed over; allocate it as a nesting parent",
+					   "HWPT %u: its page table has a format that cannot be handed over; destroy it and unbind its devices",
 					   fact.hwpt_id);
+	if (hwpt->enforce_cache_coherency)
+		fact.attributes |= IHO_TABLE_SNOOP;
 	table = handover_vec_add(&g->table);
 	if (IS_ERR(table))
 		return PTR_ERR(table);
@@ -194,6 +190,7 @@ static int check_device(struct handover_ctx *ctx, struct iommufd_device *idev)
 static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 			  struct iommufd_device *idev)
 {
+	const struct iommu_handover_objection *objection;
 	struct iommufd_hw_pagetable *hwpt;
 	struct iho_unit unit, *u;
 	struct iho_domain *d;
@@ -202,10 +199,17 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	u32 ui, did, ti;
 
 	pdev = to_pci_dev(idev->dev);
-	if (handover_vtd_unit(idev->dev, &unit))
+	if (handover_unit(idev->dev, &unit))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s): its IOMMU driver cannot hand over; unbind it",
 					   idev->obj.id, pci_name(pdev));
+	objection = handover_objection(idev->dev, NULL);
+	if (objection)
+		/* Cure: what the driver says. */
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) has %s, which cannot be handed over; %s",
+					   idev->obj.id, pci_name(pdev),
+					   objection->has, objection->cure);
 	for (ui = 0; ui < g->unit.nr; ui++)
 		if (UNIT(g, ui)->register_pa == unit.register_pa)
 			break;
@@ -235,7 +239,7 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s) is attached to HWPT %u, which is not a paging one; attach it to a paging one",
 					   idev->obj.id, pci_name(pdev), hwpt->obj.id);
-	if (handover_vtd_domain_id(idev->dev, hwpt->domain, &did))
+	if (handover_tag(idev->dev, hwpt->domain, &did))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s): HWPT %u has no domain ID on its IOMMU; attach it again",
 					   idev->obj.id, pci_name(pdev), hwpt->obj.id);
@@ -291,16 +295,24 @@ static int check_pasids(struct handover_ctx *ctx, struct iommufd_device *idev)
 
 static int check_hwpt(struct handover_ctx *ctx, struct iommufd_hwpt_paging *hwpt)
 {
+	const struct iommu_handover_objection *objection;
+
 	if (hwpt->common.fault)
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "HWPT %u has a fault queue, which cannot be handed over; destroy it",
 					   hwpt->common.obj.id);
-	/* The flag is set after the ioctl; the domain has the current state */
-	if (hwpt->handover.dirty_tracking ||
-	    handover_vtd_dirty_tracking(hwpt->common.domain))
+	/* The flag is set after the ioctl; the driver knows the current state */
+	if (hwpt->handover.dirty_tracking)
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "HWPT %u has dirty tracking enabled, which cannot be handed over; disable it",
 					   hwpt->common.obj.id);
+	objection = handover_objection(NULL, hwpt->common.domain);
+	if (objection)
+		/* Cure: what the driver says. */
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "HWPT %u has %s, which cannot be handed over; %s",
+					   hwpt->common.obj.id, objection->has,
+					   objection->cure);
 	return 0;
 }
 

@@ -210,7 +210,8 @@ static u32 hwpt_device(struct gather *g, struct iommufd_ctx *ictx, u32 ci,
  * that uses it, whichever is bound first.
  */
 static int check_users(struct gather *g, struct handover_ctx *ctx, u32 ci,
-		       u32 table, u32 hwpt_id, u32 dev_id)
+		       u32 table, const struct iommufd_hw_pagetable *hwpt,
+		       u32 dev_id)
 {
 	const struct iho_device *maker = DEVICE(g, 0);
 	const char *what;
@@ -220,12 +221,12 @@ static int check_users(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	for (u32 i = 0; i < g->domain.nr; i++) {
 		if (DOMAIN(g, i)->table != table)
 			continue;
-		what = handover_vtd_units_differ(UNIT(g, maker->unit),
-						 UNIT(g, DOMAIN(g, i)->unit));
+		what = handover_differ(hwpt->domain, UNIT(g, maker->unit),
+				       UNIT(g, DOMAIN(g, i)->unit));
 		if (what)
 			return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 						   "HWPT %u: device %u, which it was allocated with, and a device attached to it are behind IOMMUs that differ in %s; attach each to an HWPT of its own",
-						   hwpt_id, dev_id, what);
+						   hwpt->obj.id, dev_id, what);
 	}
 	return 0;
 }
@@ -250,7 +251,7 @@ static int emit_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "HWPT %u: the device it was allocated with is gone and no other is attached; attach one or destroy it",
 					   cmd.out_hwpt_id);
-	rc = check_users(g, ctx, ci, ref.table, cmd.out_hwpt_id, cmd.dev_id);
+	rc = check_users(g, ctx, ci, ref.table, &hwpt->common, cmd.dev_id);
 	if (rc)
 		return rc;
 	return emit(g, IHO_REC_HWPT_ALLOC, &cmd, sizeof(cmd), &ref,

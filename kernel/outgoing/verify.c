@@ -88,6 +88,7 @@ static int verify_map(struct verify *v, const struct iho_pl_map_file *map,
 		perm |= IHO_PT_READ;
 	if (map->flags & IHO_MAP_WRITEABLE)
 		perm |= IHO_PT_WRITE;
+	perm = iho_format_perm(v->walk.format, perm);
 	for (;;) {
 		if (!v->have || v->run.first_iova > iova)
 			return handover_refuse_ctx(v->ctx, -EINVAL,

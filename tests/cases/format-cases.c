@@ -63,7 +63,8 @@ static void x86_64_is_half_as_wide_as_its_levels(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	KUNIT_EXPECT_STREQ(test, f->name, "x86_64");
-	KUNIT_EXPECT_EQ(test, f->attributes, IHO_TABLE_INCOHERENT);
+	KUNIT_EXPECT_EQ(test, f->attributes,
+			IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT);
 	KUNIT_EXPECT_EQ(test, iho_format_width(f, 4), 47);
 	KUNIT_EXPECT_EQ(test, iho_format_width(f, 5), 56);
 	KUNIT_EXPECT_EQ(test, iho_format_top_lg2(f, 4), 48);
@@ -71,6 +72,23 @@ static void x86_64_is_half_as_wide_as_its_levels(struct kunit *test)
 	for (u32 levels = 4; levels <= 5; levels++)
 		KUNIT_EXPECT_EQ(test, iho_format_max_width(f, levels),
 				iho_format_width(f, levels));
+}
+
+/* A map without read is readable where no entry can say otherwise. */
+static void write_is_read_as_well_in_x86_64(struct kunit *test)
+{
+	static const u32 all[] = {
+		IHO_TABLE_VTDSS, IHO_TABLE_X86_64, IHO_TABLE_AMDV1
+	};
+
+	for (int i = 0; i < 3; i++) {
+		const struct iho_format *f = iho_format(all[i]);
+
+		KUNIT_EXPECT_EQ(test, iho_format_perm(f, R), R);
+		KUNIT_EXPECT_EQ(test, iho_format_perm(f, RW), RW);
+		KUNIT_EXPECT_EQ(test, iho_format_perm(f, W),
+				all[i] == IHO_TABLE_X86_64 ? RW : W);
+	}
 }
 
 static void amdv1_is_as_wide_as_its_levels_and_grows(struct kunit *test)
@@ -242,6 +260,7 @@ static struct kunit_case format_cases[] = {
 	KUNIT_CASE(vtdss_is_as_wide_as_its_levels),
 	KUNIT_CASE(leaves_and_links_are_read_as_they_were_made),
 	KUNIT_CASE(x86_64_is_half_as_wide_as_its_levels),
+	KUNIT_CASE(write_is_read_as_well_in_x86_64),
 	KUNIT_CASE(amdv1_is_as_wide_as_its_levels_and_grows),
 	KUNIT_CASE_PARAM(all_that_a_format_makes_is_read_again,
 			 made_gen_params),

@@ -121,11 +121,6 @@ static void table_as(struct scene *w, u32 format, u32 levels, u32 width)
 	w->table[1].attributes = 0;
 }
 W(x86_64) { table_as(w, IHO_TABLE_X86_64, 5, 56); }
-W(x86_64_snoop)
-{
-	x86_64(w);
-	w->table[1].attributes = IHO_TABLE_SNOOP;
-}
 W(x86_64_width) { table_as(w, IHO_TABLE_X86_64, 5, 57); }
 W(amdv1) { table_as(w, IHO_TABLE_AMDV1, 6, 64); }
 W(amdv1_grows) { table_as(w, IHO_TABLE_AMDV1, 3, 64); }
@@ -248,7 +243,6 @@ static const struct {
 	{ "bad-path-other_function", path_other },
 	{ "bad-root_bus-above", root_bus_above },
 	{ "unsupported-attributes-unknown", attributes_unknown },
-	{ "unsupported-attributes-x86_64", x86_64_snoop },
 	{ "unsupported-attributes-amdv1", amdv1_incoherent },
 	{ "bad-width-x86_64_half", x86_64_width },
 	{ "bad-width-small", width_small },

@@ -331,7 +331,7 @@ static void random_table(u64 *s, struct iho_table *t)
 		u32 format, levels, more, attributes, widest[4];
 	} of[] = {
 		{ IHO_TABLE_VTDSS, 3, 3, 3, { 39, 48, 57 } },
-		{ IHO_TABLE_X86_64, 4, 2, IHO_TABLE_INCOHERENT, { 47, 56 } },
+		{ IHO_TABLE_X86_64, 4, 2, 3, { 47, 56 } },
 		{ IHO_TABLE_AMDV1, 3, 4, IHO_TABLE_SNOOP, { 64, 64, 64, 64 } },
 	};
 	u32 f = below(s, 3), more = below(s, of[f].more);
@@ -505,10 +505,13 @@ void scene_random(struct scene *w, u64 seed)
 	for (i = 0; i < w->contexts; i++)
 		random_stream(w, i, &s);
 	if (w->devices) {
+		const u32 mode = 1 + below(&s, 3);
+
 		w->units = 1;
 		w->unit[0] = (struct iho_unit){
-			.type = IHO_UNIT_INTEL_VTD,
-			.mode = 1 + below(&s, 2),
+			.type = mode == IHO_UNIT_DEVICE_TABLE ?
+				IHO_UNIT_AMD_VI : IHO_UNIT_INTEL_VTD,
+			.mode = mode,
 			.register_pa = random_pa(&s),
 			.cap = random_next(&s),
 			.ecap = random_next(&s),
@@ -692,8 +695,12 @@ static void put_nodes(void *fdt, const struct scene *w)
 	}
 	for (i = 0; i < w->units; i++) {
 		begin(fdt, "unit", i);
-		word(fdt, "type", w->unit[i].type, "intel-vtd", "");
-		word(fdt, "mode", w->unit[i].mode, "legacy", "scalable");
+		word(fdt, "type", w->unit[i].type, "intel-vtd", "amd-vi");
+		if (w->unit[i].mode == IHO_UNIT_DEVICE_TABLE)
+			put(fdt_property_string(fdt, "mode", "device-table"));
+		else
+			word(fdt, "mode", w->unit[i].mode, "legacy",
+			     "scalable");
 		CELL("segment", w->unit[i].segment);
 		WIDE("register-pa", w->unit[i].register_pa);
 		WIDE("capability", w->unit[i].cap);

@@ -31,10 +31,17 @@ CASE(memory_twice) { w->memory[1].token = 1; }
 CASE(memory_order) { w->memory[1].token = 0; }
 CASE(memory_session_order) { w->memory[0].session[3] = 'z'; }
 CASE(memory_is_context) { w->memory[1].token = 16; }
-CASE(unit_type) { w->unit[0].type = 2; }
+CASE(unit_type) { w->unit[0].type = 3; }
 CASE(unit_type_zero) { w->unit[0].type = 0; }
-CASE(unit_mode) { w->unit[0].mode = 3; }
+CASE(unit_mode) { w->unit[0].mode = 4; }
 CASE(unit_mode_scalable) { w->unit[0].mode = IHO_UNIT_SCALABLE; }
+CASE(unit_amd)
+{
+	w->unit[0].type = IHO_UNIT_AMD_VI;
+	w->unit[0].mode = IHO_UNIT_DEVICE_TABLE;
+}
+CASE(unit_amd_legacy) { w->unit[0].type = IHO_UNIT_AMD_VI; }
+CASE(unit_intel_device_table) { w->unit[0].mode = IHO_UNIT_DEVICE_TABLE; }
 CASE(unit_segment) { w->unit[0].segment = 65536; }
 CASE(unit_register_align) { w->unit[0].register_pa |= 0x800; }
 CASE(unit_register_range) { w->unit[0].register_pa = 1ull << 52; }
@@ -253,6 +260,9 @@ static const struct {
 	C(unit_type_zero, VALUE, "unit", 0, "type"),
 	C(unit_mode, VALUE, "unit", 0, "mode"),
 	GOOD(unit_mode_scalable),
+	GOOD(unit_amd),
+	C(unit_amd_legacy, VALUE, "unit", 0, "type"),
+	C(unit_intel_device_table, VALUE, "unit", 0, "type"),
 	C(unit_segment, RANGE, "unit", 0, "segment"),
 	C(unit_register_align, ALIGN, "unit", 0, "register-pa"),
 	C(unit_register_range, RANGE, "unit", 0, "register-pa"),
@@ -289,7 +299,7 @@ static const struct {
 	C(x86_64_width_four, RANGE, "table", 0, "width"),
 	C(x86_64_width_five, RANGE, "table", 0, "width"),
 	C(x86_64_width_few, RANGE, "table", 0, "width"),
-	C(x86_64_snoop, VALUE, "table", 0, "attributes"),
+	GOOD(x86_64_snoop),
 	GOOD(x86_64_incoherent),
 	GOOD(amdv1_three),
 	GOOD(amdv1_six),

@@ -4,6 +4,7 @@
 import os
 import re
 
+from machine import IOMMUS
 from programs import SetupTrouble
 
 MOST_KEXECS = 1000
@@ -58,6 +59,14 @@ def read_variant(value):
     return name, qemu.strip(), kernel.strip()
 
 
+def read_iommus(value):
+    words = value.split()
+    for word in words:
+        if word not in IOMMUS:
+            raise ValueError(f"{word!r} is none of " + ", ".join(IOMMUS))
+    return words
+
+
 class Conf:
     """What the file says, or what holds without it.
 
@@ -66,6 +75,7 @@ class Conf:
     @kernel: "plain" or "debug" when only that one runs it, else None
     @hands_over: load the next kernel with --iommu-handover
     @stock_kernel: the guest has upstream's kernel, too
+    @iommus: names of the IOMMUs that it runs with besides the first
     @variants: (name, QEMU's words, the kernel's words) of each
     """
 
@@ -74,6 +84,7 @@ class Conf:
                "kernel": ("kernel", read_kernel),
                "iommu-handover": ("hands_over", read_switch),
                "stock-kernel": ("stock_kernel", read_switch),
+               "iommus": ("iommus", read_iommus),
                "variant": ("variants", read_variant)}
 
     def __init__(self, directory):
@@ -82,6 +93,7 @@ class Conf:
         self.kernel = None
         self.hands_over = True
         self.stock_kernel = False
+        self.iommus = []
         self.variants = []
         for name, line in MOVED.items():
             if os.path.isfile(os.path.join(directory, name)):

@@ -149,6 +149,17 @@ class Report:
                     self.trouble(f"kernel log: {text}")
         return count
 
+    def scan_trace(self, text, events, allowed):
+        """Count the faults that QEMU's trace shows; each is trouble."""
+        count = 0
+        for line in text.splitlines():
+            if not line.startswith(tuple(events)):
+                continue
+            count += 1
+            if not any(item.search(line) for item in allowed):
+                self.trouble(f"QEMU's trace: {line}")
+        return count
+
     def require_checkers(self, path):
         """Every kernel of a debug run has to say that its checkers are on.
 

@@ -7,10 +7,12 @@ import shutil
 import string
 
 from conf import Conf, lines_of
+from machine import IOMMUS
 from programs import SetupTrouble, check_runs_in_guest
 
 HOST_ONLY = {"conf", "host", "qemu-args", "kernel-args", "kexecs",
              "allow-lines", "table"}
+HOST_ONLY |= {f"qemu-args-{name}" for name in IOMMUS}
 
 
 def description_in(directory):
@@ -115,6 +117,10 @@ class Scenario:
         if self.conf.kernel != "plain":
             found.append(("debug", f"{self.name}-debug", ["--debug-kernel"],
                           "debug kernel"))
+        for name in self.conf.iommus:
+            found.append(("variant", f"{self.name}-{name}",
+                          ["--kexecs", "2", "--iommu", name],
+                          f"--iommu {name}"))
         for name, qemu, kernel in self.conf.variants:
             found.append(("variant", f"{self.name}-{name}",
                           ["--kexecs", "2", f"--qemu-args={qemu}",
@@ -124,6 +130,11 @@ class Scenario:
 
     def default_kexecs(self, debug):
         return self.conf.kexecs[1 if debug else 0]
+
+    def qemu_args(self, iommu):
+        """The name of the file with QEMU's words for that IOMMU."""
+        name = f"qemu-args-{iommu}"
+        return name if name in self.files else "qemu-args"
 
     def arguments(self, name, variables):
         """The words of qemu-args or kernel-args, with ${NAME} replaced."""

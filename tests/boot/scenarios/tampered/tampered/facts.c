@@ -50,7 +50,8 @@ static void try_other_lengths(uint32_t i)
 {
 	static const char *const words[][2] = {
 		{ "legacy", "scalable" }, { "paused", "continuous" },
-		{ "intel-vtd", "amd-vi" }, { "vtdss", "vtdfs" },
+		{ "intel-vtd", "amd-vi" }, { "vtdss", "x86_64" },
+		{ "amdv1", "vtdss" },
 	};
 	const struct prop *p = &props[i];
 	const char *text = (char *)good.b + p->off;

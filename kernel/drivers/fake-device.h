@@ -45,7 +45,7 @@ struct iommu_domain *fake_domain_new(struct device *dev, u32 levels);
 void fake_domain_free(struct iommu_domain *domain);
 
 /**
- * fake_domain_table() - stub for handover_vtd_table()
+ * fake_domain_table() - stub for handover_table()
  * @domain: any domain
  * @table: format, levels, root and width are written
  *

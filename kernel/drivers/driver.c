@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover: ask the IOMMU driver, if it is one that can hand over.
+ */
+#include <kunit/static_stub.h>
+#include <linux/iommu.h>
+
+#include "../iommu-priv.h"
+#include "drivers.h"
+
+static const struct iommu_handover_ops *ops_of(struct device *dev)
+{
+	if (!dev->iommu || !dev->iommu->iommu_dev)
+		return NULL;
+	return dev_iommu_ops(dev)->handover;
+}
+
+int handover_unit(struct device *dev, struct iho_unit *unit)
+{
+	const struct iommu_handover_ops *ops = ops_of(dev);
+
+	return ops ? ops->unit(dev, unit) : -EOPNOTSUPP;
+}
+
+int handover_table(struct iommu_domain *domain, struct iho_table *table)
+{
+	int rc;
+
+	KUNIT_STATIC_STUB_REDIRECT(handover_table, domain, table);
+	if (!domain->owner || !domain->owner->handover)
+		return -ENODEV;
+	table->attributes = 0;
+	rc = domain->owner->handover->table(domain, table);
+	/* Whatever the levels span, no IOVA above the aperture is mapped */
+	table->width = fls64(domain->geometry.aperture_end);
+	return rc;
+}
+
+int handover_tag(struct device *dev, struct iommu_domain *domain, u32 *id)
+{
+	const struct iommu_handover_ops *ops = ops_of(dev);
+
+	return ops ? ops->tag(dev, domain, id) : -EOPNOTSUPP;
+}
+
+const struct iommu_handover_objection *
+handover_objection(struct device *dev, struct iommu_domain *domain)
+{
+	const struct iommu_handover_ops *ops = NULL;
+
+	if (dev)
+		ops = ops_of(dev);
+	else if (domain->owner)
+		ops = domain->owner->handover;
+	return ops ? ops->objection(dev, domain) : NULL;
+}
+
+const char *handover_differ(struct iommu_domain *domain,
+			    const struct iho_unit *a, const struct iho_unit *b)
+{
+	if (!domain->owner || !domain->owner->handover)
+		return NULL;
+	return domain->owner->handover->differ(a, b);
+}
