@@ -10,8 +10,6 @@
 
 #include <asm/iommu.h>
 
-extern const struct iommu_handover_ops intel_iommu_handover_ops;
-
 struct units_case {
 	const char *desc;
 	const struct iommu_handover_ops *ops;

@@ -52,6 +52,9 @@ struct iommu_handover_ops {
 			      const struct iho_unit *b);
 };
 
+/* For KUnit; each driver has it in a header of its own as well. */
+extern const struct iommu_handover_ops intel_iommu_handover_ops;
+
 /* ---- driver.c: the ops, for any device and domain ------------------------ */
 
 /**

@@ -156,6 +156,29 @@ void tree_expect_one_run(struct kunit *test, const struct tree *t, u64 first,
 	tree_expect_run(test, &runs.run[0], first, last, pa, perm);
 }
 
+void tree_expect_split(struct kunit *test, struct tree *t,
+		       const struct tree_split *c)
+{
+	struct runs runs;
+	u64 *e;
+
+	tree_leaf_range(test, t, 0, SPLIT_PA, SZ_2M, 0, RW);
+	e = tree_entry(test, t, SPLIT_IOVA, 0);
+	*e = (*e & ~c->clear) | c->set;
+	tree_walk(test, t, &runs);
+	KUNIT_ASSERT_EQ(test, runs.nr, c->runs);
+	if (c->runs == 1) {
+		tree_expect_run(test, &runs.run[0], 0, SZ_2M - 1, SPLIT_PA, RW);
+		return;
+	}
+	tree_expect_run(test, &runs.run[0], 0, SPLIT_IOVA - 1, SPLIT_PA, RW);
+	tree_expect_run(test, &runs.run[c->runs - 1], SPLIT_IOVA + SZ_4K,
+			SZ_2M - 1, SPLIT_PA + SPLIT_IOVA + SZ_4K, RW);
+	if (c->perm)
+		tree_expect_run(test, &runs.run[1], SPLIT_IOVA,
+				SPLIT_IOVA + SZ_4K - 1, c->pa, c->perm);
+}
+
 int tree_visit_nothing(void *priv, u64 pa, u32 level)
 {
 	return 0;

@@ -106,6 +106,32 @@ void tree_expect_one_run(struct kunit *test, const struct tree *t, u64 first,
 /* That a walk of the tree ends with this error, and that it equals nothing. */
 void tree_expect_bad(struct kunit *test, const struct tree *t, int err);
 
+#define SPLIT_PA	((u64)SZ_16M)
+#define SPLIT_IOVA	0x5000ull
+
+/**
+ * struct tree_split - 2 MiB at 0 in 4 KiB leaves, and what one of them becomes
+ * @desc: of the case
+ * @clear: bits that are taken from the entry of SPLIT_IOVA
+ * @set: bits that it gets then
+ * @runs: 1, 2 or 3, what the tree has then
+ * @perm: of the changed page; 0 for a hole
+ * @pa: of the changed page
+ *
+ * The leaves map SPLIT_PA and can be read and written.
+ */
+struct tree_split {
+	const char *desc;
+	u64 clear, set;
+	int runs;
+	u32 perm;
+	u64 pa;
+};
+
+/* Make that of an empty tree, and expect its runs. */
+void tree_expect_split(struct kunit *test, struct tree *t,
+		       const struct tree_split *c);
+
 /* For iho_walk_tables(): goes on. */
 int tree_visit_nothing(void *priv, u64 pa, u32 level);
 

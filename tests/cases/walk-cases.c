@@ -78,19 +78,7 @@ static void walk_joins_leaves_of_all_sizes_into_one_run(struct kunit *test)
 			SZ_2G - SZ_8M, RW);
 }
 
-/* 2 MiB at 0 in 4 KiB leaves, and what one of them is changed to. */
-struct split_case {
-	const char *desc;
-	u64 clear, set;
-	int runs;
-	u32 perm;		/* of the changed page, 0 for a hole */
-	u64 pa;
-};
-
-#define SPLIT_PA	((u64)SZ_16M)
-#define SPLIT_IOVA	0x5000ull
-
-static const struct split_case split_cases[] = {
+static const struct tree_split split_cases[] = {
 	{ "nothing", 0, 0, 1 },
 	{ "accessed and dirty", 0, SS_A | SS_D, 1 },
 	{ "bits that hardware ignores", 0, SS_IGNORED, 1 },
@@ -106,26 +94,7 @@ KUNIT_ARRAY_PARAM_DESC(split, split_cases, desc);
 
 static void walk_splits_a_run_where_the_meaning_changes(struct kunit *test)
 {
-	const struct split_case *c = test->param_value;
-	struct tree *t = tree_new(test, 4, SMALL_TREE);
-	struct runs runs;
-	u64 *e;
-
-	tree_map_range(test, t, 0, SPLIT_PA, SZ_2M, 0, SS_RW);
-	e = tree_entry(test, t, SPLIT_IOVA, 0);
-	*e = (*e & ~c->clear) | c->set;
-	tree_walk(test, t, &runs);
-	KUNIT_ASSERT_EQ(test, runs.nr, c->runs);
-	if (c->runs == 1) {
-		tree_expect_run(test, &runs.run[0], 0, SZ_2M - 1, SPLIT_PA, RW);
-		return;
-	}
-	tree_expect_run(test, &runs.run[0], 0, SPLIT_IOVA - 1, SPLIT_PA, RW);
-	tree_expect_run(test, &runs.run[c->runs - 1], SPLIT_IOVA + SZ_4K,
-			SZ_2M - 1, SPLIT_PA + SPLIT_IOVA + SZ_4K, RW);
-	if (c->perm)
-		tree_expect_run(test, &runs.run[1], SPLIT_IOVA,
-				SPLIT_IOVA + SZ_4K - 1, c->pa, c->perm);
+	tree_expect_split(test, tree_new(test, 4, SMALL_TREE), test->param_value);
 }
 
 static void walk_permissions_hold_over_all_levels(struct kunit *test)

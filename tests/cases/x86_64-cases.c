@@ -137,19 +137,7 @@ static void x86_64_bits_that_do_not_count(struct kunit *test)
 	}
 }
 
-/* 2 MiB at 0 in 4 KiB leaves, and what one of them is changed to. */
-struct x86_split {
-	const char *desc;
-	u64 clear, set;
-	int runs;
-	u32 perm;		/* of the changed page, 0 for a hole */
-	u64 pa;
-};
-
-#define SPLIT_PA	((u64)SZ_16M)
-#define SPLIT_IOVA	0x5000ull
-
-static const struct x86_split x86_splits[] = {
+static const struct tree_split x86_splits[] = {
 	{ "nothing", 0, 0, 1 },
 	{ "other bits", 0, X_PTE_OTHER, 1 },
 	{ "not writable", X_RW, 0, 3, R, SPLIT_PA + SPLIT_IOVA },
@@ -165,26 +153,7 @@ KUNIT_ARRAY_PARAM_DESC(x86_split, x86_splits, desc);
 
 static void x86_64_splits_where_the_meaning_changes(struct kunit *test)
 {
-	const struct x86_split *c = test->param_value;
-	struct tree *t = x86_tree(test, 4);
-	struct runs runs;
-	u64 *e;
-
-	tree_leaf_range(test, t, 0, SPLIT_PA, SZ_2M, 0, RW);
-	e = tree_entry(test, t, SPLIT_IOVA, 0);
-	*e = (*e & ~c->clear) | c->set;
-	tree_walk(test, t, &runs);
-	KUNIT_ASSERT_EQ(test, runs.nr, c->runs);
-	if (c->runs == 1) {
-		tree_expect_run(test, &runs.run[0], 0, SZ_2M - 1, SPLIT_PA, RW);
-		return;
-	}
-	tree_expect_run(test, &runs.run[0], 0, SPLIT_IOVA - 1, SPLIT_PA, RW);
-	tree_expect_run(test, &runs.run[c->runs - 1], SPLIT_IOVA + SZ_4K,
-			SZ_2M - 1, SPLIT_PA + SPLIT_IOVA + SZ_4K, RW);
-	if (c->perm)
-		tree_expect_run(test, &runs.run[1], SPLIT_IOVA,
-				SPLIT_IOVA + SZ_4K - 1, c->pa, c->perm);
+	tree_expect_split(test, x86_tree(test, 4), test->param_value);
 }
 
 static void x86_64_permissions_hold_over_all_levels(struct kunit *test)

@@ -20,7 +20,7 @@ PORTS = ("mark", "report.out", "data", "host")
 QEMU_MAJOR = 9
 
 # IOMMUs by the name for --iommu: the device, and properties of which QEMU's
-# versions have one or the other name, or none. Interrupts are remapped, since
+# versions have one or the other. Interrupts are remapped, since
 # that brings x2APIC: under load the emulator loses an end of interrupt that is
 # written to an APIC in memory, and that CPU's timer is then silent for ever.
 IOMMUS = {
@@ -47,9 +47,13 @@ AMD_CONSOLE = ["-chardev", "file,id=console,path=console.log",
                "-device", "virtconsole,chardev=console"]
 AMD_KERNEL = ["console=hvc0"]
 
-# QEMU 10.0 never writes AMD's event log: only its trace shows a fault.
-AMD_FAULTS = ("amdvi_page_fault", "amdvi_dte_get_fail", "amdvi_invalid_dte",
-              "amdvi_mode_invalid", "amdvi_get_pte_hwerror")
+# QEMU 10.0 never writes AMD's event log: only its trace shows a fault. Where an
+# entry is empty it traces none either, but a translation to address 0.
+AMD_TRACE = ("amdvi_page_fault", "amdvi_dte_get_fail", "amdvi_invalid_dte",
+             "amdvi_mode_invalid", "amdvi_get_pte_hwerror",
+             "amdvi_translation_result")
+AMD_FAULT = re.compile(r"amdvi_(?!translation_result)|"
+                       r"amdvi_translation_result .* hpa 0x0$")
 
 
 def properties_of(qemu, device):
@@ -79,7 +83,7 @@ def iommu_words(qemu, name):
     words = ["-device", ",".join([device] + words)]
     if device == "amd-iommu":
         words += AMD_BRIDGE
-        for event in AMD_FAULTS:
+        for event in AMD_TRACE:
             words += ["-trace", event]
     return words
 

@@ -149,16 +149,14 @@ class Report:
                     self.trouble(f"kernel log: {text}")
         return count
 
-    def scan_trace(self, text, events, allowed):
-        """Count the faults that QEMU's trace shows; each is trouble."""
-        count = 0
-        for line in text.splitlines():
-            if not line.startswith(tuple(events)):
-                continue
-            count += 1
-            if not any(item.search(line) for item in allowed):
-                self.trouble(f"QEMU's trace: {line}")
-        return count
+    def scan_trace(self, text, fault, allowed):
+        """Count the faults that QEMU's trace shows; the first is trouble."""
+        lines = [line for line in text.splitlines() if fault.match(line)]
+        bad = [line for line in lines
+               if not any(item.search(line) for item in allowed)]
+        if bad:
+            self.trouble(f"QEMU's trace: {bad[0]}")
+        return len(lines)
 
     def require_checkers(self, path):
         """Every kernel of a debug run has to say that its checkers are on.

@@ -75,11 +75,14 @@ void map_top(struct ctx *ctx, uint32_t ioas)
 {
 	struct iommu_iova_range range[WANT_RANGE_MAX];
 	uint32_t nr = WANT_RANGE_MAX;
-	uint64_t align;
+	uint64_t align, last;
 
 	must(ioas_ranges(ctx->fd, ioas, range, &nr, &align));
-	ctx_map(ctx, ioas, 1, 0, GUEST_PAGE, range[nr - 1].last + 1 -
-		GUEST_PAGE, IOVA_RO);
+	last = range[nr - 1].last;
+	/* Above, the IOTLB of QEMU's amd-iommu takes one device for another */
+	if (last >= 1ULL << 48)
+		last = (1ULL << 48) - 1;
+	ctx_map(ctx, ioas, 1, 0, GUEST_PAGE, last - (GUEST_PAGE - 1), IOVA_RO);
 }
 
 /* ---- VFIO_IOAS ------------------------------------------------------------ */

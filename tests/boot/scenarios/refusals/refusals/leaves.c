@@ -4,9 +4,32 @@
 
 #define ALTER_LIVE	"/sys/kernel/debug/iommu_handover/alter_live"
 
-/* VT-d, second stage. */
-#define LEAF_READ	1
-#define LEAF_WRITE	2
+/**
+ * struct leaf_bits - permissions in a leaf of a format
+ * @both: all that a leaf has which may be read and written
+ * @read: without it, it may not be read
+ * @write: without it, it may not be written
+ */
+struct leaf_bits {
+	uint64_t both, read, write;
+};
+
+/* Most bits first: AMD-Vi's v1, VT-d's first and second stage. */
+static const struct leaf_bits formats[] = {
+	{ 3ULL << 61 | 1, 1ULL << 61, 1ULL << 62 },
+	{ 7, 1, 2 },
+	{ 3, 1, 2 },
+};
+
+static const struct leaf_bits *bits_of(uint64_t leaf)
+{
+	const struct leaf_bits *f = formats;
+
+	while ((leaf & f->both) != f->both)
+		check(++f < formats + ARRAY_SIZE(formats), "leaf %#llx",
+		      LL(leaf));
+	return f;
+}
 
 /* Alter the entry of @iova in a table of "main". Return: what it was. */
 static uint64_t alter_live(uint32_t hwpt, uint64_t iova, uint64_t mask)
@@ -51,6 +74,7 @@ void leaves(void)
 	uint64_t middle = rw->iova + 3 * GUEST_PAGE;
 	uint64_t last = ro->iova + ro->length - GUEST_PAGE;
 	uint64_t leaf = alter_live(hwpt, middle, 0);
+	const struct leaf_bits *bits = bits_of(leaf);
 	char words[SENTENCE_LEN];
 
 	check(ctx->want->ioas[0].map_nr == 2 && rw->flags == IOVA_RW &&
@@ -71,10 +95,12 @@ void leaves(void)
 		 "is not the preserved page of memfd token %d at %#llx; was a hole punched? Unmap and map it again",
 		 CARRY_TOKEN_MEMORY, LL(rw->offset + 3 * GUEST_PAGE));
 	want_leaf("a leaf of another page", hwpt, middle, GUEST_PAGE, words);
-	want_leaf("a leaf that may not be written", hwpt, middle, LEAF_WRITE,
+	want_leaf("a leaf that may not be written", hwpt, middle, bits->write,
 		  perm);
-	want_leaf("a leaf that may not be read", hwpt, middle, LEAF_READ, perm);
-	want_leaf("a leaf that may be written", hwpt, last, LEAF_WRITE, perm);
+	/* In the first stage that is one that is not there */
+	want_leaf("a leaf that may not be read", hwpt, middle, bits->read,
+		  bits->both == 7 ? gone : perm);
+	want_leaf("a leaf that may be written", hwpt, last, bits->write, perm);
 	seal();
 	unload_kernel();
 	check(!ctx_verify(ctx, true), "altered leaves have had an effect");
