@@ -17,7 +17,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "boot", "harness"))
 
 from initramfs import Archive, find_busybox  # noqa: E402
-from machine import IOMMU, die_with_parent, find_qemu  # noqa: E402,F401
+from machine import die_with_parent, find_qemu, iommu_words  # noqa: E402,F401
 from programs import SetupTrouble  # noqa: E402
 
 OUT = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
@@ -106,7 +106,7 @@ def boot(variant, qemu, initramfs, where, arguments=(), parameters=""):
         "-cpu", "host" if accel == "kvm" else "max,la57=off",
         "-smp", "2", "-m", "1G", "-nodefaults", "-no-user-config",
         "-display", "none", "-no-reboot", "-monitor", "none",
-        "-device", IOMMU,
+        *iommu_words(qemu, "vtd"),
         "-chardev", f"file,id=serial,path={files['serial.log']}",
         "-serial", "chardev:serial",
         "-kernel", os.path.join(OUT, "kernel", variant, "bzImage"),
