@@ -19,16 +19,22 @@ static void learn(void)
 	pt = ioas;
 	must(vfio_attach(dev, &pt));
 	must(ioas_ranges(fd, ioas, range, &nr, &align));
-	check(nr == 2 && !range[0].start, "%u ranges: not this machine", nr);
-	book->msi.start = range[0].last + 1;
-	book->msi.last = range[1].start - 1;
-	book->aperture = range[1].last;
+	check(nr > 1 && nr <= RESV_MAX + 1 && !range[0].start,
+	      "%u ranges from %#llx on: not this machine", nr,
+	      LL(range[0].start));
+	book->resv_nr = nr - 1;
+	for (i = 0; i < book->resv_nr; i++) {
+		book->resv[i].start = range[i].last + 1;
+		book->resv[i].last = range[i + 1].start - 1;
+	}
+	book->aperture = range[i].last;
 	for (i = 0; i < 4; i++)
 		if (i != 2 && !hwpt_alloc(fd, id, ioas, 1U << i, &hwpt))
 			book->flags_ok |= 1U << i;
 	close(dev);
 	close(fd);
 	report("aperture", "%llu", LL(book->aperture));
+	report("reserved_ranges", "%u", book->resv_nr);
 	report("hwpt_flags", "%u", book->flags_ok);
 }
 

@@ -108,15 +108,15 @@ uint64_t where_next(uint32_t c, uint32_t ioas)
 
 static void compare_ranges(uint32_t c, const struct m_ioas *ioas)
 {
-	struct iommu_iova_range want[3], have[8];
+	struct iommu_iova_range want[RESV_MAX + 1], have[8];
 	uint32_t n = 1, nr = ARRAY_SIZE(have), i;
 	uint64_t align, top;
 
 	top = has_hwpt(c, ioas->id) ? book->aperture : TOP;
 	want[0] = (struct iommu_iova_range) { 0, top };
-	if (is_attached(c, ioas->id)) {
-		want[0].last = book->msi.start - 1;
-		want[n++] = (struct iommu_iova_range) { book->msi.last + 1,
+	for (i = 0; is_attached(c, ioas->id) && i < book->resv_nr; i++) {
+		want[n - 1].last = book->resv[i].start - 1;
+		want[n++] = (struct iommu_iova_range) { book->resv[i].last + 1,
 							top };
 	}
 	must(ioas_ranges(ctx_fd[c], ioas->id, have, &nr, &align));

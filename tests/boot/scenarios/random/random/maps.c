@@ -8,6 +8,7 @@
 /* Somewhere in the 64 bits, rather often where it hurts. */
 static uint64_t any_iova(uint32_t c, const struct m_ioas *ioas, uint64_t len)
 {
+	const struct iommu_iova_range *r = &book->resv[pick(book->resv_nr)];
 	const struct m_area *a = any_area(c);
 	uint64_t iova;
 
@@ -25,10 +26,10 @@ static uint64_t any_iova(uint32_t c, const struct m_ioas *ioas, uint64_t len)
 		iova = book->aperture - pick(3 * len);
 		break;
 	case 4:
-		iova = book->msi.start - len;
+		iova = r->start - len;
 		break;
 	case 5:
-		iova = book->msi.last + 1 - pick(2) * PAGE;
+		iova = r->last + 1 - pick(2) * PAGE;
 		break;
 	case 6:
 	case 7:
@@ -48,6 +49,12 @@ static uint64_t any_iova(uint32_t c, const struct m_ioas *ioas, uint64_t len)
 	/* 7 of 8 as aligned as they have to be */
 	if (pick(8))
 		iova &= ~(align_of(c, ioas) - 1);
+	/*
+	 * batch_to_domain() of Linux 7.3 takes the end of a map for 0 there, and
+	 * maps all that is left of it with its first run of pages.
+	 */
+	if (book->aperture == TOP && iova == TOP - len + 1)
+		iova -= PAGE;
 	return iova;
 }
 

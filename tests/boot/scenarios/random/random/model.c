@@ -173,12 +173,22 @@ bool overlap(uint64_t a, uint64_t a_last, uint64_t b, uint64_t b_last)
 	return a <= b_last && b <= a_last;
 }
 
+bool meets_reserved(uint64_t iova, uint64_t last)
+{
+	uint32_t i;
+
+	for (i = 0; i < book->resv_nr; i++)
+		if (overlap(iova, last, book->resv[i].start,
+			    book->resv[i].last))
+			return true;
+	return false;
+}
+
 bool reserved(uint32_t c, uint32_t ioas, uint64_t iova, uint64_t last)
 {
 	if (has_hwpt(c, ioas) && last > book->aperture)
 		return true;
-	return is_attached(c, ioas) &&
-	       overlap(iova, last, book->msi.start, book->msi.last);
+	return is_attached(c, ioas) && meets_reserved(iova, last);
 }
 
 struct m_area *area_at(uint32_t c, uint32_t ioas, uint64_t iova, uint64_t last)
@@ -226,15 +236,14 @@ bool can_fill(uint32_t c, uint32_t ioas, bool attach)
 			return false;
 		if (a->iova + a->len - 1 > book->aperture)
 			return false;
-		if (attach && overlap(a->iova, a->iova + a->len - 1,
-				      book->msi.start, book->msi.last))
+		if (attach && meets_reserved(a->iova, a->iova + a->len - 1))
 			return false;
 	}
 	for (i = 0; i < io->allow_nr; i++) {
 		if (io->allow[i].last > book->aperture)
 			return false;
-		if (attach && overlap(io->allow[i].start, io->allow[i].last,
-				      book->msi.start, book->msi.last))
+		if (attach && meets_reserved(io->allow[i].start,
+					     io->allow[i].last))
 			return false;
 	}
 	return true;

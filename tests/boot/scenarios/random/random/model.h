@@ -20,6 +20,7 @@
 #define HWPT_MAX	12
 #define AREA_MAX	6000
 #define ALLOW_MAX	4
+#define RESV_MAX	4
 #define NONE		0xffffffffU
 
 /**
@@ -131,7 +132,7 @@ struct m_ctx {
 /**
  * struct book - all of it
  * @aperture: last IOVA that an HWPT can map
- * @msi: IOVAs that an attached device reserves
+ * @resv: IOVAs that an attached device reserves, ascending
  * @flags_ok: bit N set: HWPT_ALLOC takes flag N
  * @pinned, @locked: VmPin and VmLck in KiB when it was handed over
  * @charged: pages of the user's charge
@@ -143,7 +144,8 @@ struct book {
 	uint64_t key;
 	struct rng rng;
 	uint64_t aperture;
-	struct iommu_iova_range msi;
+	struct iommu_iova_range resv[RESV_MAX];
+	uint32_t resv_nr;
 	uint32_t flags_ok;
 	uint32_t kexecs;
 	uint32_t serial;

@@ -112,6 +112,8 @@ bool settled(uint32_t c, uint32_t ioas);
 bool is_attached(uint32_t c, uint32_t ioas);
 uint64_t align_of(uint32_t c, const struct m_ioas *ioas);
 bool overlap(uint64_t a, uint64_t a_last, uint64_t b, uint64_t b_last);
+/** meets_reserved() - whether a device reserves one of these IOVAs */
+bool meets_reserved(uint64_t iova, uint64_t last);
 bool reserved(uint32_t c, uint32_t ioas, uint64_t iova, uint64_t last);
 struct m_area *area_at(uint32_t c, uint32_t ioas, uint64_t iova, uint64_t last);
 struct m_area *any_area(uint32_t c);
