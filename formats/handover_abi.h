@@ -433,6 +433,9 @@ struct iho_context {
  *
  * Section 7: this header, the arrays in the order of their counts
  * here, then the streams in context order, 8-aligned, without gaps.
+ *
+ * A later kernel can make the structures longer. What a reader does not know of
+ * an entry must be zero, as in a payload.
  */
 #define IHO_SNAP_MAGIC		"IOMMUHOS"
 
@@ -452,6 +455,14 @@ struct iho_context {
  * @domains: count[IHO_NODE_DOMAIN]
  * @devices: count[IHO_NODE_DEVICE]
  * @contexts: count[IHO_NODE_CONTEXT]
+ * @element_len: bytes of an entry of each array, by enum iho_node: a multiple of 8,
+ *	not less than the size of its structure
+ * @memory_len: element_len[IHO_NODE_MEMORY]
+ * @unit_len: element_len[IHO_NODE_UNIT]
+ * @table_len: element_len[IHO_NODE_TABLE]
+ * @domain_len: element_len[IHO_NODE_DOMAIN]
+ * @device_len: element_len[IHO_NODE_DEVICE]
+ * @context_len: element_len[IHO_NODE_CONTEXT]
  */
 struct iho_snap_header {
 	__u8  magic[8];
@@ -470,6 +481,17 @@ struct iho_snap_header {
 			__u32 domains;
 			__u32 devices;
 			__u32 contexts;
+		};
+	};
+	union {
+		__u32 element_len[IHO_NODES];
+		struct {
+			__u32 memory_len;
+			__u32 unit_len;
+			__u32 table_len;
+			__u32 domain_len;
+			__u32 device_len;
+			__u32 context_len;
 		};
 	};
 };

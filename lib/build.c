@@ -27,6 +27,7 @@ static u32 fdt_bound(const struct iho_facts *facts)
 
 size_t iho_build_size(const struct iho_facts *facts)
 {
+	const struct iho_context *c;
 	enum iho_node kind;
 	u64 size;
 	u32 i;
@@ -36,9 +37,10 @@ size_t iho_build_size(const struct iho_facts *facts)
 			return 0;
 	size = iho_pad((u64)IHO_HEADER_LEN + fdt_bound(facts), IHO_PAGE_SIZE);
 	for (i = 0; i < facts->contexts; i++) {
-		if (facts->context[i].stream_len > IHO_MAX_IMAGE)
+		c = iho_facts_at(facts, IHO_NODE_CONTEXT, i);
+		if (c->stream_len > IHO_MAX_IMAGE)
 			return 0;
-		size += iho_pad(facts->context[i].stream_len, IHO_PAGE_SIZE);
+		size += iho_pad(c->stream_len, IHO_PAGE_SIZE);
 	}
 	return (size_t)size;
 }
@@ -189,7 +191,7 @@ static void put_streams(const struct iho_facts *facts, const u8 *snapshot,
 	u32 i;
 
 	for (i = 0; i < facts->contexts; i++) {
-		c = &facts->context[i];
+		c = iho_facts_at(facts, IHO_NODE_CONTEXT, i);
 		memset(out + end, 0, (size_t)(pos - end));
 		/* Without any stream there may be no snapshot. */
 		if (c->stream_len)
@@ -238,7 +240,7 @@ static int check_streams(const struct iho_facts *facts,
 	u32 i;
 
 	for (i = 0; i < facts->contexts; i++) {
-		c = &facts->context[i];
+		c = iho_facts_at(facts, IHO_NODE_CONTEXT, i);
 		name = IHO_NAME_STREAM_LEN;
 		err = IHO_ERR_ALIGN;
 		if (c->stream_len % 8)

@@ -128,7 +128,9 @@ const char *iho_where_text(const struct iho_where *where,
 /*
  * struct iho_facts - the arrays of a snapshot, or of what an image was made of
  *
- * All pointers are owned by the caller and stay valid as long as it.
+ * All pointers are owned by the caller and stay valid as long as it. A snapshot
+ * of a later kernel can have longer entries than the structures known here: only
+ * iho_facts_at() finds them.
  */
 struct iho_facts {
 	u64 generation;
@@ -150,7 +152,20 @@ struct iho_facts {
 			u32 memories, units, tables, domains, devices, contexts;
 		};
 	};
+	/* Bytes of an entry, by enum iho_node; 0: of its structure */
+	u32 element_len[IHO_NODES];
 };
+
+/**
+ * iho_facts_at() - one entry of an array
+ * @facts: the arrays
+ * @kind: which of them
+ * @index: below its count
+ *
+ * Return: the entry, a structure of that kind.
+ */
+const void *iho_facts_at(const struct iho_facts *facts, enum iho_node kind,
+			 u32 index);
 
 /**
  * iho_snapshot_open() - check the framing of a snapshot
@@ -159,11 +174,13 @@ struct iho_facts {
  * @facts: filled with pointers into @buf
  * @where: filled on failure
  *
- * Checks magic, version, counts against their limits, that the arrays and
- * streams fill @len exactly. Values inside are checked by iho_build() (through
- * iho_facts_check()) and the streams by iho_plan_init().
+ * Checks magic, version, counts against their limits, that entries are as long
+ * as their structures or longer, that the arrays and streams fill @len exactly
+ * and that what is not known of an entry is zero. Values inside are checked by
+ * iho_build() (through iho_facts_check()) and the streams by iho_plan_init().
  *
- * Return: 0, -IHO_ERR_TRUNCATED, _MAGIC, _HEADER, _VERSION, _LIMIT, _GAP.
+ * Return: 0, -IHO_ERR_TRUNCATED, _MAGIC, _HEADER, _VERSION, _LIMIT, _RANGE,
+ * _ALIGN, _GAP, _VALUE.
  */
 int iho_snapshot_open(const void *buf, size_t len, struct iho_facts *facts,
 		      struct iho_where *where);

@@ -53,6 +53,16 @@ int iho_node_find(const struct iho_image *img, enum iho_node kind, u32 index)
 	return off;
 }
 
+const void *iho_facts_at(const struct iho_facts *facts, enum iho_node kind,
+			 u32 index)
+{
+	u32 len = facts->element_len[kind];
+
+	if (!len)
+		len = iho_node_desc[kind].size;
+	return (const u8 *)facts->at[kind] + (size_t)index * len;
+}
+
 void iho_source_get(const struct iho_plan_source *src, enum iho_node kind,
 		    u32 index, union iho_fact *fact)
 {
@@ -62,8 +72,7 @@ void iho_source_get(const struct iho_plan_source *src, enum iho_node kind,
 		return;
 	}
 	memset(fact, 0, sizeof(*fact));
-	memcpy(fact, (const u8 *)src->facts->at[kind] +
-	       (size_t)index * iho_node_desc[kind].size,
+	memcpy(fact, iho_facts_at(src->facts, kind, index),
 	       iho_node_desc[kind].size);
 }
 

@@ -27,10 +27,40 @@ static int check_counts(const struct iho_snap_header *h,
 	return 0;
 }
 
+static int check_element_lens(const struct iho_snap_header *h,
+			      struct iho_where *where)
+{
+	static const char *const names[IHO_NODES] = {
+		[IHO_NODE_MEMORY] = "memory_len",
+		[IHO_NODE_UNIT] = "unit_len",
+		[IHO_NODE_TABLE] = "table_len",
+		[IHO_NODE_DOMAIN] = "domain_len",
+		[IHO_NODE_DEVICE] = "device_len",
+		[IHO_NODE_CONTEXT] = "context_len",
+	};
+	enum iho_node kind;
+	int err;
+
+	for (kind = 0; kind < IHO_NODES; kind++) {
+		err = IHO_OK;
+		if (h->element_len[kind] < iho_node_desc[kind].size)
+			err = IHO_ERR_RANGE;
+		else if (h->element_len[kind] % 8)
+			err = IHO_ERR_ALIGN;
+		if (err)
+			return snap_fail(where, err,
+					 offsetof(struct iho_snap_header,
+						  element_len) + 4 * kind,
+					 names[kind]);
+	}
+	return 0;
+}
+
 static int check_header(const struct iho_snap_header *h, size_t len,
 			struct iho_where *where)
 {
 	u64 used;
+	int err;
 
 	if (len < sizeof(*h))
 		return SNAP_FAIL(IHO_ERR_TRUNCATED, magic);
@@ -49,7 +79,53 @@ static int check_header(const struct iho_snap_header *h, size_t len,
 	    iho_zeroes(h->release + used, IHO_RELEASE_LEN - used) !=
 	    IHO_RELEASE_LEN - used)
 		return SNAP_FAIL(IHO_ERR_HEADER, release);
-	return check_counts(h, where);
+	err = check_counts(h, where);
+	return err ? err : check_element_lens(h, where);
+}
+
+/* What a later kernel has added to its structures must be nothing here. */
+static int check_surplus(const struct iho_facts *facts, enum iho_node kind,
+			 u64 pos, struct iho_where *where)
+{
+	const u32 size = iho_node_desc[kind].size;
+	const u64 surplus = facts->element_len[kind] - size;
+	u64 zeroes;
+	u32 i;
+
+	for (i = 0; surplus && i < facts->count[kind]; i++) {
+		zeroes = iho_zeroes((const u8 *)iho_facts_at(facts, kind, i) +
+				    size, surplus);
+		if (zeroes != surplus)
+			return iho_fail(where, IHO_ERR_VALUE,
+					pos + (u64)i * facts->element_len[kind] +
+					size + zeroes, iho_node_desc[kind].name,
+					i, "surplus", IHO_NONE);
+	}
+	return 0;
+}
+
+/* Where the arrays are; @end is set to where they end. */
+static int find_arrays(const struct iho_snap_header *h, size_t len,
+		       struct iho_facts *facts, u64 *end,
+		       struct iho_where *where)
+{
+	u64 pos[IHO_NODES + 1] = { sizeof(*h) };
+	enum iho_node kind;
+	int err = 0;
+
+	for (kind = 0; kind < IHO_NODES; kind++) {
+		facts->count[kind] = h->count[kind];
+		facts->element_len[kind] = h->element_len[kind];
+		facts->at[kind] = (const u8 *)h + pos[kind];
+		pos[kind + 1] = pos[kind] +
+				(u64)h->count[kind] * h->element_len[kind];
+		if (pos[kind + 1] > len)
+			return SNAP_FAIL(IHO_ERR_TRUNCATED, total_len);
+	}
+	for (kind = 0; !err && kind < IHO_NODES; kind++)
+		err = check_surplus(facts, kind, pos[kind], where);
+	*end = pos[IHO_NODES];
+	return err;
 }
 
 static int check_streams(const struct iho_facts *facts, u64 pos, u64 len,
@@ -61,7 +137,7 @@ static int check_streams(const struct iho_facts *facts, u64 pos, u64 len,
 	u32 i;
 
 	for (i = 0; i < facts->contexts; i++) {
-		c = &facts->context[i];
+		c = iho_facts_at(facts, IHO_NODE_CONTEXT, i);
 		if (c->stream_off != pos)
 			goto fail;
 		prop = "stream_len";
@@ -85,8 +161,7 @@ int iho_snapshot_open(const void *buf, size_t len, struct iho_facts *facts,
 		      struct iho_where *where)
 {
 	const struct iho_snap_header *h = buf;
-	u64 pos = sizeof(*h);
-	enum iho_node kind;
+	u64 end;
 	int err;
 
 	err = check_header(h, len, where);
@@ -96,12 +171,6 @@ int iho_snapshot_open(const void *buf, size_t len, struct iho_facts *facts,
 	memset(facts, 0, sizeof(*facts));
 	facts->generation = h->generation;
 	facts->release = h->release;
-	for (kind = 0; kind < IHO_NODES; kind++) {
-		facts->count[kind] = h->count[kind];
-		facts->at[kind] = (const u8 *)buf + pos;
-		pos += (u64)h->count[kind] * iho_node_desc[kind].size;
-		if (pos > len)
-			return SNAP_FAIL(IHO_ERR_TRUNCATED, total_len);
-	}
-	return check_streams(facts, pos, len, where);
+	err = find_arrays(h, len, facts, &end, where);
+	return err ? err : check_streams(facts, end, len, where);
 }

@@ -73,8 +73,10 @@ static int make_snapshot(struct gather *g, u64 generation,
 	struct iho_where where;
 	int rc;
 
-	for (u32 kind = 0; kind < IHO_NODES; kind++)
+	for (u32 kind = 0; kind < IHO_NODES; kind++) {
 		hdr.count[kind] = g->node[kind].nr;
+		hdr.element_len[kind] = iho_node_desc[kind].size;
+	}
 	strscpy_pad(hdr.release, init_utsname()->release);
 	live->mem = kvcalloc(g->mem.nr + 1, sizeof(*live->mem), GFP_KERNEL);
 	if (!live->mem)

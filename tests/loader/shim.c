@@ -272,6 +272,12 @@ static size_t make_snapshot(unsigned char **out, uint64_t generation)
 		.major = IHO_FORMAT_MAJOR, .minor = IHO_FORMAT_MINOR,
 		.generation = generation, .release = "7.3.4-shim",
 		.contexts = 1,
+		.memory_len = sizeof(struct iho_memory),
+		.unit_len = sizeof(struct iho_unit),
+		.table_len = sizeof(struct iho_table),
+		.domain_len = sizeof(struct iho_domain),
+		.device_len = sizeof(struct iho_device),
+		.context_len = sizeof(struct iho_context),
 	};
 	struct iho_memory memory = {
 		.session = "vm", .token = 1, .size = 1ull << 40, .seals = 7,

@@ -575,6 +575,12 @@ u8 *scene_snapshot(struct scene *w, size_t *len)
 		.units = w->units, .tables = w->tables,
 		.domains = w->domains, .devices = w->devices,
 		.contexts = w->contexts,
+		.memory_len = sizeof(w->memory[0]),
+		.unit_len = sizeof(w->unit[0]),
+		.table_len = sizeof(w->table[0]),
+		.domain_len = sizeof(w->domain[0]),
+		.device_len = sizeof(w->device[0]),
+		.context_len = sizeof(w->context[0]),
 	};
 	const struct {
 		const void *at;
@@ -941,7 +947,7 @@ u8 *image_rebuild(const u8 *image, size_t len, size_t *new_len)
 		struct iho_context context[IHO_MAX_CONTEXTS];
 	} *all = must(malloc(sizeof(*all)));
 	struct iho_seg seg = { image, len };
-	struct iho_facts facts;
+	struct iho_facts facts = { 0 };
 	struct iho_image img;
 	struct iho_where where;
 	size_t cap;

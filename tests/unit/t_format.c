@@ -112,7 +112,7 @@ static void test_layout(void)
 	ok(sizeof(struct iho_envelope) == 4088 &&
 	   offsetof(struct iho_envelope, crc) == 56 &&
 	   offsetof(struct iho_envelope, extent) == 120, "envelope");
-	ok(sizeof(struct iho_snap_header) == 120 &&
+	ok(sizeof(struct iho_snap_header) == 144 &&
 	   sizeof(struct iho_memory) == 88 && sizeof(struct iho_unit) == 48 &&
 	   sizeof(struct iho_table) == 32 && sizeof(struct iho_domain) == 16 &&
 	   sizeof(struct iho_device) == 112 &&

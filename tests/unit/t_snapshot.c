@@ -44,6 +44,25 @@ static const struct {
 	  IHO_ERR_TRUNCATED },
 	{ "a memory fewer", OFF(memories), 4, 2, IHO_ERR_GAP },
 	{ "no context", OFF(contexts), 4, 0, IHO_ERR_GAP },
+	{ "memory_len short", OFF(memory_len), 4, 80, IHO_ERR_RANGE },
+	{ "unit_len short", OFF(unit_len), 4, sizeof(struct iho_unit) - 8,
+	  IHO_ERR_RANGE },
+	{ "table_len 0", OFF(table_len), 4, 0, IHO_ERR_RANGE },
+	{ "domain_len odd and short", OFF(domain_len), 4, 9, IHO_ERR_RANGE },
+	{ "device_len short", OFF(device_len), 4,
+	  sizeof(struct iho_device) - 1, IHO_ERR_RANGE },
+	{ "context_len unaligned", OFF(context_len), 4,
+	  sizeof(struct iho_context) + 4, IHO_ERR_ALIGN },
+	{ "memory_len unaligned", OFF(memory_len), 4,
+	  sizeof(struct iho_memory) + 1, IHO_ERR_ALIGN },
+	{ "device_len unaligned", OFF(device_len), 4, ~0u, IHO_ERR_ALIGN },
+	{ "memory_len huge", OFF(memory_len), 4, ~7u, IHO_ERR_TRUNCATED },
+	{ "unit_len huge", OFF(unit_len), 4, 1u << 31, IHO_ERR_TRUNCATED },
+	/* twice that wraps to the right length in 32 bits */
+	{ "table_len that would wrap", OFF(table_len), 4,
+	  (1u << 31) + sizeof(struct iho_table), IHO_ERR_TRUNCATED },
+	{ "context_len that would wrap", OFF(context_len), 4,
+	  (1u << 31) + sizeof(struct iho_context), IHO_ERR_TRUNCATED },
 };
 
 static void test_header(void)
@@ -139,9 +158,141 @@ static void test_streams(void)
 	free(snap);
 }
 
+/* What a later kernel would give: longer entries, all else equal. */
+static u8 *stretch(const u8 *snap, size_t len, const u32 more[IHO_NODES],
+		   size_t *new_len)
+{
+	const struct iho_snap_header *h = (const void *)snap;
+	u8 *out = calloc(1, len + IHO_NODES * SCENE_MAX * 64);
+	const u8 *from = snap + sizeof(*h);
+	u8 *to = out + sizeof(*h);
+	struct iho_snap_header *grown = (void *)out;
+	struct iho_context c;
+	u64 shift = 0;
+	u32 kind, i;
+
+	memcpy(out, h, sizeof(*h));
+	for (kind = 0; kind < IHO_NODES; kind++) {
+		grown->element_len[kind] += more[kind];
+		shift += (u64)more[kind] * h->count[kind];
+	}
+	for (kind = 0; kind < IHO_NODES; kind++) {
+		for (i = 0; i < h->count[kind]; i++) {
+			memcpy(to, from, h->element_len[kind]);
+			if (kind == IHO_NODE_CONTEXT) {
+				memcpy(&c, to, sizeof(c));
+				c.stream_off += shift;
+				memcpy(to, &c, sizeof(c));
+			}
+			from += h->element_len[kind];
+			to += grown->element_len[kind];
+		}
+	}
+	memcpy(to, from, len - (size_t)(from - snap));
+	*new_len = len + shift;
+	grown->total_len = *new_len;
+	return out;
+}
+
+static u8 *build(const u8 *snap, const struct iho_facts *facts, size_t *len)
+{
+	size_t cap = iho_build_size(facts);
+	u8 *out = malloc(cap);
+
+	if (iho_build(facts, snap, out, cap, len, NULL)) {
+		free(out);
+		return NULL;
+	}
+	return out;
+}
+
+/* Entries that are longer mean the same as long as the surplus is zero. */
+static void test_longer(void)
+{
+	static const u32 more[][IHO_NODES] = {
+		{ 0 }, { 8 }, { 0, 8 }, { 0, 0, 8 }, { 0, 0, 0, 8 },
+		{ 0, 0, 0, 0, 8 }, { 0, 0, 0, 0, 0, 8 },
+		{ 8, 16, 24, 32, 40, 48 }, { 48, 40, 32, 24, 16, 8 },
+	};
+	size_t len, longer_len, want_len, got_len, i;
+	u8 *snap, *longer, *copy, *want, *got;
+	struct iho_facts facts, small;
+	struct iho_where where;
+	struct iho_image img;
+	struct iho_seg seg;
+
+	FRESH();
+	iho_snapshot_open(snap, len, &small, NULL);
+	want = build(snap, &small, &want_len);
+	seg = (struct iho_seg){ want, want_len };
+	iho_image_open(&seg, 1, &img, NULL);
+	for (i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		longer = stretch(snap, len, more[i], &longer_len);
+		copy = exact(longer, longer_len);
+		ok_err(iho_snapshot_open(copy, longer_len, &facts, &where),
+		       IHO_OK, "longer entries %zu: accepted", i);
+		got = build(copy, &facts, &got_len);
+		ok(want && got && got_len == want_len &&
+		   !memcmp(got, want, want_len),
+		   "longer entries %zu: the same image", i);
+		ok(!iho_image_differs(&img, &facts, &where),
+		   "longer entries %zu: no difference", i);
+		free(got);
+		free(copy);
+		free(longer);
+	}
+	free(want);
+	free(snap);
+}
+
+/* Each byte of the surplus of each entry, set to something. */
+static void test_surplus(void)
+{
+	static const u32 more[IHO_NODES] = { 8, 16, 24, 8, 16, 8 };
+	u32 kind, entry, byte, tried = 0, refused = 0, placed = 0;
+	const struct iho_snap_header *h;
+	struct iho_facts facts;
+	struct iho_where where;
+	u8 *snap, *longer;
+	size_t len, pos;
+
+	FRESH();
+	longer = stretch(snap, len, more, &len);
+	h = (const void *)longer;
+	pos = sizeof(*h);
+	for (kind = 0; kind < IHO_NODES; kind++) {
+		for (entry = 0; entry < h->count[kind]; entry++) {
+			pos += h->element_len[kind];
+			for (byte = 1; byte <= more[kind]; byte++) {
+				longer[pos - byte] = 0x80;
+				tried++;
+				refused += iho_snapshot_open(longer, len,
+							     &facts, &where) ==
+					   -IHO_ERR_VALUE;
+				placed += where.offset == pos - byte &&
+					  where.index == entry &&
+					  !strcmp(where.node,
+						  iho_node_desc[kind].name) &&
+					  !strcmp(where.prop, "surplus");
+				longer[pos - byte] = 0;
+			}
+		}
+	}
+	ok(tried > 150 && refused == tried,
+	   "%u of %u bytes that are not known and set: refused", refused,
+	   tried);
+	ok(placed == tried, "with their place");
+	ok_err(iho_snapshot_open(longer, len, &facts, &where), IHO_OK,
+	       "and none of them left: accepted");
+	free(longer);
+	free(snap);
+}
+
 int main(void)
 {
 	test_header();
 	test_streams();
+	test_longer();
+	test_surplus();
 	return tap_end();
 }

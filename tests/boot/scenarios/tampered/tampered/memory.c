@@ -254,9 +254,9 @@ static uint64_t live_root(uint32_t hwpt, uint32_t *index)
 	check(take_snapshot(snapshot, sizeof(snapshot), sentence) > 0,
 	      "SNAPSHOT: %s", sentence);
 	memcpy(&hdr, snapshot, sizeof(hdr));
-	p = snapshot + sizeof(hdr) + hdr.memories * sizeof(struct iho_memory) +
-	    hdr.units * sizeof(struct iho_unit);
-	for (i = 0; i < hdr.tables; i++, p += sizeof(table)) {
+	p = snapshot + sizeof(hdr) + hdr.memories * hdr.memory_len +
+	    hdr.units * hdr.unit_len;
+	for (i = 0; i < hdr.tables; i++, p += hdr.table_len) {
 		memcpy(&table, p, sizeof(table));
 		if (!table.context && table.hwpt_id == hwpt) {
 			*index = i;
