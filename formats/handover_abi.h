@@ -274,6 +274,7 @@ enum iho_unit_mode {
  * @cap: CAP_REG
  * @ecap: ECAP_REG
  * @root_pa: physical address of its root table, 4 KiB aligned, not zero
+ * @interrupt_root: register that leads to its interrupt remapping table; 0 in 1.0
  *
  * Ordered by segment, then register_pa.
  */
@@ -286,6 +287,7 @@ struct iho_unit {
 	__u64 cap;
 	__u64 ecap;
 	__u64 root_pa;
+	__u64 interrupt_root;
 };
 
 /**
@@ -334,15 +336,16 @@ struct iho_table {
  * @unit: index of the unit
  * @domain_id: 0 to 65535
  * @table: index of the table that it names
- * @reserved: zero
+ * @space: which number space of the unit @domain_id is of; 0 in 1.0
  *
- * Ordered by unit, then domain_id. One (unit, domain_id) names one table.
+ * Ordered by unit, space, then domain_id. One (unit, space, domain_id) names one
+ * table.
  */
 struct iho_domain {
 	__u32 unit;
 	__u32 domain_id;
 	__u32 table;
-	__u32 reserved;
+	__u32 space;
 };
 
 /**
@@ -369,13 +372,15 @@ enum iho_level {
  * @domain: index of its domain, or IHO_NONE when it is not attached
  * @context: index of the context that it is bound to
  * @dev_id: its object ID there
- * @reserved: zero
- * @reserved1: zero
+ * @vfio_file: whether its file is preserved as well; 0 in 1.0
+ * @msix: what of its interrupts is handed over; 0 in 1.0
  * @root_bus: number of its root bus, 0 to 255
  * @path_len: bytes of @path, 1 to IHO_MAX_PATH
  * @path: slot << 3 | function of each bridge from the root bus down, last that of the
  *	device; unused bytes are 0
  * @serial: PCIe Device Serial Number, 0 without one
+ * @vfio_token: LUO token of its file, in the session of the context; 0 without
+ *	@vfio_file
  *
  * Ordered by segment, then source_id[0].
  *
@@ -395,12 +400,13 @@ struct iho_device {
 	__u32 domain;
 	__u32 context;
 	__u32 dev_id;
-	__u32 reserved;
-	__u32 reserved1;
+	__u32 vfio_file;
+	__u32 msix;
 	__u32 root_bus;
 	__u32 path_len;
 	__u8  path[IHO_MAX_PATH];
 	__u64 serial;
+	__u64 vfio_token;
 };
 
 /**

@@ -79,6 +79,9 @@ static int put_field(void *fdt, const struct iho_field *f,
 		value = f->words[cells[0]];
 		len = (u32)strlen(value) + 1;
 		break;
+	case IHO_FIELD_NOTHING:
+		len = 0;
+		break;
 	case IHO_FIELD_PATH:
 		value = from;
 		len = fact->device.path_len;

@@ -26,6 +26,7 @@ const char *const iho_names[IHO_NAMES] = {
 	[IHO_NAME_CAP] = "capability",
 	[IHO_NAME_ECAP] = "capability-extended",
 	[IHO_NAME_ROOT_PA] = "root-pa",
+	[IHO_NAME_INTERRUPT_ROOT] = "interrupt-root",
 	[IHO_NAME_FORMAT] = "format",
 	[IHO_NAME_LEVELS] = "levels",
 	[IHO_NAME_CONTEXT] = "context",
@@ -34,6 +35,7 @@ const char *const iho_names[IHO_NAMES] = {
 	[IHO_NAME_WIDTH] = "width",
 	[IHO_NAME_UNIT] = "unit",
 	[IHO_NAME_DOMAIN_ID] = "domain-id",
+	[IHO_NAME_SPACE] = "space",
 	[IHO_NAME_TABLE] = "table",
 	[IHO_NAME_LEVEL] = "level",
 	[IHO_NAME_SOURCE_IDS] = "source-ids",
@@ -45,6 +47,10 @@ const char *const iho_names[IHO_NAMES] = {
 	[IHO_NAME_SERIAL] = "serial",
 	[IHO_NAME_DOMAIN] = "domain",
 	[IHO_NAME_DEV_ID] = "dev-id",
+	[IHO_NAME_VFIO_FILE] = "vfio-file",
+	[IHO_NAME_VFIO_TOKEN] = "token-vfio",
+	[IHO_NAME_MSIX] = "msix",
+	[IHO_NAME_BRIDGES] = "bridges",
 	[IHO_NAME_STREAM_OFF] = "stream-off",
 	[IHO_NAME_STREAM_LEN] = "stream-len",
 	[IHO_NAME_RECORDS] = "records",
@@ -62,6 +68,8 @@ static const char *const device_levels[] = {
 #define WORD(node, member, prop, list)					\
 	{ IHO_NAME_##prop, IHO_FIELD_WORD,				\
 	  offsetof(struct iho_##node, member), list }
+#define NOTHING(prop)							\
+	{ IHO_NAME_##prop, IHO_FIELD_NOTHING, 0, NULL }
 
 static const struct iho_field root_fields[] = {
 	FIELD(root, major, VERSION, VERSION),
@@ -85,6 +93,7 @@ static const struct iho_field unit_fields[] = {
 	FIELD(unit, cap, CAP, U64),
 	FIELD(unit, ecap, ECAP, U64),
 	FIELD(unit, root_pa, ROOT_PA, U64),
+	FIELD(unit, interrupt_root, INTERRUPT_ROOT, U64),
 };
 
 static const struct iho_field table_fields[] = {
@@ -100,6 +109,7 @@ static const struct iho_field table_fields[] = {
 static const struct iho_field domain_fields[] = {
 	FIELD(domain, unit, UNIT, U32),
 	FIELD(domain, domain_id, DOMAIN_ID, U32),
+	FIELD(domain, space, SPACE, U32),
 	FIELD(domain, table, TABLE, U32),
 };
 
@@ -117,6 +127,10 @@ static const struct iho_field device_fields[] = {
 	FIELD(device, domain, DOMAIN, U32),
 	FIELD(device, context, CONTEXT, U32),
 	FIELD(device, dev_id, DEV_ID, U32),
+	FIELD(device, vfio_file, VFIO_FILE, U32),
+	FIELD(device, vfio_token, VFIO_TOKEN, U64),
+	FIELD(device, msix, MSIX, U32),
+	NOTHING(BRIDGES),
 };
 
 static const struct iho_field context_fields[] = {
@@ -128,24 +142,24 @@ static const struct iho_field context_fields[] = {
 	FIELD(context, stream_crc, STREAM_CRC, U32),
 };
 
-#define NODE(node, plural, max, first, second)				\
+#define NODE(node, plural, max, first, second, third)			\
 	{ #node, plural, node##_fields, IHO_COUNT_OF(node##_fields),	\
-	  max, sizeof(struct iho_##node), { first, second } }
+	  max, sizeof(struct iho_##node), { first, second, third } }
 
 const struct iho_node_desc iho_node_desc[IHO_NODES + 1] = {
 	[IHO_NODE_MEMORY] = NODE(memory, "memories", IHO_MAX_MEMORIES,
-				 0, 1),		/* session, token */
+				 0, 1, 1),	/* session, token */
 	[IHO_NODE_UNIT] = NODE(unit, "units", IHO_MAX_UNITS,
-			       2, 3),		/* segment, register-pa */
+			       2, 3, 3),	/* segment, register-pa */
 	[IHO_NODE_TABLE] = NODE(table, "tables", IHO_MAX_TABLES,
-				3, 4),		/* context, hwpt-id */
+				3, 4, 4),	/* context, hwpt-id */
 	[IHO_NODE_DOMAIN] = NODE(domain, "domains", IHO_MAX_DOMAINS,
-				 0, 1),		/* unit, domain-id */
+				 0, 2, 1),	/* unit, space, domain-id */
 	[IHO_NODE_DEVICE] = NODE(device, "devices", IHO_MAX_DEVICES,
-				 1, 2),		/* segment, source-ids */
+				 1, 2, 2),	/* segment, source-ids */
 	[IHO_NODE_CONTEXT] = NODE(context, "contexts", IHO_MAX_CONTEXTS,
-				  0, 1),	/* session, token */
-	[IHO_NODE_ROOT] = NODE(root, "roots", 1, 0, 0),
+				  0, 1, 1),	/* session, token */
+	[IHO_NODE_ROOT] = NODE(root, "roots", 1, 0, 0, 0),
 };
 
 u32 iho_node_name(enum iho_node kind, u32 index, char name[16])

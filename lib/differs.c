@@ -21,6 +21,8 @@ static bool field_differs(const struct iho_field *f, const union iho_fact *a,
 			return true;
 		len = sizeof(a->device.source_id);
 		break;
+	case IHO_FIELD_NOTHING:
+		return false;
 	case IHO_FIELD_PATH:
 		if (a->device.path_len != b->device.path_len)
 			return true;

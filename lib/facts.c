@@ -43,6 +43,12 @@ static int between(u64 first, u64 value, u64 last)
 	return first <= value && value <= last ? IHO_OK : IHO_ERR_RANGE;
 }
 
+/* Room for what is not handed over: zero says so, and nothing else is known. */
+static int unused(u64 value)
+{
+	return value ? IHO_ERR_VALUE : IHO_OK;
+}
+
 /* What a test of one field found. */
 struct verdict {
 	enum iho_name name;	/* IHO_NAMES: a reserved field */
@@ -87,6 +93,7 @@ static int unit_value(const union iho_fact *fact, const char **prop)
 		{ IHO_NAME_SEGMENT, between(0, u->segment, MAX_SEGMENT) },
 		{ IHO_NAME_REGISTER_PA, pa_error(u->register_pa, true) },
 		{ IHO_NAME_ROOT_PA, pa_error(u->root_pa, false) },
+		{ IHO_NAME_INTERRUPT_ROOT, unused(u->interrupt_root) },
 		{ IHO_NAMES, between(0, u->reserved, 0) },
 	};
 
@@ -117,7 +124,7 @@ static int domain_value(const union iho_fact *fact, const char **prop)
 	const struct iho_domain *d = &fact->domain;
 	const struct verdict v[] = {
 		{ IHO_NAME_DOMAIN_ID, between(0, d->domain_id, MAX_DOMAIN_ID) },
-		{ IHO_NAMES, between(0, d->reserved, 0) },
+		{ IHO_NAME_SPACE, unused(d->space) },
 	};
 
 	return first_bad(v, IHO_COUNT_OF(v), prop);
@@ -171,8 +178,9 @@ static int device_value(const union iho_fact *fact, const char **prop)
 		{ IHO_NAME_ROOT_BUS, root_bus_error(d) },
 		{ IHO_NAME_PATH, path_error(d) },
 		{ IHO_NAME_DEV_ID, between(1, d->dev_id, IHO_MAX_OBJECT_ID) },
-		{ IHO_NAMES, between(0, d->reserved, 0) },
-		{ IHO_NAMES, between(0, d->reserved1, 0) },
+		{ IHO_NAME_VFIO_FILE, unused(d->vfio_file) },
+		{ IHO_NAME_VFIO_TOKEN, unused(d->vfio_token) },
+		{ IHO_NAME_MSIX, unused(d->msix) },
 	};
 
 	return first_bad(v, IHO_COUNT_OF(v), prop);
@@ -261,9 +269,12 @@ static int compare_field(const struct iho_field *f, const union iho_fact *a,
 static int order(const struct iho_node_desc *desc, const union iho_fact *a,
 		 const union iho_fact *b)
 {
-	int c = compare_field(&desc->field[desc->order[0]], a, b);
+	u32 i;
+	int c = 0;
 
-	return c ? c : compare_field(&desc->field[desc->order[1]], a, b);
+	for (i = 0; !c && i < IHO_COUNT_OF(desc->order); i++)
+		c = compare_field(&desc->field[desc->order[i]], a, b);
+	return c;
 }
 
 int iho_kind_check(const struct iho_plan_source *src, enum iho_node kind,
@@ -282,7 +293,7 @@ int iho_kind_check(const struct iho_plan_source *src, enum iho_node kind,
 		if (!err && i &&
 		    order(desc, &fact[~i & 1], &fact[i & 1]) >= 0) {
 			err = IHO_ERR_ORDER;
-			prop = iho_names[desc->field[desc->order[1]].name];
+			prop = iho_names[desc->field[desc->order[2]].name];
 		}
 		if (err)
 			return iho_fail(where, err, cur.at, desc->name, i, prop,

@@ -25,6 +25,7 @@ enum iho_name {
 	IHO_NAME_CAP,
 	IHO_NAME_ECAP,
 	IHO_NAME_ROOT_PA,
+	IHO_NAME_INTERRUPT_ROOT,
 	IHO_NAME_FORMAT,
 	IHO_NAME_LEVELS,
 	IHO_NAME_CONTEXT,
@@ -33,6 +34,7 @@ enum iho_name {
 	IHO_NAME_WIDTH,
 	IHO_NAME_UNIT,
 	IHO_NAME_DOMAIN_ID,
+	IHO_NAME_SPACE,
 	IHO_NAME_TABLE,
 	IHO_NAME_LEVEL,
 	IHO_NAME_SOURCE_IDS,
@@ -44,6 +46,10 @@ enum iho_name {
 	IHO_NAME_SERIAL,
 	IHO_NAME_DOMAIN,
 	IHO_NAME_DEV_ID,
+	IHO_NAME_VFIO_FILE,
+	IHO_NAME_VFIO_TOKEN,
+	IHO_NAME_MSIX,
+	IHO_NAME_BRIDGES,
 	IHO_NAME_STREAM_OFF,
 	IHO_NAME_STREAM_LEN,
 	IHO_NAME_RECORDS,
@@ -79,6 +85,7 @@ enum iho_field_type {
 	IHO_FIELD_WORD,		/* enumeration, a word in the FDT */
 	IHO_FIELD_IDS,		/* source_id[] and source_ids of a device */
 	IHO_FIELD_PATH,		/* path[] and path_len of a device */
+	IHO_FIELD_NOTHING,	/* no byte, and no member for it */
 	IHO_FIELD_VERSION,	/* major and minor of the root */
 };
 
@@ -104,7 +111,8 @@ struct iho_field {
  * @fields: how many
  * @max: nodes of this kind, at most
  * @size: of its structure, bytes
- * @order: the two of @field that order its nodes, the greater first
+ * @order: those of @field that order its nodes, the greater first; where two
+ *	   do, the second is there twice
  */
 struct iho_node_desc {
 	const char *name;
@@ -113,7 +121,7 @@ struct iho_node_desc {
 	u32 fields;
 	u32 max;
 	u32 size;
-	u8 order[2];
+	u8 order[3];
 };
 
 /* By enum iho_node; the last is the root node, of which there is one. */

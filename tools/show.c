@@ -51,7 +51,8 @@ static void text_unit(const union iho_fact *fact)
 	       word(IHO_NODE_UNIT, fact, IHO_NAME_MODE));
 	printf("segment %u, registers 0x%llx, root table 0x%llx\n", u->segment,
 	       ULL(u->register_pa), ULL(u->root_pa));
-	printf("  cap 0x%llx, ecap 0x%llx\n", ULL(u->cap), ULL(u->ecap));
+	printf("  cap 0x%llx, ecap 0x%llx, interrupt root 0x%llx\n", ULL(u->cap),
+	       ULL(u->ecap), ULL(u->interrupt_root));
 }
 
 static void text_table(const union iho_fact *fact)
@@ -72,8 +73,8 @@ static void text_domain(const union iho_fact *fact)
 {
 	const struct iho_domain *n = &fact->domain;
 
-	printf("ID %u on unit-%u, table-%u\n", n->domain_id, n->unit,
-	       n->table);
+	printf("ID %u of space %u on unit-%u, table-%u\n", n->domain_id,
+	       n->space, n->unit, n->table);
 }
 
 static void text_device(const union iho_fact *fact)
@@ -95,6 +96,8 @@ static void text_device(const union iho_fact *fact)
 	if (d->serial)
 		printf(", serial number %016llx", ULL(d->serial));
 	printf("\n");
+	printf("  not handed over:%s%s bridges\n",
+	       d->vfio_file ? "" : " file,", d->msix ? "" : " interrupts,");
 	for (i = 1; i < d->source_ids; i++) {
 		printf("  also masters as ");
 		print_address(d, i);

@@ -236,6 +236,10 @@ static void json_plain(const struct iho_field *f, const union iho_fact *fact)
 	case IHO_FIELD_U64:
 		json_hex(name, number(f, fact));
 		break;
+	case IHO_FIELD_NOTHING:
+		json_array(name);
+		printf("]");
+		break;
 	default:
 		json_number(name, number(f, fact));
 		break;
@@ -255,6 +259,9 @@ static void json_field(const struct iho_field *f, const union iho_fact *fact)
 		break;
 	case IHO_NAME_DOMAIN:
 		json_index(member(f, name), value);
+		break;
+	case IHO_NAME_VFIO_FILE:
+		json_bool(member(f, name), value);
 		break;
 	case IHO_NAME_ATTRIBUTES:
 		json_attributes(value);

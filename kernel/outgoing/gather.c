@@ -193,6 +193,7 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	const struct iommu_handover_objection *objection;
 	struct iommufd_hw_pagetable *hwpt;
 	struct iho_unit unit, *u;
+	struct domain_entry *entry;
 	struct iho_domain *d;
 	struct iho_device *dev;
 	struct pci_dev *pdev;
@@ -252,13 +253,13 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 			return 0;
 		}
 	}
-	d = handover_vec_add(&g->domain);
-	if (IS_ERR(d))
-		return PTR_ERR(d);
-	d->unit = ui;
-	d->domain_id = did;
-	d->table = ti;
-	d->reserved = ci;
+	entry = handover_vec_add(&g->domain);
+	if (IS_ERR(entry))
+		return PTR_ERR(entry);
+	entry->context = ci;
+	entry->fact.unit = ui;
+	entry->fact.domain_id = did;
+	entry->fact.table = ti;
 	dev->domain = g->domain.nr - 1;
 	return 0;
 }

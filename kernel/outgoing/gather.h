@@ -87,6 +87,17 @@ struct numbers {
 	siphash_key_t secret;
 };
 
+/**
+ * struct domain_entry - a domain ID
+ * @fact: what the snapshot says of it; until all is in order, its table is an
+ *	  HWPT ID
+ * @context: that this HWPT is of
+ */
+struct domain_entry {
+	struct iho_domain fact;
+	u32 context;
+};
+
 struct gather {
 	union {
 		struct vec node[IHO_NODES];	/* by enum iho_node */
@@ -94,7 +105,7 @@ struct gather {
 			struct vec mem;		/* struct mem_entry */
 			struct vec unit;	/* struct iho_unit */
 			struct vec table;	/* struct iho_table */
-			struct vec domain;	/* struct iho_domain */
+			struct vec domain;	/* struct domain_entry */
 			struct vec device;	/* struct iho_device */
 			struct vec context;	/* struct iho_context */
 		};
@@ -114,7 +125,7 @@ struct gather {
 #define MEM(_g, _i)	(&((struct mem_entry *)(_g)->mem.p)[_i])
 #define UNIT(_g, _i)	(&((struct iho_unit *)(_g)->unit.p)[_i])
 #define TABLE(_g, _i)	(&((struct iho_table *)(_g)->table.p)[_i])
-#define DOMAIN(_g, _i)	(&((struct iho_domain *)(_g)->domain.p)[_i])
+#define DOMAIN(_g, _i)	(&((struct domain_entry *)(_g)->domain.p)[_i].fact)
 #define DEVICE(_g, _i)	(&((struct iho_device *)(_g)->device.p)[_i])
 #define CONTEXT(_g, _i)	(&((struct iho_context *)(_g)->context.p)[_i])
 

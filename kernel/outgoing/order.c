@@ -26,7 +26,7 @@ static int cmp_domain(const void *a, const void *b)
 {
 	const struct iho_domain *x = a, *y = b;
 
-	return cmp_int(x->unit, y->unit) ?:
+	return cmp_int(x->unit, y->unit) ?: cmp_int(x->space, y->space) ?:
 	       cmp_int(x->domain_id, y->domain_id);
 }
 
@@ -53,12 +53,12 @@ u32 handover_find_table(struct gather *g, u32 ci, u32 hwpt_id)
 int handover_order(struct gather *g)
 {
 	u64 *unit_pa __free(kvfree) = NULL;
-	u64 *dom_key __free(kvfree) = NULL;
+	struct iho_domain *named __free(kvfree) = NULL;
 	u32 i, j;
 
 	unit_pa = kvcalloc(g->unit.nr + 1, sizeof(*unit_pa), GFP_KERNEL);
-	dom_key = kvcalloc(g->domain.nr + 1, sizeof(*dom_key), GFP_KERNEL);
-	if (!unit_pa || !dom_key)
+	named = kvcalloc(g->domain.nr + 1, sizeof(*named), GFP_KERNEL);
+	if (!unit_pa || !named)
 		return handover_refuse(-ENOMEM,
 				       "out of memory to order the facts; free memory and load again");
 
@@ -78,14 +78,15 @@ int handover_order(struct gather *g)
 		unit_pa[i] = j;
 	}
 	for (i = 0; i < g->domain.nr; i++) {
-		struct iho_domain *d = DOMAIN(g, i);
+		struct domain_entry *e = &((struct domain_entry *)g->domain.p)[i];
 
-		d->table = handover_find_table(g, d->reserved, d->table);
-		d->reserved = 0;
-		d->unit = unit_pa[d->unit];
-		dom_key[i] = (u64)d->unit << 32 | d->domain_id;
+		e->fact.table = handover_find_table(g, e->context,
+						    e->fact.table);
+		e->fact.unit = unit_pa[e->fact.unit];
+		named[i] = e->fact;
 	}
-	sort(g->domain.p, g->domain.nr, sizeof(struct iho_domain), cmp_domain,
+	/* By the fact, which is what an entry begins with */
+	sort(g->domain.p, g->domain.nr, sizeof(struct domain_entry), cmp_domain,
 	     NULL);
 	for (i = 0; i < g->device.nr; i++) {
 		struct iho_device *dev = DEVICE(g, i);
@@ -93,13 +94,8 @@ int handover_order(struct gather *g)
 		dev->unit = unit_pa[dev->unit];
 		if (dev->domain == IHO_NONE)
 			continue;
-		for (j = 0; ; j++) {
-			struct iho_domain *d = DOMAIN(g, j);
-
-			if (((u64)d->unit << 32 | d->domain_id) ==
-			    dom_key[dev->domain])
-				break;
-		}
+		for (j = 0; cmp_domain(DOMAIN(g, j), &named[dev->domain]); j++)
+			;
 		dev->domain = j;
 	}
 	sort(g->device.p, g->device.nr, sizeof(struct iho_device), cmp_device,

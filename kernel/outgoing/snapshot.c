@@ -19,6 +19,7 @@ static u64 put_facts(const struct gather *g, void *p)
 	u64 pos = 0;
 
 	static_assert(!offsetof(struct mem_entry, fact));
+	static_assert(!offsetof(struct domain_entry, fact));
 	for (u32 kind = 0; kind < IHO_NODES; kind++) {
 		const struct vec *v = &g->node[kind];
 		u32 len = iho_node_desc[kind].size;
@@ -120,6 +121,7 @@ int handover_live_take(struct list_head *contexts, u64 generation,
 		g.node[kind].what = what[kind];
 	}
 	g.mem.size = sizeof(struct mem_entry);
+	g.domain.size = sizeof(struct domain_entry);
 	handover_numbers_init(&g.inodes, g.mem.max, g.mem.what);
 	ci = 0;
 	list_for_each_entry(ctx, contexts, list) {

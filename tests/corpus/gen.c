@@ -110,6 +110,11 @@ W(root_bus_own)
 	w->device[2].path_len = 1;
 }
 W(root_bus_above) { w->device[2].root_bus = 5; }
+W(interrupt_root) { w->unit[0].interrupt_root = 0xfee000b8; }
+W(space_one) { w->domain[1].space = 1; }
+W(vfio_file) { w->device[0].vfio_file = 1; w->device[0].vfio_token = 20; }
+W(vfio_token) { w->device[0].vfio_token = 20; }
+W(msix_one) { w->device[1].msix = 1; }
 W(serial_none) { w->device[1].serial = 0; }
 W(attributes_all) { w->table[0].attributes = 3; }
 W(attributes_unknown) { w->table[0].attributes = 4; }
@@ -237,6 +242,11 @@ static const struct {
 	{ "unsupported-format-unknown", format_unknown },
 	{ "unsupported-seals-unknown", seals_unknown },
 	{ "unsupported-level-unknown", level_unknown },
+	{ "unsupported-interrupt_root-set", interrupt_root },
+	{ "unsupported-space-one", space_one },
+	{ "unsupported-vfio_file-preserved", vfio_file },
+	{ "unsupported-token_vfio-set", vfio_token },
+	{ "unsupported-msix-one", msix_one },
 	{ "limit-source_ids-nine", ids_nine },
 	{ "bad-source_ids-order", ids_order },
 	{ "limit-path-seventeen", path_many },
@@ -365,6 +375,16 @@ static void no_path(void *fdt)
 	must(fdt_setprop(fdt, at(fdt, "/device-0"), "path", "", 0));
 }
 
+static void bridges(void *fdt)
+{
+	must(fdt_setprop_u32(fdt, at(fdt, "/device-1"), "bridges", 0));
+}
+
+static void no_bridges(void *fdt)
+{
+	must(fdt_delprop(fdt, at(fdt, "/device-1"), "bridges"));
+}
+
 static void short_serial(void *fdt)
 {
 	must(fdt_setprop_u32(fdt, at(fdt, "/device-0"), "serial", 1));
@@ -409,6 +429,8 @@ static const struct {
 	{ "bad-session-unterminated", no_nul },
 	{ "bad-path-empty", no_path },
 	{ "bad-serial-short", short_serial },
+	{ "bad-bridges-some", bridges },
+	{ "bad-bridges-missing", no_bridges },
 	{ "bad-node-unit_address", address },
 	{ "bad-node-renumbered", renumbered },
 	{ "limit-node-nested", nested },

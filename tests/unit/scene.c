@@ -683,6 +683,10 @@ static void put_device(void *fdt, const struct iho_device *d)
 	CELL("domain", d->domain);
 	CELL("context", d->context);
 	CELL("dev-id", d->dev_id);
+	CELL("vfio-file", d->vfio_file);
+	WIDE("token-vfio", d->vfio_token);
+	CELL("msix", d->msix);
+	put(fdt_property(fdt, "bridges", "", 0));
 }
 
 static void put_nodes(void *fdt, const struct scene *w)
@@ -712,6 +716,7 @@ static void put_nodes(void *fdt, const struct scene *w)
 		WIDE("capability", w->unit[i].cap);
 		WIDE("capability-extended", w->unit[i].ecap);
 		WIDE("root-pa", w->unit[i].root_pa);
+		WIDE("interrupt-root", w->unit[i].interrupt_root);
 		put(fdt_end_node(fdt));
 	}
 	for (i = 0; i < w->tables; i++) {
@@ -730,6 +735,7 @@ static void put_nodes(void *fdt, const struct scene *w)
 		begin(fdt, "domain", i);
 		CELL("unit", w->domain[i].unit);
 		CELL("domain-id", w->domain[i].domain_id);
+		CELL("space", w->domain[i].space);
 		CELL("table", w->domain[i].table);
 		put(fdt_end_node(fdt));
 	}

@@ -233,6 +233,29 @@ static void long_path(void *fdt)
 	must(fdt_setprop(fdt, at(fdt, "/device-0"), "path", path, 17));
 }
 
+static void no_bridges(void *fdt)
+{
+	must(fdt_delprop(fdt, at(fdt, "/device-0"), "bridges"));
+}
+
+static void bridges_byte(void *fdt)
+{
+	must(fdt_setprop(fdt, at(fdt, "/device-0"), "bridges", "", 1));
+}
+
+static void bridges_cell(void *fdt)
+{
+	must(fdt_setprop_u32(fdt, at(fdt, "/device-2"), "bridges", 0));
+}
+
+static void bridges_largest(void *fdt)
+{
+	static const char zeroes[16384];
+
+	must(fdt_setprop(fdt, at(fdt, "/device-0"), "bridges", zeroes,
+			 sizeof(zeroes)));
+}
+
 static void unit_address(void *fdt)
 {
 	must(fdt_set_name(fdt, at(fdt, "/memory-0"), "memory@0"));
@@ -281,6 +304,10 @@ static const struct {
 	{ "no path", no_path, IHO_ERR_LAYOUT },
 	{ "path of two steps", longer_path, IHO_OK },
 	{ "path of seventeen steps", long_path, IHO_ERR_LIMIT },
+	{ "bridges missing", no_bridges, IHO_ERR_LAYOUT },
+	{ "bridges of one byte", bridges_byte, IHO_ERR_LAYOUT },
+	{ "bridges of 4 bytes", bridges_cell, IHO_ERR_LAYOUT },
+	{ "bridges of 16 KiB", bridges_largest, IHO_ERR_LAYOUT },
 	{ "unit address", unit_address, IHO_ERR_CANON },
 	{ "number with a zero before it", leading_zero, IHO_ERR_CANON },
 	{ "number left out", wrong_number, IHO_ERR_CANON },
@@ -591,6 +618,7 @@ static void test_limit(void)
 		must(fdt_begin_node(fdt, name));
 		must(fdt_property_u32(fdt, "unit", 0));
 		must(fdt_property_u32(fdt, "domain-id", i));
+		must(fdt_property_u32(fdt, "space", 0));
 		must(fdt_property_u32(fdt, "table", 0));
 		must(fdt_end_node(fdt));
 	}

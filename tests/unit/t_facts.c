@@ -49,6 +49,11 @@ CASE(unit_root_align) { w->unit[0].root_pa |= 1; }
 CASE(unit_root_zero) { w->unit[0].root_pa = 0; }
 CASE(unit_root_range) { w->unit[0].root_pa = 1ull << 52; }
 CASE(unit_root_last) { w->unit[0].root_pa = (1ull << 52) - 4096; }
+CASE(unit_interrupt_root) { w->unit[0].interrupt_root = 1; }
+CASE(unit_interrupt_root_high)
+{
+	w->unit[0].interrupt_root = 1ull << 63;
+}
 CASE(unit_reserved) { w->unit[0].reserved = 1; }
 CASE(unit_twice) { w->unit[w->units++] = w->unit[0]; }
 CASE(unit_order)
@@ -129,7 +134,8 @@ CASE(table_twice) { w->table[1].hwpt_id = 4; }
 CASE(table_order) { w->table[1].hwpt_id = 3; }
 CASE(table_context) { w->table[1].context = 2; }
 CASE(domain_id) { w->domain[1].domain_id = 65536; }
-CASE(domain_reserved) { w->domain[1].reserved = 7; }
+CASE(domain_space) { w->domain[1].space = 1; }
+CASE(domain_space_high) { w->domain[0].space = 1u << 31; }
 CASE(domain_twice) { w->domain[1].domain_id = 1; }
 CASE(domain_order) { w->domain[1].domain_id = 0; }
 CASE(domain_unit) { w->domain[1].unit = 1; }
@@ -193,8 +199,15 @@ CASE(device_serial_all) { w->device[0].serial = ~0ull; }
 CASE(device_serial_same) { w->device[2].serial = w->device[1].serial; }
 CASE(device_dev_id_zero) { w->device[1].dev_id = 0; }
 CASE(device_dev_id_large) { w->device[1].dev_id = ~0u; }
-CASE(device_reserved) { w->device[1].reserved = 1; }
-CASE(device_reserved1) { w->device[1].reserved1 = 1; }
+CASE(device_vfio_file) { w->device[1].vfio_file = 1; }
+CASE(device_vfio_token) { w->device[1].vfio_token = 1ull << 32; }
+CASE(device_vfio_both)
+{
+	w->device[2].vfio_file = 1;
+	w->device[2].vfio_token = 3;
+}
+CASE(device_msix) { w->device[0].msix = 1; }
+CASE(device_msix_high) { w->device[2].msix = 1u << 31; }
 CASE(device_unit) { w->device[1].unit = 1; }
 CASE(device_context) { w->device[1].context = 2; }
 CASE(device_domain) { w->device[1].domain = 2; }
@@ -270,6 +283,8 @@ static const struct {
 	C(unit_root_zero, RANGE, "unit", 0, "root-pa"),
 	C(unit_root_range, RANGE, "unit", 0, "root-pa"),
 	GOOD(unit_root_last),
+	C(unit_interrupt_root, VALUE, "unit", 0, "interrupt-root"),
+	C(unit_interrupt_root_high, VALUE, "unit", 0, "interrupt-root"),
 	A(unit_reserved, RANGE, "unit", 0, "reserved"),
 	C(unit_twice, ORDER, "unit", 1, "register-pa"),
 	C(unit_order, ORDER, "unit", 1, "register-pa"),
@@ -314,7 +329,8 @@ static const struct {
 	C(table_order, ORDER, "table", 1, "hwpt-id"),
 	C(table_context, REF, "table", 1, "context"),
 	C(domain_id, RANGE, "domain", 1, "domain-id"),
-	A(domain_reserved, RANGE, "domain", 1, "reserved"),
+	C(domain_space, VALUE, "domain", 1, "space"),
+	C(domain_space_high, VALUE, "domain", 0, "space"),
 	C(domain_twice, ORDER, "domain", 1, "domain-id"),
 	C(domain_order, ORDER, "domain", 1, "domain-id"),
 	C(domain_unit, REF, "domain", 1, "unit"),
@@ -350,8 +366,11 @@ static const struct {
 	C(device_order, ORDER, "device", 1, "source-ids"),
 	C(device_dev_id_zero, RANGE, "device", 1, "dev-id"),
 	C(device_dev_id_large, RANGE, "device", 1, "dev-id"),
-	A(device_reserved, RANGE, "device", 1, "reserved"),
-	A(device_reserved1, RANGE, "device", 1, "reserved"),
+	C(device_vfio_file, VALUE, "device", 1, "vfio-file"),
+	C(device_vfio_token, VALUE, "device", 1, "token-vfio"),
+	C(device_vfio_both, VALUE, "device", 2, "vfio-file"),
+	C(device_msix, VALUE, "device", 0, "msix"),
+	C(device_msix_high, VALUE, "device", 2, "msix"),
 	C(device_unit, REF, "device", 1, "unit"),
 	C(device_context, REF, "device", 1, "context"),
 	C(device_domain, REF, "device", 1, "domain"),
@@ -383,8 +402,28 @@ static void check_place(const struct iho_where *where, size_t i,
 		diag("%s-%u, %s", where->node, where->index, where->prop);
 }
 
+/*
+ * Spaces other than 0 are refused before any order is looked at: that they
+ * order domains can only be seen in the description.
+ */
+static void test_domain_order(void)
+{
+	static const enum iho_name want[] = {
+		IHO_NAME_UNIT, IHO_NAME_SPACE, IHO_NAME_DOMAIN_ID,
+	};
+	const struct iho_node_desc *desc = &iho_node_desc[IHO_NODE_DOMAIN];
+	u32 i, good = 0;
+
+	for (i = 0; i < 3; i++)
+		good += desc->field[desc->order[i]].name == want[i];
+	ok(good == 3, "domains come by unit, space and ID");
+}
+
 int main(void)
 {
+	const struct iho_where nowhere = {
+		.node = "not set", .prop = "not set",
+	};
 	struct iho_facts facts;
 	struct iho_where where;
 	struct iho_image img;
@@ -393,7 +432,7 @@ int main(void)
 	u8 *image;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		memset(&where, 0x55, sizeof(where));
+		where = nowhere;
 		scene_example(&world);
 		cases[i].fn(&world);
 		scene_facts(&world, &facts);
@@ -404,7 +443,7 @@ int main(void)
 		check_place(&where, i, "arrays");
 		if (cases[i].where == ARRAYS)
 			continue;
-		memset(&where, 0x55, sizeof(where));
+		where = nowhere;
 		image = scene_image(&world, &len);
 		seg.ptr = image;
 		seg.len = len;
@@ -413,5 +452,6 @@ int main(void)
 		check_place(&where, i, "image");
 		free(image);
 	}
+	test_domain_order();
 	return tap_end();
 }

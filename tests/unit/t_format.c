@@ -113,9 +113,9 @@ static void test_layout(void)
 	   offsetof(struct iho_envelope, crc) == 56 &&
 	   offsetof(struct iho_envelope, extent) == 120, "envelope");
 	ok(sizeof(struct iho_snap_header) == 144 &&
-	   sizeof(struct iho_memory) == 88 && sizeof(struct iho_unit) == 48 &&
+	   sizeof(struct iho_memory) == 88 && sizeof(struct iho_unit) == 56 &&
 	   sizeof(struct iho_table) == 32 && sizeof(struct iho_domain) == 16 &&
-	   sizeof(struct iho_device) == 112 &&
+	   sizeof(struct iho_device) == 120 &&
 	   sizeof(struct iho_context) == 96, "snapshot");
 	ok(sizeof(struct iho_rec) == 16 && sizeof(struct iho_map_ref) == 16 &&
 	   sizeof(struct iho_pl_option) == 24 &&

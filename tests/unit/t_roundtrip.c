@@ -125,6 +125,7 @@ static void test_differs(void)
 		F(unit, 0, cap, "capability"),
 		F(unit, 0, ecap, "capability-extended"),
 		F(unit, 0, root_pa, "root-pa"),
+		F(unit, 0, interrupt_root, "interrupt-root"),
 		F(table, 1, format, "format"),
 		F(table, 1, levels, "levels"),
 		F(table, 1, root_pa, "root-pa"),
@@ -134,6 +135,7 @@ static void test_differs(void)
 		F(table, 1, width, "width"),
 		F(domain, 1, unit, "unit"),
 		F(domain, 1, domain_id, "domain-id"),
+		F(domain, 1, space, "space"),
 		F(domain, 1, table, "table"),
 		F(device, 1, level, "level"),
 		F(device, 1, segment, "segment"),
@@ -153,6 +155,9 @@ static void test_differs(void)
 		F(device, 1, domain, "domain"),
 		F(device, 1, context, "context"),
 		F(device, 1, dev_id, "dev-id"),
+		F(device, 1, vfio_file, "vfio-file"),
+		F(device, 1, vfio_token, "token-vfio"),
+		F(device, 1, msix, "msix"),
 		F(context, 1, session, "session"),
 		F(context, 1, token, "token"),
 		F(context, 1, stream_len, "stream-len"),
@@ -335,6 +340,9 @@ static void test_largest(void)
 	       "all counts at their limits: opened");
 	ok(!iho_image_differs(&img, &facts, &where),
 	   "and nothing differs; the head is %u bytes", img.fdt_len + 128);
+	/* A domain takes 84 bytes; those without a device would be refused. */
+	ok(img.fdt_len + 128 + (IHO_MAX_DOMAINS - IHO_MAX_DEVICES) * 84 <
+	   5 << 19, "with all domains too it is less than the text says");
 	free(out);
 	facts.domains = IHO_MAX_DOMAINS;
 	for (i = IHO_MAX_DEVICES; i < IHO_MAX_DOMAINS; i++)
