@@ -110,6 +110,7 @@ const struct iho_format iho_format_amdv1 = {
 	.max_levels = 6,
 	.grows = true,
 	.attributes = IHO_TABLE_SNOOP,
+	.units = 1u << IHO_UNIT_AMD_VI,
 	.decode = decode,
 	.leaf = leaf_entry,
 	.link = link_entry,

@@ -58,6 +58,7 @@ const struct iho_format iho_format_vtdss = {
 	.min_levels = 3,
 	.max_levels = 5,
 	.attributes = IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT,
+	.units = 1u << IHO_UNIT_INTEL_VTD,
 	.decode = decode,
 	.leaf = leaf_entry,
 	.link = link_entry,

@@ -76,6 +76,7 @@ const struct iho_format iho_format_x86_64 = {
 	.max_levels = 5,
 	.sign_extended = true,
 	.attributes = IHO_TABLE_SNOOP | IHO_TABLE_INCOHERENT,
+	.units = 1u << IHO_UNIT_INTEL_VTD | 1u << IHO_UNIT_AMD_VI,
 	.decode = decode,
 	.leaf = leaf_entry,
 	.link = link_entry,

@@ -49,6 +49,7 @@ enum iho_entry_is {
  * @grows: a table gets a level more at its top while it is used, so that the
  *	   IOVA space can be wider than what its levels span
  * @attributes: IHO_TABLE_* that a page table of this format can have
+ * @units: which types of IOMMU read it: bits, by enum iho_unit_type
  * @decode: what @slot is; for a table sets @pa to its address, for a leaf to
  *	    the first byte that this one entry maps, also where one leaf fills
  *	    several entries; @perm to the IHO_PT_* that the entry gives. Those
@@ -71,6 +72,7 @@ struct iho_format {
 	bool sign_extended;
 	bool grows;
 	u32 attributes;
+	u32 units;
 	enum iho_entry_is (*decode)(const struct iho_slot *slot, u64 *pa,
 				    u32 *perm);
 	u64 (*leaf)(u64 pa, u32 level, u32 perm);

@@ -67,8 +67,9 @@ static int check_domain_refs(const struct iho_plan_source *src,
 {
 	const u32 units = iho_source_count(src, IHO_NODE_UNIT);
 	const u32 tables = iho_source_count(src, IHO_NODE_TABLE);
+	union iho_fact fact, unit, table;
 	struct iho_cursor cur;
-	union iho_fact fact;
+	u32 have = IHO_NONE;
 	u32 i;
 
 	iho_cursor_init(&cur, src, IHO_NODE_DOMAIN);
@@ -76,6 +77,15 @@ static int check_domain_refs(const struct iho_plan_source *src,
 		if (fact.domain.unit >= units)
 			return REF_FAIL(UNIT);
 		if (fact.domain.table >= tables)
+			return REF_FAIL(TABLE);
+		/* Domains come by unit: each is read once. */
+		if (fact.domain.unit != have)
+			iho_source_get(src, IHO_NODE_UNIT, fact.domain.unit,
+				       &unit);
+		have = fact.domain.unit;
+		iho_source_get(src, IHO_NODE_TABLE, fact.domain.table, &table);
+		if (!(iho_format(table.table.format)->units &
+		      1u << unit.unit.type))
 			return REF_FAIL(TABLE);
 	}
 	return 0;

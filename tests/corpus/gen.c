@@ -127,8 +127,17 @@ static void table_as(struct scene *w, u32 format, u32 levels, u32 width)
 }
 W(x86_64) { table_as(w, IHO_TABLE_X86_64, 5, 56); }
 W(x86_64_width) { table_as(w, IHO_TABLE_X86_64, 5, 57); }
-W(amdv1) { table_as(w, IHO_TABLE_AMDV1, 6, 64); }
-W(amdv1_grows) { table_as(w, IHO_TABLE_AMDV1, 3, 64); }
+static void amd(struct scene *w)
+{
+	w->unit[0].type = IHO_UNIT_AMD_VI;
+	w->unit[0].mode = IHO_UNIT_DEVICE_TABLE;
+	w->table[0].format = IHO_TABLE_AMDV1;
+}
+W(amdv1) { amd(w); table_as(w, IHO_TABLE_AMDV1, 6, 64); }
+W(amdv1_grows) { amd(w); table_as(w, IHO_TABLE_AMDV1, 3, 64); }
+W(amd_x86_64) { amd(w); table_as(w, IHO_TABLE_X86_64, 4, 47); }
+W(amd_vtdss) { amd(w); table_as(w, IHO_TABLE_VTDSS, 4, 48); }
+W(vtd_amdv1) { table_as(w, IHO_TABLE_AMDV1, 4, 48); }
 W(amdv1_incoherent)
 {
 	amdv1(w);
@@ -221,6 +230,7 @@ static const struct {
 	{ "good-mode-scalable", scalable },
 	{ "good-format-x86_64", x86_64 },
 	{ "good-format-amdv1", amdv1 },
+	{ "good-format-x86_64_amd", amd_x86_64 },
 	{ "good-width-amdv1_grows", amdv1_grows },
 	{ "good-attributes-all", attributes_all },
 	{ "good-path-longest", path_longest },
@@ -258,6 +268,8 @@ static const struct {
 	{ "bad-width-small", width_small },
 	{ "bad-width-beyond_levels", width_beyond },
 	{ "bad-domain-table", domain_table },
+	{ "bad-format-amdv1_on_vtd", vtd_amdv1 },
+	{ "bad-format-vtdss_on_amd", amd_vtdss },
 	{ "bad-domain-orphan", domain_orphan },
 	{ "bad-device-unit", device_unit },
 	{ "bad-device-domain", device_domain },

@@ -324,8 +324,8 @@ static u64 random_pa(u64 *s)
 	return (random_next(s) & 0x000ffffffffff000ull) | 0x1000;
 }
 
-/* A format, and levels, attributes and width that it allows. */
-static void random_table(u64 *s, struct iho_table *t)
+/* A format that the unit reads, and levels, attributes and width that it allows. */
+static void random_table(u64 *s, u32 unit_type, struct iho_table *t)
 {
 	static const struct {
 		u32 format, levels, more, attributes, widest[4];
@@ -334,7 +334,8 @@ static void random_table(u64 *s, struct iho_table *t)
 		{ IHO_TABLE_X86_64, 4, 2, 3, { 47, 56 } },
 		{ IHO_TABLE_AMDV1, 3, 4, IHO_TABLE_SNOOP, { 64, 64, 64, 64 } },
 	};
-	u32 f = below(s, 3), more = below(s, of[f].more);
+	u32 f = below(s, 2) + (unit_type == IHO_UNIT_AMD_VI);
+	u32 more = below(s, of[f].more);
 
 	*t = (struct iho_table){
 		.format = of[f].format,
@@ -457,7 +458,7 @@ static void random_stream(struct scene *w, u32 context, u64 *s)
 		if (!paged[i])
 			continue;
 		t = &w->table[w->tables];
-		random_table(s, t);
+		random_table(s, w->unit[0].type, t);
 		t->context = context;
 		t->hwpt_id = id;
 		add_hwpt(w, context, id, w->device[dev[below(s, devices)]]
@@ -486,7 +487,7 @@ void scene_random(struct scene *w, u64 seed)
 {
 	u64 s = seed * 0x9e3779b97f4a7c15ull + 1;
 	char session[IHO_SESSION_LEN];
-	u32 sessions, i, j;
+	u32 sessions, mode, i, j;
 
 	memset(w, 0, sizeof(*w));
 	w->generation = random_next(&s);
@@ -502,22 +503,19 @@ void scene_random(struct scene *w, u64 seed)
 		for (j = below(&s, 3); j; j--)
 			add_context(w, session, 1000 - j);
 	}
+	mode = 1 + below(&s, 3);
+	w->unit[0] = (struct iho_unit){
+		.type = mode == IHO_UNIT_DEVICE_TABLE ?
+			IHO_UNIT_AMD_VI : IHO_UNIT_INTEL_VTD,
+		.mode = mode,
+		.register_pa = random_pa(&s),
+		.cap = random_next(&s),
+		.ecap = random_next(&s),
+		.root_pa = random_pa(&s),
+	};
 	for (i = 0; i < w->contexts; i++)
 		random_stream(w, i, &s);
-	if (w->devices) {
-		const u32 mode = 1 + below(&s, 3);
-
-		w->units = 1;
-		w->unit[0] = (struct iho_unit){
-			.type = mode == IHO_UNIT_DEVICE_TABLE ?
-				IHO_UNIT_AMD_VI : IHO_UNIT_INTEL_VTD,
-			.mode = mode,
-			.register_pa = random_pa(&s),
-			.cap = random_next(&s),
-			.ecap = random_next(&s),
-			.root_pa = random_pa(&s),
-		};
-	}
+	w->units = w->devices ? 1 : 0;
 }
 
 /* ---- snapshot -------------------------------------------------------- */

@@ -35,11 +35,15 @@ CASE(unit_type) { w->unit[0].type = 3; }
 CASE(unit_type_zero) { w->unit[0].type = 0; }
 CASE(unit_mode) { w->unit[0].mode = 4; }
 CASE(unit_mode_scalable) { w->unit[0].mode = IHO_UNIT_SCALABLE; }
-CASE(unit_amd)
+/* Another unit, and tables that it reads. */
+static void amd(struct scene *w)
 {
 	w->unit[0].type = IHO_UNIT_AMD_VI;
 	w->unit[0].mode = IHO_UNIT_DEVICE_TABLE;
+	w->table[0].format = IHO_TABLE_AMDV1;
+	w->table[1].format = IHO_TABLE_AMDV1;
 }
+CASE(unit_amd) { amd(w); }
 CASE(unit_amd_legacy) { w->unit[0].type = IHO_UNIT_AMD_VI; }
 CASE(unit_intel_device_table) { w->unit[0].mode = IHO_UNIT_DEVICE_TABLE; }
 CASE(unit_segment) { w->unit[0].segment = 65536; }
@@ -96,6 +100,49 @@ static void as(struct scene *w, u32 format, u32 levels, u32 width)
 	w->table[0].levels = levels;
 	w->table[0].width = width;
 }
+/* Tables of either unit, as domains of the other. */
+CASE(amdv1_on_intel) { as(w, IHO_TABLE_AMDV1, 3, 39); }
+CASE(amdv1_on_intel_second) { w->table[1].format = IHO_TABLE_AMDV1; }
+CASE(vtdss_on_amd)
+{
+	amd(w);
+	w->table[1].format = IHO_TABLE_VTDSS;
+}
+CASE(x86_64_on_amd)
+{
+	amd(w);
+	as(w, IHO_TABLE_X86_64, 4, 47);
+}
+/* An HWPT without a device names no unit. */
+CASE(amdv1_unattached)
+{
+	w->device[1].domain = IHO_NONE;
+	w->domains = 1;
+	w->table[1].format = IHO_TABLE_AMDV1;
+}
+/* Two units, of which the second reads what the first does not. */
+static void two_types(struct scene *w)
+{
+	w->unit[1] = w->unit[0];
+	w->unit[1].register_pa += 4096;
+	w->unit[1].type = IHO_UNIT_AMD_VI;
+	w->unit[1].mode = IHO_UNIT_DEVICE_TABLE;
+	w->units++;
+	w->domain[1].unit = 1;
+	w->device[1].unit = 1;
+	w->table[1].format = IHO_TABLE_AMDV1;
+}
+CASE(format_two_types) { two_types(w); }
+CASE(format_two_types_swapped)
+{
+	two_types(w);
+	w->domain[0].table = 1;
+}
+CASE(format_two_types_second)
+{
+	two_types(w);
+	w->domain[1].table = 0;
+}
 CASE(x86_64_four) { as(w, IHO_TABLE_X86_64, 4, 47); }
 CASE(x86_64_five) { as(w, IHO_TABLE_X86_64, 5, 56); }
 CASE(x86_64_levels_few) { as(w, IHO_TABLE_X86_64, 3, 38); }
@@ -113,8 +160,8 @@ CASE(x86_64_incoherent)
 	as(w, IHO_TABLE_X86_64, 4, 47);
 	w->table[0].attributes = IHO_TABLE_INCOHERENT;
 }
-CASE(amdv1_three) { as(w, IHO_TABLE_AMDV1, 3, 64); }
-CASE(amdv1_six) { as(w, IHO_TABLE_AMDV1, 6, 30); }
+CASE(amdv1_three) { amd(w); as(w, IHO_TABLE_AMDV1, 3, 64); }
+CASE(amdv1_six) { amd(w); as(w, IHO_TABLE_AMDV1, 6, 30); }
 CASE(amdv1_levels_few) { as(w, IHO_TABLE_AMDV1, 2, 39); }
 CASE(amdv1_levels_many) { as(w, IHO_TABLE_AMDV1, 7, 39); }
 CASE(amdv1_width_three) { as(w, IHO_TABLE_AMDV1, 3, 65); }
@@ -122,6 +169,7 @@ CASE(amdv1_width_six) { as(w, IHO_TABLE_AMDV1, 6, 65); }
 CASE(amdv1_width_few) { as(w, IHO_TABLE_AMDV1, 6, 29); }
 CASE(amdv1_snoop)
 {
+	amd(w);
 	as(w, IHO_TABLE_AMDV1, 3, 48);
 	w->table[0].attributes = IHO_TABLE_SNOOP;
 }
@@ -307,6 +355,14 @@ static const struct {
 	C(table_width_four, RANGE, "table", 1, "width"),
 	GOOD(table_width_five),
 	C(table_width_six, RANGE, "table", 1, "width"),
+	C(amdv1_on_intel, REF, "domain", 0, "table"),
+	C(amdv1_on_intel_second, REF, "domain", 1, "table"),
+	C(vtdss_on_amd, REF, "domain", 1, "table"),
+	GOOD(x86_64_on_amd),
+	GOOD(amdv1_unattached),
+	GOOD(format_two_types),
+	C(format_two_types_swapped, REF, "domain", 0, "table"),
+	C(format_two_types_second, REF, "domain", 1, "table"),
 	GOOD(x86_64_four),
 	GOOD(x86_64_five),
 	C(x86_64_levels_few, RANGE, "table", 0, "levels"),
