@@ -499,6 +499,8 @@ static void write_others(void)
 
 	scene_small(&world);
 	write_image("good-small", make(&world));
+	scene_amd(&world);
+	write_image("good-example-amd", make(&world));
 
 	scene_example(&world);
 	world.in_memory = extra_cell;

@@ -294,6 +294,44 @@ void scene_example(struct scene *w)
 	example_second(w);
 }
 
+void scene_amd(struct scene *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->generation = 3;
+	name(w->release, "7.3.4-example");
+	add_memory(w, "vm", 1, 64 * MiB, 0x6);
+	w->unit[w->units++] = (struct iho_unit){
+		.type = IHO_UNIT_AMD_VI,
+		.mode = IHO_UNIT_DEVICE_TABLE,
+		.register_pa = 0xfeb80000,
+		.cap = 0x22294ada,
+		.root_pa = 0x102400000,
+	};
+	w->table[w->tables++] = (struct iho_table){
+		IHO_TABLE_AMDV1, 3, 0x102500000, 0, 3, IHO_TABLE_SNOOP, 64 };
+	w->table[w->tables++] = (struct iho_table){
+		IHO_TABLE_AMDV1, 4, 0x102510000, 0, 4, IHO_TABLE_SNOOP, 48 };
+	w->domain[w->domains++] = (struct iho_domain){ 0, 1, 0, 0 };
+	w->device[w->devices++] = (struct iho_device){
+		.level = IHO_LEVEL_PAUSED,
+		.source_id = { 0x18 },
+		.source_ids = 1,
+		.vendor_device = 0x808610c9,
+		.subsystem = 0x80860000,
+		.class_revision = 0x02000001,
+		.dev_id = 2,
+		.path_len = 1,
+		.path = { 0x18 },
+	};
+	add_context(w, "vm", 2);
+	add_ioas(w, 0, 1);
+	add_map(w, 0, 1, 0, 64 * MiB, 0, 0, 0);
+	add_bind(w, 0, 2, 0);
+	add_hwpt(w, 0, 3, 2, 1, 0, IHO_HWPT_AUTO);
+	add_hwpt(w, 0, 4, 2, 1, 1, 0);
+	add_attach(w, 0, 2, 3);
+}
+
 void scene_small(struct scene *w)
 {
 	memset(w, 0, sizeof(*w));

@@ -61,6 +61,9 @@ struct scene {
 /* The worked example of formats/handover.fdt.dts: every kind of everything. */
 void scene_example(struct scene *w);
 
+/* That of formats/handover-amd.fdt.dts: one unit, two tables, one device. */
+void scene_amd(struct scene *w);
+
 /* One memory, one context, two records: for tests of every byte. */
 void scene_small(struct scene *w);
 

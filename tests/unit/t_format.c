@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The worked example of formats/: compiled by dtc, written again in canonical
- * form and put into an image, it is accepted, and it is what the builder makes
- * of the same facts. And the three places that state the version agree.
+ * The worked examples of formats/: compiled by dtc, written again in canonical
+ * form and put into an image, each is accepted, and it is what the builder makes
+ * of the same facts. And the places that state the version agree.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static char *read_file(const char *name)
 	return data;
 }
 
-static void test_example(const char *name)
+static void test_example(const char *name, void (*scene)(struct scene *w))
 {
 	char *dtb = read_file(name);
 	struct iho_facts facts;
@@ -39,7 +39,7 @@ static void test_example(const char *name)
 		return;
 	fdt_len = fdt_totalsize(tree);
 
-	scene_example(&world);
+	scene(&world);
 	snap = scene_snapshot(&world, &snap_len);
 	iho_snapshot_open(snap, snap_len, &facts, NULL);
 	image = malloc(1 << 20);
@@ -62,19 +62,24 @@ static void test_example(const char *name)
 	free(dtb);
 }
 
-static void test_version(const char *rst, const char *dts)
+static void test_dts_version(const char *dts)
+{
+	char *text = read_file(dts), want[64];
+
+	snprintf(want, sizeof(want), "\tversion = <%u %u>;", IHO_FORMAT_MAJOR,
+		 IHO_FORMAT_MINOR);
+	ok(strstr(text, want) != NULL, "%s is of version %u.%u",
+	   strrchr(dts, '/') + 1, IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR);
+	free(text);
+}
+
+static void test_version(const char *rst)
 {
 	char *text = read_file(rst), want[64];
 
 	snprintf(want, sizeof(want), "\n:Version: %u.%u\n", IHO_FORMAT_MAJOR,
 		 IHO_FORMAT_MINOR);
 	ok(strstr(text, want) != NULL, "the .rst is of version %u.%u",
-	   IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR);
-	free(text);
-	text = read_file(dts);
-	snprintf(want, sizeof(want), "\tversion = <%u %u>;", IHO_FORMAT_MAJOR,
-		 IHO_FORMAT_MINOR);
-	ok(strstr(text, want) != NULL, "the .dts is of version %u.%u",
 	   IHO_FORMAT_MAJOR, IHO_FORMAT_MINOR);
 	free(text);
 }
@@ -130,13 +135,17 @@ static void test_layout(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 5) {
-		fprintf(stderr, "usage: t_format DTB DTS RST ABI\n");
+	if (argc != 7) {
+		fprintf(stderr,
+			"usage: t_format DTB DTS AMD_DTB AMD_DTS RST ABI\n");
 		return 2;
 	}
-	test_example(argv[1]);
-	test_version(argv[3], argv[2]);
-	test_limits(argv[4], argv[3]);
+	test_example(argv[1], scene_example);
+	test_dts_version(argv[2]);
+	test_example(argv[3], scene_amd);
+	test_dts_version(argv[4]);
+	test_version(argv[5]);
+	test_limits(argv[6], argv[5]);
 	test_layout();
 	return tap_end();
 }
