@@ -45,7 +45,10 @@ static void try_length(uint32_t i, const void *value, uint32_t len)
 	make_bad();
 }
 
-/* Words and strings that would do, and lists that are longer or shorter. */
+/*
+ * Words and strings that would do, and lists that are longer or shorter. What
+ * has no byte at all is tried with some.
+ */
 static void try_other_lengths(uint32_t i)
 {
 	static const char *const words[][2] = {

@@ -80,6 +80,8 @@ static const struct {
 	{ "device source-ids", "device root-bus", "value out of its range" },
 	{ "device source-ids", "device path", "value out of its range" },
 	{ "table levels", "table width", "value out of its range" },
+	/* the unit reads no such table */
+	{ "table format", "domain table", NOT_THERE },
 	{ "device context", "device domain", NOT_THERE },
 	{ "device domain", "domain", "nothing names it" },
 	{ "context session", "context token", NOT_ORDERED },
