@@ -140,6 +140,11 @@ void iommufd_handover_bind_end(struct iommufd_ctx *ictx)
 	iommufd_handover_change_end(&ictx->handover);
 }
 
+static u64 pa_there(const struct iho_run *run, u64 iova)
+{
+	return run->pa + (iova - run->first_iova);
+}
+
 static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt,
 			 char *why, size_t why_len)
 {
@@ -181,6 +186,15 @@ static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt
 		/* Cure (EBADMSG): abandon and report it. */
 		snprintf(why, why_len, "HWPT %u: %s page table: %s", h->id,
 			 which ? "rebuilt" : "inherited", iho_strerror(rc));
+	else if (then.format != rebuilt.format && diff.has_a && diff.has_b &&
+		 pa_there(&diff.a, diff.iova) == pa_there(&diff.b, diff.iova))
+		/*
+		 * Cure (EBADMSG): boot with the IOMMU options of the last
+		 * kernel; or abandon, bind and attach.
+		 */
+		snprintf(why, why_len,
+			 "HWPT %u: IOVA %#llx has permissions %#x in the inherited page table and %#x in the rebuilt one, which is of another format",
+			 h->id, diff.iova, diff.a.perm, diff.b.perm);
 	else if (!diff.has_a || !diff.has_b)
 		/*
 		 * Cure (EBADMSG): put back what the VMM has changed in that
@@ -199,15 +213,23 @@ static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt
 		snprintf(why, why_len,
 			 "HWPT %u: IOVA %#llx is %#llx with permissions %#x in the inherited page table, %#llx with %#x in the rebuilt one",
 			 h->id, diff.iova,
-			 diff.a.pa + (diff.iova - diff.a.first_iova),
-			 diff.a.perm,
-			 diff.b.pa + (diff.iova - diff.b.first_iova),
-			 diff.b.perm);
+			 pa_there(&diff.a, diff.iova), diff.a.perm,
+			 pa_there(&diff.b, diff.iova), diff.b.perm);
 	return -EBADMSG;
 }
 
+/* sm_off and the like: the driver makes other page tables then. */
+static bool mode_changed(const struct replay_device *d, struct device *dev)
+{
+	struct iho_unit then, now;
+
+	return !iho_get_unit(&handover_in.image, d->fact.unit, &then) &&
+	       !handover_unit(dev, &now) && then.mode != now.mode;
+}
+
 static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
-		     struct iommufd_device *idev, char *why, size_t why_len)
+		     const struct replay_device *d, struct iommufd_device *idev,
+		     char *why, size_t why_len)
 {
 	struct iommufd_replay *r = ictx->handover.replay;
 	bool must_snoop = h->table.attributes & IHO_TABLE_SNOOP;
@@ -246,13 +268,24 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	WRITE_ONCE(r->task, NULL);
 	if (IS_ERR(hwpt)) {
 		rc = PTR_ERR(hwpt);
-		/*
-		 * Cure (that of the allocation): remove the cause (memory,
-		 * memory lock limit, reserved regions), bind again.
-		 */
-		snprintf(why, why_len,
-			 "HWPT %u cannot be allocated for device %u: error %d",
-			 h->id, idev->obj.id, rc);
+		if (mode_changed(d, idev->dev))
+			/*
+			 * Cure (that of the allocation): boot with the IOMMU
+			 * options of the last kernel; or abandon, and map anew
+			 * what this mode can.
+			 */
+			snprintf(why, why_len,
+				 "HWPT %u cannot be allocated for device %u, whose IOMMU was in another mode: error %d",
+				 h->id, idev->obj.id, rc);
+		else
+			/*
+			 * Cure (that of the allocation): remove the cause
+			 * (memory, memory lock limit, reserved regions), bind
+			 * again.
+			 */
+			snprintf(why, why_len,
+				 "HWPT %u cannot be allocated for device %u: error %d",
+				 h->id, idev->obj.id, rc);
 		goto out;
 	}
 	hwpt->auto_domain = h->is_auto;
@@ -355,7 +388,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	for (i = 0; !rc && ictx->handover.pending && i < r->hwpts; i++)
 		if (uses_hwpt(d, &r->hwpt[i]) &&
 		    !xa_load(&ictx->objects, r->hwpt[i].id))
-			rc = make_hwpt(ictx, &r->hwpt[i], idev, why,
+			rc = make_hwpt(ictx, &r->hwpt[i], d, idev, why,
 				       sizeof(why));
 	for (i = 0; !rc && ictx->handover.pending && i < r->hwpts; i++)
 		if (r->hwpt[i].dev_id == id)

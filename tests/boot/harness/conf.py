@@ -59,6 +59,13 @@ def read_variant(value):
     return name, qemu.strip(), kernel.strip()
 
 
+def read_iommu(value):
+    words = read_iommus(value)
+    if len(words) != 1:
+        raise ValueError(f"{value!r} is not one name")
+    return words[0]
+
+
 def read_iommus(value):
     words = value.split()
     for word in words:
@@ -75,6 +82,7 @@ class Conf:
     @kernel: "plain" or "debug" when only that one runs it, else None
     @hands_over: load the next kernel with --iommu-handover
     @stock_kernel: the guest has upstream's kernel, too
+    @iommu: name of the IOMMU that it runs with
     @iommus: names of the IOMMUs that it runs with besides the first
     @variants: (name, QEMU's words, the kernel's words) of each
     """
@@ -84,6 +92,7 @@ class Conf:
                "kernel": ("kernel", read_kernel),
                "iommu-handover": ("hands_over", read_switch),
                "stock-kernel": ("stock_kernel", read_switch),
+               "iommu": ("iommu", read_iommu),
                "iommus": ("iommus", read_iommus),
                "variant": ("variants", read_variant)}
 
@@ -93,6 +102,7 @@ class Conf:
         self.kernel = None
         self.hands_over = True
         self.stock_kernel = False
+        self.iommu = "vtd"
         self.iommus = []
         self.variants = []
         for name, line in MOVED.items():

@@ -119,8 +119,7 @@ class Scenario:
                           "debug kernel"))
         for name in self.conf.iommus:
             found.append(("variant", f"{self.name}-{name}",
-                          ["--kexecs", "2", "--iommu", name],
-                          f"--iommu {name}"))
+                          ["--iommu", name], f"--iommu {name}"))
         for name, qemu, kernel in self.conf.variants:
             found.append(("variant", f"{self.name}-{name}",
                           ["--kexecs", "2", f"--qemu-args={qemu}",
