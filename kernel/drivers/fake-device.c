@@ -5,6 +5,7 @@
 #include <kunit/test.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu-handover.h>
+#include <linux/iommufd.h>
 #include <linux/slab.h>
 
 #include "../iommu-pages.h"
@@ -72,14 +73,31 @@ struct iommu_domain *fake_domain_new(struct device *dev, u32 levels)
 	return &fake->domain;
 }
 
+static struct fake_device *to_fake_device(struct device *dev)
+{
+	return container_of(to_pci_dev(dev), struct fake_device, pdev);
+}
+
 static struct iommu_domain *
 fake_domain_alloc(struct device *dev, u32 flags,
 		  const struct iommu_user_data *user_data)
 {
+	struct fake_device *d = to_fake_device(dev);
+
+	if (flags & ~d->can)
+		return ERR_PTR(-EOPNOTSUPP);
+	d->flags = flags;
 	return fake_domain_new(dev, 3);
 }
 
+static bool fake_capable(struct device *dev, enum iommu_cap cap)
+{
+	return cap == IOMMU_CAP_DIRTY_TRACKING &&
+	       to_fake_device(dev)->can & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+}
+
 static const struct iommu_ops fake_ops = {
+	.capable = fake_capable,
 	.domain_alloc_paging_flags = fake_domain_alloc,
 };
 

@@ -23,6 +23,8 @@ struct replay;
  * @sysdata: of @bus: its segment
  * @dev_iommu: leads to @unit
  * @unit: IOMMU whose domains are fake_domain_new() of three levels
+ * @can: flags of HWPT_ALLOC that @unit takes
+ * @flags: those of the last domain that was allocated
  */
 struct fake_device {
 	struct pci_dev pdev;
@@ -30,6 +32,8 @@ struct fake_device {
 	struct pci_sysdata sysdata;
 	struct dev_iommu dev_iommu;
 	struct iommu_device unit;
+	u32 can;
+	u32 flags;
 };
 
 /**

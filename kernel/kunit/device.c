@@ -429,6 +429,58 @@ static void coherency_is_that_of_the_record(struct kunit *test)
 	replay_expect_nothing_left(test, r);
 }
 
+struct flags_case {
+	const char *desc;
+	u32 was;		/* of the recorded HWPT */
+	u32 can;		/* the unit of the device */
+	int err;
+};
+
+#define NEST_PARENT	IOMMU_HWPT_ALLOC_NEST_PARENT
+#define DIRTY		IOMMU_HWPT_ALLOC_DIRTY_TRACKING
+
+static const struct flags_case flags[] = {
+	{ "none", 0, NEST_PARENT | DIRTY, 0 },
+	{ "NEST_PARENT", NEST_PARENT, NEST_PARENT, 0 },
+	{ "DIRTY_TRACKING", DIRTY, DIRTY, 0 },
+	{ "both", NEST_PARENT | DIRTY, NEST_PARENT | DIRTY, 0 },
+	{ "NEST_PARENT lost", NEST_PARENT, DIRTY, -EOPNOTSUPP },
+	{ "DIRTY_TRACKING lost", DIRTY, NEST_PARENT, -EOPNOTSUPP },
+	{ "one of both lost", NEST_PARENT | DIRTY, DIRTY, -EOPNOTSUPP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(flags, flags, desc);
+
+/* Also for the next handover, which records them again. */
+static void flags_are_asked_for_again(struct kunit *test)
+{
+	const struct flags_case *c = test->param_value;
+	struct replay *r = test->priv;
+	struct behind *b = new_behind(test);
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_device *idev;
+
+	r->w->rec[WORLD_HWPT2].hwpt.flags = c->was;
+	b->device[1]->can = c->can;
+	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
+	KUNIT_ASSERT_EQ(test, bind_and_replay(r, b, 1, &idev), c->err);
+	hwpt = get_hwpt(r->ictx, WORLD_HWPT2_ID);
+	KUNIT_EXPECT_EQ(test, !!hwpt, !c->err);
+	if (hwpt) {
+		KUNIT_EXPECT_EQ(test, b->device[1]->flags, c->was);
+		KUNIT_EXPECT_EQ(test, hwpt->handover.flags, c->was);
+		KUNIT_EXPECT_TRUE(test, hwpt->nest_parent ==
+				  !!(c->was & NEST_PARENT));
+		iommufd_put_object(r->ictx, &hwpt->common.obj);
+		fake_device_unbind(idev);
+	} else {
+		KUNIT_EXPECT_EQ(test, b->attached, 0);
+		expect_still_pending(test, r);
+	}
+	replay_close(r);
+	replay_expect_nothing_left(test, r);
+}
+
 static struct kunit_case device_cases[] = {
 	KUNIT_CASE_PARAM(devices_come_back_with_their_hwpts,
 			 replay_charge_params),
@@ -436,6 +488,7 @@ static struct kunit_case device_cases[] = {
 			 tree_gen_params),
 	KUNIT_CASE(device_that_cannot_be_attached_leaves_nothing),
 	KUNIT_CASE_PARAM(coherency_is_that_of_the_record, snoop_gen_params),
+	KUNIT_CASE_PARAM(flags_are_asked_for_again, flags_gen_params),
 	KUNIT_CASE(second_device_that_fails_does_not_disturb_the_first),
 	KUNIT_CASE(device_over_the_memlock_limit_leaves_nothing),
 	KUNIT_CASE(device_that_runs_out_of_memory_leaves_nothing),
