@@ -66,6 +66,25 @@ int edu_copy(struct edu *edu, uint64_t to, uint64_t from, uint32_t len)
 	return err ? err : transfer(edu, to, BUFFER, len, CMD_TO_MEMORY);
 }
 
+void edu_with_page(struct edu *edu, struct memory *mem, uint64_t iova)
+{
+	int fd = must(iommufd_open()), dev;
+	char bdf[PCI_BDF_LEN];
+	uint32_t ioas, id;
+
+	must(memory_create(mem, "edu", GUEST_PAGE));
+	must(ioas_alloc(fd, &ioas));
+	must(ioas_map_file(fd, ioas, mem->fd, 0, GUEST_PAGE, &iova,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	must(pci_find(EDU_VENDOR, EDU_DEVICE, 0, bdf));
+	must(vfio_claim(bdf));
+	dev = must(vfio_open(bdf));
+	must(vfio_bind(dev, fd, &id));
+	id = ioas;
+	must(vfio_attach(dev, &id));
+	must(edu_open(edu, dev));
+}
+
 void edu_close(struct edu *edu)
 {
 	vfio_bus_master(edu->dev, false);

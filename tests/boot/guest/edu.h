@@ -47,6 +47,15 @@ int edu_open(struct edu *edu, int dev);
  */
 int edu_copy(struct edu *edu, uint64_t to, uint64_t from, uint32_t len);
 
+/**
+ * edu_with_page() - the first such device, attached to an IOAS of one page
+ * @mem: out, a memory file of one page
+ * @iova: where the page is mapped, to be read and written
+ *
+ * Exits with 1 when a call fails. All that it opens stays open.
+ */
+void edu_with_page(struct edu *edu, struct memory *mem, uint64_t iova);
+
 /** edu_close() - end bus mastering, unmap the registers */
 void edu_close(struct edu *edu);
 

@@ -2,7 +2,7 @@
 /*
  * modes NUMBER - HWPTs of a VT-d unit whose options change with every kexec.
  *
- * The file words has the options of each kernel. One context comes back in all
+ * The file kernel-args-next has the options of each kernel. One context comes back in all
  * of them. Two more are made where the next kernel's page tables cannot say what
  * theirs do.
  */
@@ -28,7 +28,7 @@
 #define TOKEN_MEMORY	1
 #define TOKEN_IOMMUFD	2
 
-/* What a kernel of words, or the first one, makes of it. */
+/* What a kernel of kernel-args-next, or the first one, makes of it. */
 static const struct kernel {
 	bool second_stage;
 	bool small_pages;
@@ -186,7 +186,7 @@ static uint64_t table_pages(void)
 	return pages;
 }
 
-/* That the kernel does what the words want, by what user space can see of it. */
+/* That the kernel does what its options want, by what user space can see of it. */
 static void expect_kernel(unsigned int stage)
 {
 	const struct kernel *k = kernel_of(stage);
