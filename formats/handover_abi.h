@@ -271,9 +271,10 @@ enum iho_unit_mode {
  * @segment: PCI segment, 0 to 65535
  * @reserved: zero
  * @register_pa: physical address of its registers, 4 KiB aligned
- * @cap: CAP_REG
- * @ecap: ECAP_REG
- * @root_pa: physical address of its root table, 4 KiB aligned, not zero
+ * @cap: CAP_REG, or the Extended Feature Register of AMD-Vi
+ * @ecap: ECAP_REG, or the Extended Feature 2 Register of AMD-Vi
+ * @root_pa: physical address of its root table or of its device table, 4 KiB
+ *	     aligned, not zero
  * @interrupt_root: register that leads to its interrupt remapping table; 0 in 1.0
  *
  * Ordered by segment, then register_pa.
@@ -315,8 +316,7 @@ enum iho_table_format {
  * @root_pa: physical address of its root page, 4 KiB aligned, not zero
  * @context: index of the context that owns the HWPT
  * @hwpt_id: object ID of the HWPT there
- * @attributes: IHO_TABLE_SNOOP, not for IHO_TABLE_X86_64; IHO_TABLE_INCOHERENT,
- *		not for IHO_TABLE_AMDV1
+ * @attributes: IHO_TABLE_SNOOP; IHO_TABLE_INCOHERENT, not for IHO_TABLE_AMDV1
  * @width: of the HWPT's IOVA space, bits
  *
  * Ordered by context, then hwpt_id.

@@ -28,7 +28,7 @@ static const struct error_text errors[] = {
 	E(ERR_RANGE, "value out of its range"),
 	E(ERR_ALIGN, "address or length misaligned"),
 	E(ERR_ORDER, "not in ascending order, or there twice"),
-	E(ERR_REF, "names something that is not there"),
+	E(ERR_REF, "names something that is not there or does not fit"),
 	E(ERR_ORPHAN, "nothing names it"),
 	E(ERR_GAP, "sections not back to back, or padding not zero"),
 	E(ERR_RECORD, "record header or payload malformed"),

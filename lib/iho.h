@@ -40,7 +40,7 @@ enum iho_error {
 	IHO_ERR_RANGE = 11,	/* value out of range */
 	IHO_ERR_ALIGN = 12,	/* address or length misaligned */
 	IHO_ERR_ORDER = 13,	/* not ascending, or twice */
-	IHO_ERR_REF = 14,	/* names something that is not there */
+	IHO_ERR_REF = 14,	/* names what is not there or does not fit */
 	IHO_ERR_ORPHAN = 15,	/* nothing names it */
 	IHO_ERR_GAP = 16,	/* sections overlap, gap, or padding not zero */
 	IHO_ERR_RECORD = 17,	/* record header or payload malformed */

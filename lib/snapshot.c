@@ -161,7 +161,7 @@ int iho_snapshot_open(const void *buf, size_t len, struct iho_facts *facts,
 		      struct iho_where *where)
 {
 	const struct iho_snap_header *h = buf;
-	u64 end;
+	u64 end = 0;
 	int err;
 
 	err = check_header(h, len, where);

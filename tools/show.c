@@ -96,6 +96,7 @@ static void text_device(const union iho_fact *fact)
 	if (d->serial)
 		printf(", serial number %016llx", ULL(d->serial));
 	printf("\n");
+	/* All that 1.0 can say of them */
 	printf("  not handed over:%s%s bridges\n",
 	       d->vfio_file ? "" : " file,", d->msix ? "" : " interrupts,");
 	for (i = 1; i < d->source_ids; i++) {

@@ -90,8 +90,9 @@ W(root_unaligned) { w->unit[0].root_pa += 8; }
 W(root_range) { w->table[0].root_pa = 1ull << 52; }
 W(root_zero) { w->table[0].root_pa = 0; }
 W(levels_six) { w->table[0].levels = 6; }
-W(mode_unknown) { w->unit[0].mode = 3; }
-W(type_unknown) { w->unit[0].type = 2; }
+W(mode_unknown) { w->unit[0].mode = 4; }
+W(mode_other) { w->unit[0].mode = IHO_UNIT_DEVICE_TABLE; }
+W(type_unknown) { w->unit[0].type = 3; }
 W(format_unknown) { w->table[0].format = 4; }
 W(seals_unknown) { w->memory[0].seals = 0x40; }
 W(level_unknown) { w->device[0].level = 3; }
@@ -247,6 +248,7 @@ static const struct {
 	{ "bad-root_pa-range", root_range },
 	{ "bad-root_pa-zero", root_zero },
 	{ "bad-levels-six", levels_six },
+	{ "unsupported-mode-other", mode_other },
 	{ "unsupported-mode-unknown", mode_unknown },
 	{ "unsupported-type-unknown", type_unknown },
 	{ "unsupported-format-unknown", format_unknown },

@@ -53,7 +53,8 @@ static void try_other_lengths(uint32_t i)
 {
 	static const char *const words[][2] = {
 		{ "legacy", "scalable" }, { "paused", "continuous" },
-		{ "intel-vtd", "amd-vi" }, { "vtdss", "vtdfs" },
+		{ "intel-vtd", "amd-vi" }, { "vtdss", "x86_64" },
+		{ "amdv1", "x86_64" }, { "amdv1", "vtdss" },
 	};
 	const struct prop *p = &props[i];
 	const char *text = (char *)good.b + p->off;
@@ -79,6 +80,11 @@ static void try_other_lengths(uint32_t i)
 	}
 }
 
+static bool value_is(const struct prop *p, const char *word)
+{
+	return !strcmp((char *)good.b + p->off, word);
+}
+
 void try_facts(void)
 {
 	/* Altered to something that could be, these are compared with life. */
@@ -87,7 +93,7 @@ void try_facts(void)
 		{ "memory-0", "seals" }, { "unit-0", "mode" },
 		{ "unit-0", "register-pa" }, { "unit-0", "capability" },
 		{ "unit-0", "capability-extended" }, { "unit-0", "root-pa" },
-		{ "table-0", "levels" }, { "table-0", "root-pa" },
+		{ "table-0", "format" }, { "table-0", "levels" }, { "table-0", "root-pa" },
 		{ "table-0", "hwpt-id" }, { "table-0", "attributes" },
 		{ "table-0", "width" },
 		{ "table-1", "root-pa" }, { "domain-0", "domain-id" },
@@ -123,9 +129,13 @@ void try_facts(void)
 						  compared[i][0],
 						  compared[i][1]);
 
-		/* The one mode of its type */
-		if (!strcmp(p->name, "mode") &&
-		    !strcmp((char *)good.b + p->off, "device-table"))
+		/*
+		 * The one mode of its type; and the one format that another
+		 * can be taken for, having its levels and its width
+		 */
+		if (!strcmp(p->name, "mode") && value_is(p, "device-table"))
+			continue;
+		if (!strcmp(p->name, "format") && !value_is(p, "x86_64"))
 			continue;
 		/* A kernel that compares nothing would still check ranges. */
 		tally_one(differs_said[p - props], true,

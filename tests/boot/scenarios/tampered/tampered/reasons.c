@@ -20,7 +20,7 @@ static const struct reason reasons[] = {
 	{ EBADMSG, "value out of its range" },
 	{ EBADMSG, "address or length misaligned" },
 	{ EBADMSG, "not in ascending order, or there twice" },
-	{ EBADMSG, "names something that is not there" },
+	{ EBADMSG, "names something that is not there or does not fit" },
 	{ EBADMSG, "nothing names it" },
 	{ EBADMSG, "sections not back to back, or padding not zero" },
 	{ EBADMSG, "fewer or more than declared" },
@@ -80,8 +80,11 @@ static const struct {
 	{ "device source-ids", "device root-bus", "value out of its range" },
 	{ "device source-ids", "device path", "value out of its range" },
 	{ "table levels", "table width", "value out of its range" },
-	/* the unit reads no such table */
+	/* the unit reads no such table, or the format has no such tables */
 	{ "table format", "domain table", NOT_THERE },
+	{ "table format", "table attributes", "value or flag not supported" },
+	{ "table format", "table levels", "value out of its range" },
+	{ "table format", "table width", "value out of its range" },
 	{ "device context", "device domain", NOT_THERE },
 	{ "device domain", "domain", "nothing names it" },
 	{ "context session", "context token", NOT_ORDERED },

@@ -24,7 +24,7 @@ struct reason {
 #define BAD_HEADER_CRC	"CRC of the header does not match"
 #define BAD_STREAM_CRC	"CRC of a record section does not match"
 #define NOT_ORDERED	"not in ascending order, or there twice"
-#define NOT_THERE	"names something that is not there"
+#define NOT_THERE	"names something that is not there or does not fit"
 #define BAD_DIGEST	"SHA-256 digest does not match"
 
 /** says() - is the sentence just these words? A cure may follow */
