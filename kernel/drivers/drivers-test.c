@@ -41,6 +41,10 @@ static const struct units_case units[] = {
 	  "large pages" },
 	{ "FS1GP", &intel_iommu_handover_ops, { .cap = BIT_ULL(56) },
 	  "large pages" },
+	{ "RWBF", &intel_iommu_handover_ops, { .cap = BIT_ULL(4) },
+	  "flushes when mapping" },
+	{ "CM", &intel_iommu_handover_ops, { .cap = BIT_ULL(7) },
+	  "flushes when mapping" },
 	{ "mode", &intel_iommu_handover_ops, { .mode = 3 }, "scalable mode" },
 	{ "fault recording", &intel_iommu_handover_ops,
 	  { .cap = BIT_ULL(40) }, NULL },
@@ -157,6 +161,81 @@ static void domain_id_is_what_the_entries_carry(struct kunit *test)
 	}
 }
 
+struct amd_table_case {
+	const char *desc;
+	enum protection_domain_mode mode;
+	struct iho_table table;
+};
+
+static const struct amd_table_case amd_tables[] = {
+	{ "v1, 3 levels", PD_MODE_V1, { IHO_TABLE_AMDV1, 3, .width = 64 } },
+	{ "v1, 4 levels", PD_MODE_V1, { IHO_TABLE_AMDV1, 4, .width = 48 } },
+	{ "v1, 6 levels", PD_MODE_V1, { IHO_TABLE_AMDV1, 6, .width = 64 } },
+	{ "v2, 4 levels", PD_MODE_V2, { IHO_TABLE_X86_64, 4, .width = 47 } },
+	{ "v2, 5 levels", PD_MODE_V2, { IHO_TABLE_X86_64, 5, .width = 56 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(amd_tables, amd_tables, desc);
+
+static void no_change_top(struct pt_iommu *table, phys_addr_t top,
+			  unsigned int level)
+{
+}
+
+static spinlock_t *no_top_lock(struct pt_iommu *table)
+{
+	return NULL;
+}
+
+/* A top that can grow has to have them; here nothing is mapped. */
+static const struct pt_iommu_driver_ops v1_ops = {
+	.change_top = no_change_top,
+	.get_top_lock = no_top_lock,
+};
+
+static int amd_table_init(struct amd_host *h, const struct amd_table_case *c)
+{
+	const struct pt_iommu_cfg common = {
+		.hw_max_vasz_lg2 = c->table.width,
+		.hw_max_oasz_lg2 = 52,
+	};
+	struct pt_iommu_amdv1_cfg v1 = {
+		.common = common,
+		.starting_level = c->table.levels - 1,
+	};
+	struct pt_iommu_x86_64_cfg v2 = {
+		.common = common,
+		.top_level = c->table.levels - 1,
+	};
+
+	v1.common.features = BIT(PT_FEAT_DYNAMIC_TOP) |
+			     BIT(PT_FEAT_AMDV1_ENCRYPT_TABLES) |
+			     BIT(PT_FEAT_AMDV1_FORCE_COHERENCE);
+	h->domain.pd_mode = c->mode;
+	h->domain.iommu.driver_ops = &v1_ops;
+	h->domain.iommu.nid = NUMA_NO_NODE;
+	return c->mode == PD_MODE_V1 ?
+	       pt_iommu_amdv1_init(&h->domain.amdv1, &v1, GFP_KERNEL) :
+	       pt_iommu_x86_64_init(&h->domain.amdv2, &v2, GFP_KERNEL);
+}
+
+static void table_is_that_of_the_domain(struct kunit *test)
+{
+	const struct amd_table_case *c = test->param_value;
+	struct amd_host *h = amd_host_new(test);
+	struct iho_table table = {};
+
+	KUNIT_ASSERT_EQ(test, amd_table_init(h, c), 0);
+	KUNIT_EXPECT_EQ(test, handover_table(&h->domain.domain, &table), 0);
+	KUNIT_EXPECT_EQ(test, table.format, c->table.format);
+	KUNIT_EXPECT_EQ(test, table.levels, c->table.levels);
+	KUNIT_EXPECT_EQ(test, table.width, c->table.width);
+	KUNIT_EXPECT_EQ(test, table.attributes, 0);
+	KUNIT_EXPECT_TRUE(test, table.root_pa &&
+			  IS_ALIGNED(table.root_pa, PAGE_SIZE));
+	pt_iommu_deinit(&h->domain.iommu);
+}
+
 static void expect_objection(struct kunit *test, struct device *dev,
 			     struct iommu_domain *domain, const char *has)
 {
@@ -215,6 +294,7 @@ static struct kunit_case drivers_cases[] = {
 			 units_gen_params),
 	KUNIT_CASE(units_of_a_segment_share_their_device_table),
 	KUNIT_CASE(domain_id_is_what_the_entries_carry),
+	KUNIT_CASE_PARAM(table_is_that_of_the_domain, amd_tables_gen_params),
 	KUNIT_CASE(what_cannot_be_handed_over_is_objected_to),
 	KUNIT_CASE(driver_that_cannot_hand_over_is_asked_nothing),
 	{}

@@ -31,9 +31,9 @@ struct iommu_handover_objection {
  * @tag: Fill in the domain ID that the entries of @dev carry while it is
  *	attached to @domain. Return: 0, or -EOPNOTSUPP when it has none.
  * @objection: Why neither domain nor device can be handed over as they are now:
- *	encrypted memory, dirty tracking. @dev is NULL for a domain by itself,
- *	@domain is NULL for a device that is only bound. Return: NULL when
- *	nothing is against it.
+ *	encrypted memory, dirty tracking. Asked for each device (@domain is
+ *	NULL), each domain (@dev is NULL) and each device with the domain that
+ *	it is attached to. Return: NULL when nothing is against it.
  * @differ: In what two units of this driver differ that decides how a domain is
  *	made, as the end of the sentence "they differ in ...". Return: NULL when
  *	an HWPT of the one can be allocated with a device of the other.

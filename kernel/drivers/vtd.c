@@ -97,6 +97,7 @@ static const char *vtd_differ(const struct iho_unit *a, const struct iho_unit *b
 		{ false, GENMASK_ULL(12, 8) | BIT_ULL(60), "the number of levels" },
 		{ false, GENMASK_ULL(21, 16), "the width of an IOVA" },
 		{ false, GENMASK_ULL(37, 34) | BIT_ULL(56), "large pages" },
+		{ false, BIT_ULL(4) | BIT_ULL(7), "flushes when mapping" },
 	};
 	u64 changed;
 

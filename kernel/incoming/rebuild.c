@@ -166,10 +166,7 @@ static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt
 	int rc;
 
 	if (handover_table(hwpt->common.domain, &now)) {
-		/*
-		 * Cure (EOPNOTSUPP): boot with the IOMMU options of the last
-		 * kernel, sm_off among them; or abandon.
-		 */
+		/* Cure (EOPNOTSUPP): abandon and report it. */
 		snprintf(why, why_len,
 			 "HWPT %u: its rebuilt page table is not of a format that can be compared",
 			 h->id);
@@ -268,7 +265,8 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	WRITE_ONCE(r->task, NULL);
 	if (IS_ERR(hwpt)) {
 		rc = PTR_ERR(hwpt);
-		if (mode_changed(d, idev->dev))
+		if ((rc == -EADDRINUSE || rc == -EOPNOTSUPP) &&
+		    mode_changed(d, idev->dev))
 			/*
 			 * Cure (that of the allocation): boot with the IOMMU
 			 * options of the last kernel; or abandon, and map anew
@@ -280,8 +278,8 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 		else
 			/*
 			 * Cure (that of the allocation): remove the cause
-			 * (memory, memory lock limit, reserved regions), bind
-			 * again.
+			 * (memory, memory lock limit, reserved regions, other
+			 * options of the IOMMU), bind again.
 			 */
 			snprintf(why, why_len,
 				 "HWPT %u cannot be allocated for device %u: error %d",

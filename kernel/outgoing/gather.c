@@ -240,6 +240,14 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s) is attached to HWPT %u, which is not a paging one; attach it to a paging one",
 					   idev->obj.id, pci_name(pdev), hwpt->obj.id);
+	objection = handover_objection(idev->dev, hwpt->domain);
+	if (objection)
+		/* Cure: what the driver says. */
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) on HWPT %u has %s, which cannot be handed over; %s",
+					   idev->obj.id, pci_name(pdev),
+					   hwpt->obj.id, objection->has,
+					   objection->cure);
 	if (handover_tag(idev->dev, hwpt->domain, &did))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s): HWPT %u has no domain ID on its IOMMU; attach it again",
@@ -248,7 +256,8 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	ti = hwpt->obj.id;
 	for (u32 i = 0; i < g->domain.nr; i++) {
 		d = DOMAIN(g, i);
-		if (d->unit == ui && d->domain_id == did) {
+		/* Of one space, as there is no other yet */
+		if (d->unit == ui && d->domain_id == did && !d->space) {
 			dev->domain = i;
 			return 0;
 		}
