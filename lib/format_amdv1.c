@@ -5,7 +5,8 @@
  * that hardware can skip levels; Linux never does, and a skipped level is
  * refused. A leaf can be larger than the span of an entry: then each entry that
  * it fills holds the same value, with the size in the low bits of the address
- * (table 14), and is decoded by itself.
+ * (table 14). Hardware may fetch any one of them and caches the whole leaf, so
+ * that what the others say is not heard; entries that disagree are refused.
  */
 #include "iho_format.h"
 
@@ -26,6 +27,10 @@
 #define V1_MAX_SIZE	(1ull << IHO_MAX_PA_LG2)
 #define V1_NO_SIZE	(1ull << 39)	/* 512 GiB does not work in hardware */
 
+/* What is ignored may differ: hardware sets dirty in the entry that it used. */
+#define V1_COUNTS	(V1_PRESENT | 7ull << V1_NEXT_LG2 | V1_ADDRESS | \
+			 V1_LEAF_RSVD | V1_COHERENT | V1_READ | V1_WRITE)
+
 /*
  * A run of ones in the address, from bit 12 on, that ends below bit n - 1 says
  * 2 to the n. Adding one to it carries into the zero that ends it.
@@ -35,6 +40,21 @@ static u64 encoded_size(u64 entry)
 	const u64 ones = entry & V1_ADDRESS;
 
 	return ((ones + (1ull << 12)) & ~ones) << 1;
+}
+
+/*
+ * Whether the entries before and after it, where they belong to the same leaf
+ * of @size bytes, say the same. Asked of each entry it holds for all.
+ */
+static bool repeated(const struct iho_slot *slot, u64 span, u64 size)
+{
+	const u32 last = (u32)(size / span) - 1;
+	const u32 place = slot->index & last;
+
+	if (place && (slot->table[slot->index - 1] ^ slot->entry) & V1_COUNTS)
+		return false;
+	return place == last ||
+	       !((slot->table[slot->index + 1] ^ slot->entry) & V1_COUNTS);
 }
 
 static enum iho_entry_is decode_leaf(const struct iho_slot *slot, u32 next,
@@ -50,7 +70,7 @@ static enum iho_entry_is decode_leaf(const struct iho_slot *slot, u32 next,
 	if (next == V1_NEXT_SIZED) {
 		size = encoded_size(slot->entry);
 		if (size <= span || size >= span << f->index_lg2 ||
-		    size > V1_MAX_SIZE)
+		    size > V1_MAX_SIZE || !repeated(slot, span, size))
 			return IHO_ENTRY_BAD;
 		/* Where the leaf begins, then what is this entry's of it. */
 		*pa &= ~(size - 1);
@@ -108,6 +128,7 @@ const struct iho_format iho_format_amdv1 = {
 	.space_lg2 = 64,
 	.min_levels = 3,
 	.max_levels = 6,
+	.sized = true,
 	.grows = true,
 	.attributes = IHO_TABLE_SNOOP,
 	.units = 1u << IHO_UNIT_AMD_VI,

@@ -52,7 +52,7 @@ enum iho_error {
 	IHO_ERR_STRING = 23,	/* not terminated, empty, or bad character */
 	/* page tables (walk) */
 	IHO_ERR_TABLE_PA = 30,	/* table outside the memory allowed for it */
-	IHO_ERR_TABLE_ENTRY = 31, /* reserved bits, or a leaf misaligned */
+	IHO_ERR_TABLE_ENTRY = 31, /* reserved bits, a leaf misaligned or incomplete */
 	/* unsupported */
 	IHO_ERR_VERSION = 100,	/* major version */
 	IHO_ERR_FEATURE = 101,	/* must-understand bit */

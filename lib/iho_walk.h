@@ -15,12 +15,15 @@
 
 /**
  * struct iho_slot - one entry and its place
- * @entry: the 64 bits, in the byte order of the machine
+ * @table: the entries of the table that it is in, in the byte order of the
+ *	   machine
+ * @entry: what @table has at @index, read once
  * @index: which entry of its table
  * @level: of its table, 0 for tables of the smallest leaves
  * @levels: of the whole page table
  */
 struct iho_slot {
+	const u64 *table;
 	u64 entry;
 	u32 index;
 	u32 level;
@@ -46,6 +49,7 @@ enum iho_entry_is {
  * @max_levels: at most IHO_MAX_LEVELS
  * @sign_extended: the highest bit of an IOVA is copied to those above it, so
  *		   that only the lower half of the top table can be used
+ * @sized: a leaf may fill several entries, each of which holds all of it
  * @grows: a table gets a level more at its top while it is used, so that the
  *	   IOVA space can be wider than what its levels span
  * @attributes: IHO_TABLE_* that a page table of this format can have
@@ -59,8 +63,9 @@ enum iho_entry_is {
  * @link: an entry, in a table of @level, that leads to the table at @pa; 0
  *	  where there is none with that permission, of which snoop is ignored
  *
- * A format is one file of its own and a line in formats.c. Functions see one
- * entry at a time and keep no state. An entry of zero is empty in each format.
+ * A format is one file of its own and a line in formats.c. Functions keep no
+ * state, and look at no more of a table than the entry and those beside it. An
+ * entry of zero is empty in each format.
  */
 struct iho_format {
 	const char *name;
@@ -70,6 +75,7 @@ struct iho_format {
 	u8 min_levels;
 	u8 max_levels;
 	bool sign_extended;
+	bool sized;
 	bool grows;
 	u32 attributes;
 	u32 units;

@@ -58,6 +58,7 @@ static enum iho_entry_is next_entry(struct iho_walk *w, u64 *pa, u32 *perm)
 	const u32 level = (u32)w->level;
 	const u32 index = w->idx[level]++;
 	const struct iho_slot slot = {
+		.table = w->tbl[level],
 		.entry = w->tbl[level][index],
 		.index = index,
 		.level = level,
@@ -219,6 +220,7 @@ const u64 *iho_pt_entry(const struct iho_pt *pt, u64 iova, u32 *level)
 			return NULL;
 		slot.index = (u32)(iova >> iho_format_span_lg2(f, slot.level)) &
 			     ((1u << f->index_lg2) - 1);
+		slot.table = table;
 		slot.entry = table[slot.index];
 		*level = slot.level;
 		switch (f->decode(&slot, &pa, &perm)) {

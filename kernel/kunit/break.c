@@ -4,7 +4,9 @@
  *
  * debugfs iommu_handover/alter_leaf takes "TABLE IOVA": in the inherited page
  * table TABLE (its index in the image), make the leaf of IOVA point to another
- * page. The comparison that follows must notice.
+ * page. The comparison that follows must notice. Both this and alter_live first
+ * replace large leaves that fill several entries by leaves of one entry, so that
+ * what they alter is the translation of one page and nothing else.
  *
  * debugfs iommu_handover/alter_live takes "TOKEN HWPT IOVA MASK": in the page
  * table of HWPT, of the iommufd that is preserved as TOKEN, the entry of IOVA
@@ -31,12 +33,12 @@
 #include "outgoing.h"
 
 /*
- * The entry that maps @iova, or the zero one of the lowest level that would,
- * and how many bits of an address it translates; or NULL.
+ * The entry that maps @iova, or the zero one of the lowest level that would, in
+ * a table of @level; or NULL.
  */
 static u64 *find_entry(const struct iho_table *table, u64 iova,
 		       const u64 *(*read)(void *priv, u64 pa),
-		       unsigned int *shift)
+		       u32 *level)
 {
 	const struct iho_pt pt = {
 		.format = table->format,
@@ -45,13 +47,37 @@ static u64 *find_entry(const struct iho_table *table, u64 iova,
 		.table = read,
 		.max_tables = 1,
 	};
-	const u64 *entry;
-	u32 level;
 
-	entry = iho_pt_entry(&pt, iova, &level);
-	if (entry)
-		*shift = iho_format_span_lg2(iho_format(pt.format), level);
-	return (u64 *)entry;
+	return (u64 *)iho_pt_entry(&pt, iova, level);
+}
+
+/*
+ * Make each leaf in the table of @entry, of @level, one that fills one entry.
+ * What the table means stays the same.
+ */
+static int split_leaves(const struct iho_table *table, u64 *entry, u32 level)
+{
+	const struct iho_format *f = iho_format(table->format);
+	struct iho_slot slot = { .level = level, .levels = table->levels };
+	u64 *entries = PTR_ALIGN_DOWN(entry, PAGE_SIZE);
+	u32 perm;
+	u64 pa;
+
+	if (!f->sized)
+		return 0;
+
+	u64 *were __free(kfree) = kmemdup(entries, PAGE_SIZE, GFP_KERNEL);
+
+	if (!were)
+		return -ENOMEM;
+	slot.table = were;
+	for (; slot.index < PAGE_SIZE / sizeof(u64); slot.index++) {
+		slot.entry = were[slot.index];
+		if (f->decode(&slot, &pa, &perm) != IHO_ENTRY_LEAF)
+			continue;
+		WRITE_ONCE(entries[slot.index], f->leaf(pa, level, perm));
+	}
+	return 0;
 }
 
 static int get_words(const char __user *ubuf, size_t len, char *buf,
@@ -70,8 +96,7 @@ static ssize_t alter_leaf_write(struct file *file, const char __user *ubuf,
 {
 	struct iho_context context;
 	struct iho_table table;
-	unsigned int shift;
-	u32 index, taken;
+	u32 index, taken, level;
 	char buf[64];
 	u64 *entry;
 	u64 iova;
@@ -88,13 +113,14 @@ static ssize_t alter_leaf_write(struct file *file, const char __user *ubuf,
 	    handover_in_take(context.session, context.token, &taken, &context))
 		return -ENOENT;
 	rc = -ENOENT;
-	entry = find_entry(&table, iova, handover_in_table, &shift);
-	if (entry && *entry) {
-		*entry ^= BIT_ULL(shift);
-		rc = len;
-	}
+	entry = find_entry(&table, iova, handover_in_table, &level);
+	if (entry && *entry)
+		rc = split_leaves(&table, entry, level);
+	if (!rc)
+		*entry ^= BIT_ULL(iho_format_span_lg2(iho_format(table.format),
+						      level));
 	handover_in_put(taken);
-	return rc;
+	return rc ?: len;
 }
 
 static const struct file_operations alter_leaf_fops = {
@@ -108,20 +134,21 @@ static int alter_live(struct handover_ctx *ctx, u32 hwpt_id, u64 iova, u64 mask)
 {
 	struct iho_table table = {};
 	struct iommufd_object *obj;
-	unsigned int shift;
 	int rc = -ENOENT;
 	u64 *entry;
+	u32 level;
 
 	obj = iommufd_get_object(ctx->ictx, hwpt_id, IOMMUFD_OBJ_HWPT_PAGING);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	if (!handover_table(container_of(obj, struct iommufd_hwpt_paging,
 					 common.obj)->common.domain, &table)) {
-		entry = find_entry(&table, iova, handover_live_table, &shift);
-		if (entry) {
+		entry = find_entry(&table, iova, handover_live_table, &level);
+		if (entry)
+			rc = split_leaves(&table, entry, level);
+		if (!rc) {
 			altered = *entry;
 			*entry ^= mask;
-			rc = 0;
 		}
 	}
 	iommufd_put_object(ctx->ictx, obj);

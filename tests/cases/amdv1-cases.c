@@ -147,10 +147,10 @@ static void amdv1_differences_at_the_top_are_found(struct kunit *test)
 	map_size(test, b, first + BIT_ULL(50), BIT_ULL(50), 50, V_ALL);
 	KUNIT_EXPECT_EQ(test, iho_tree_compare(&a->pt, &b->pt, &diff, NULL,
 					       NULL), 0);
-	*tree_entry(test, b, ~0ull, 4) = 0;
+	memset(tree_entry(test, b, -BIT_ULL(50), 4), 0, 4 * sizeof(u64));
 	KUNIT_EXPECT_EQ(test, iho_tree_compare(&a->pt, &b->pt, &diff, NULL,
 					       NULL), 1);
-	KUNIT_EXPECT_EQ(test, diff.iova, -BIT_ULL(48));
+	KUNIT_EXPECT_EQ(test, diff.iova, -BIT_ULL(50));
 	KUNIT_EXPECT_TRUE(test, diff.has_a && !diff.has_b);
 }
 
@@ -178,35 +178,70 @@ static void amdv1_joins_leaves_of_all_sizes(struct kunit *test)
 			    BIT_ULL(SIZE_LEAST), RW);
 }
 
-/* Some entries of 64 KiB: each means what it says, where it is. */
-static void amdv1_part_of_a_large_leaf(struct kunit *test)
+/* What one entry of a leaf of 64 KiB has instead of what the others have. */
+struct v1_odd {
+	const char *desc;
+	u64 clear, set;
+	bool fits;
+};
+
+static const struct v1_odd v1_odd[] = {
+	{ "nothing", 0, 0, true },
+	{ "other bits", 0, V_LEAF_OTHER, true },
+	{ "fewer other bits", V_LEAF_OTHER, 0, true },
+	{ "empty", ~0ull, 0 },
+	{ "not present", V_PR, 0 },
+	{ "not writable", V_IW, 0 },
+	{ "not readable", V_IR, 0 },
+	{ "snooped", 0, V_FC },
+	{ "other address", 0, BIT_ULL(46) },
+	/* Each would translate its own page as the whole leaf does */
+	{ "of 32 KiB", BIT_ULL(14), 0 },
+	{ "of 128 KiB", 0, BIT_ULL(15) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(v1_odd, v1_odd, desc);
+
+static void amdv1_a_large_leaf_is_whole(struct kunit *test)
 {
+	const struct v1_odd *c = test->param_value;
 	struct tree *t = v1_tree(test, 4);
-	const u64 pa = BIT_ULL(45), other = BIT_ULL(46);
-	struct runs runs;
+	const u64 pa = BIT_ULL(45);
 	u32 level;
 	u64 *e;
 
-	map_size(test, t, 0x10000, pa, 16, V_ALL);
-	tree_expect_one_run(test, t, 0x10000, 0x1ffff, pa, RW);
-	e = tree_entry(test, t, 0x10000, 0);
-	e[0] = 0;
+	for (int i = 0; i < 16; i++) {
+		map_size(test, t, 0x10000, pa, 16,
+			 V_ALL | (i & 1 ? V_LEAF_OTHER : 0));
+		e = tree_entry(test, t, 0x10000, 0);
+		e[i] = (e[i] & ~c->clear) | c->set;
+		if (c->fits)
+			tree_expect_one_run(test, t, 0x10000, 0x1ffff, pa, RW);
+		else
+			tree_expect_bad(test, t, IHO_ERR_TABLE_ENTRY);
+		KUNIT_EXPECT_TRUE(test, iho_pt_entry(&t->pt, 0x15fff, &level) ==
+				  &e[5]);
+		KUNIT_EXPECT_EQ(test, level, 0);
+	}
+}
+
+/* The first or the last entries of a table belong to a leaf. */
+static void amdv1_a_large_leaf_at_either_end(struct kunit *test)
+{
+	struct tree *t = v1_tree(test, 4);
+	u64 *e;
+
+	map_size(test, t, 0, BIT_ULL(45), 13, V_ALL);
+	map_size(test, t, SZ_2M - 0x2000, BIT_ULL(45) + SZ_2M - 0x2000, 13,
+		 V_ALL);
+	e = tree_entry(test, t, 0, 0);
 	e[1] = 0;
-	e[15] &= ~V_PR;
-	tree_expect_one_run(test, t, 0x12000, 0x1efff, pa + 0x2000, RW);
-	e[5] = sized(other, 16, V_ALL);		/* of another leaf */
-	e[6] = other | V_ALL;			/* of 4 KiB */
-	e[7] &= ~V_IW;
-	tree_walk(test, t, &runs);
-	KUNIT_ASSERT_EQ(test, runs.nr, 5);
-	tree_expect_run(test, &runs.run[0], 0x12000, 0x14fff, pa + 0x2000, RW);
-	tree_expect_run(test, &runs.run[1], 0x15000, 0x15fff, other + 0x5000,
-			RW);
-	tree_expect_run(test, &runs.run[2], 0x16000, 0x16fff, other, RW);
-	tree_expect_run(test, &runs.run[3], 0x17000, 0x17fff, pa + 0x7000, R);
-	tree_expect_run(test, &runs.run[4], 0x18000, 0x1efff, pa + 0x8000, RW);
-	KUNIT_EXPECT_TRUE(test, iho_pt_entry(&t->pt, 0x15fff, &level) == &e[5]);
-	KUNIT_EXPECT_EQ(test, level, 0);
+	tree_expect_bad(test, t, IHO_ERR_TABLE_ENTRY);
+	e[0] = 0;
+	tree_expect_one_run(test, t, SZ_2M - 0x2000, SZ_2M - 1,
+			    BIT_ULL(45) + SZ_2M - 0x2000, RW);
+	e[510] = 0;
+	tree_expect_bad(test, t, IHO_ERR_TABLE_ENTRY);
 }
 
 static void amdv1_bits_that_do_not_count(struct kunit *test)
@@ -235,10 +270,6 @@ static const struct tree_split v1_splits[] = {
 	{ "snooped", 0, V_FC, 3, RW | SNP, SPLIT_PA + SPLIT_IOVA },
 	{ "other address", 0, BIT_ULL(51), 3, RW,
 	  BIT_ULL(51) + SPLIT_PA + SPLIT_IOVA },
-	/* Entry 5 of a leaf of 16 KiB is its second page */
-	{ "of a larger leaf", ~0ull,
-	  V_ALL | V_SIZED | BIT_ULL(30) | BIT_ULL(12), 3, RW,
-	  BIT_ULL(30) + 0x1000 },
 	{ "neither readable nor writable", V_IR | V_IW, V_FC, 2 },
 	{ "not present", V_PR, 0, 2 },
 	{ "empty", ~0ull, 0, 2 },
@@ -332,19 +363,35 @@ static const struct v1_bad v1_bad[] = {
 
 KUNIT_ARRAY_PARAM_DESC(v1_bad, v1_bad, desc);
 
+/* How many of them a leaf fills. */
+static u32 entries_of(u64 entry, u32 level)
+{
+	u32 lg2 = 13;
+
+	if ((entry & V_SIZED) != V_SIZED)
+		return 1;
+	while (entry & BIT_ULL(lg2 - 1))
+		lg2++;
+	return 1u << (lg2 - tree_shift(level));
+}
+
 static void amdv1_bad_entries(struct kunit *test)
 {
 	const struct v1_bad *c = test->param_value;
 	struct tree *t = v1_tree(test, 6);
 	u64 *e = tree_entry(test, t, 0, c->level);
+	const u32 nr = entries_of(c->entry, c->level);
 	struct runs runs;
 
-	*e = c->entry;
+	for (u32 i = 0; i < nr; i++)
+		e[i] = c->entry;
 	tree_walk(test, t, &runs);
 	KUNIT_EXPECT_TRUE(test, runs.nr != -IHO_ERR_TABLE_ENTRY);
-	*e ^= c->fault;
+	for (u32 i = 0; i < nr; i++)
+		e[i] ^= c->fault;
 	tree_expect_bad(test, t, IHO_ERR_TABLE_ENTRY);
-	*e &= ~V_PR;
+	for (u32 i = 0; i < nr; i++)
+		e[i] &= ~V_PR;
 	tree_walk(test, t, &runs);
 	KUNIT_EXPECT_EQ(test, runs.nr, 0);
 }
@@ -455,7 +502,8 @@ static struct kunit_case amdv1_cases[] = {
 	KUNIT_CASE(amdv1_entries_behind_the_top_are_not_read),
 	KUNIT_CASE(amdv1_differences_at_the_top_are_found),
 	KUNIT_CASE_PARAM(amdv1_joins_leaves_of_all_sizes, v1_levels_gen_params),
-	KUNIT_CASE(amdv1_part_of_a_large_leaf),
+	KUNIT_CASE_PARAM(amdv1_a_large_leaf_is_whole, v1_odd_gen_params),
+	KUNIT_CASE(amdv1_a_large_leaf_at_either_end),
 	KUNIT_CASE_PARAM(amdv1_bits_that_do_not_count, v1_levels_gen_params),
 	KUNIT_CASE_PARAM(amdv1_splits_where_the_meaning_changes,
 			 v1_split_gen_params),

@@ -117,9 +117,9 @@ static void put_sized(struct tree *t, u32 n, u32 index)
 	if (size > 13)
 		entry |= (1ull << (size - 1)) - 0x1000;
 	entry |= 0xe01 | (u64)below(8) << 60;
-	if (below(8))
+	if (below(64))
 		index &= ~(count - 1);
-	if (!below(8))
+	if (!below(64))
 		count = 1 + below(count);
 	while (count-- && index < ENTRIES)
 		t->table[n][index++] = entry;
@@ -286,8 +286,8 @@ static bool translate(const struct tree *t, u64 iova, u64 *pa, u32 *perm)
 	for (slot.level = t->pt.levels; slot.level--;) {
 		span = 1ull << iho_format_span_lg2(t->format, slot.level);
 		slot.index = iova / span % ENTRIES;
-		slot.entry = t->table[(at - FIRST_PA) /
-				      IHO_PAGE_SIZE][slot.index];
+		slot.table = t->table[(at - FIRST_PA) / IHO_PAGE_SIZE];
+		slot.entry = slot.table[slot.index];
 		switch (t->format->decode(&slot, &at, &got)) {
 		case IHO_ENTRY_TABLE:
 			all &= got;
@@ -319,6 +319,7 @@ static void check_mapped(const struct tree *t, const struct iho_run *r,
 	slot.level = level;
 	span = 1ull << iho_format_span_lg2(t->format, level);
 	slot.index = iova / span % ENTRIES;
+	slot.table = e - slot.index;
 	MUST(t->format->decode(&slot, &pa, &perm) == IHO_ENTRY_LEAF);
 	MUST(pa == (want & ~(span - 1)));
 }
