@@ -38,7 +38,8 @@ static const struct error_text errors[] = {
 	E(ERR_GROUP, "share group misnumbered or its members disagree"),
 	E(ERR_STRING, "string empty, not terminated or not printable"),
 	E(ERR_TABLE_PA, "page table lies outside the memory allowed for it"),
-	E(ERR_TABLE_ENTRY, "page-table entry has reserved bits set, or its leaf is misaligned or incomplete"),
+	E(ERR_TABLE_ENTRY,
+	  "page-table entry has reserved bits set, or its leaf is misaligned or incomplete"),
 	/* Cure (EOPNOTSUPP): use kernel, kexec and tool of one version. */
 	E(ERR_VERSION, "major version not supported"),
 	E(ERR_FEATURE, "needs a feature that is not supported"),

@@ -15,17 +15,16 @@
 #define V1_ADDRESS	0x000ffffffffff000ull
 #define V1_LEAF_RSVD	0x07f0000000000000ull
 #define V1_LINK_RSVD	0x1ff0000000000000ull
-#define V1_COHERENT	(1ull << 60)	/* leaves only */
-#define V1_READ		(1ull << 61)
-#define V1_WRITE	(1ull << 62)
+#define V1_COHERENT	0x1000000000000000ull	/* leaves only */
+#define V1_READ		0x2000000000000000ull
+#define V1_WRITE	0x4000000000000000ull
 
 /* Values of the next level; those between lead to a table of that level. */
 #define V1_NEXT_PLAIN	0u		/* leaf of the span of an entry */
 #define V1_NEXT_SIZED	7u		/* leaf that says its size */
 
 #define V1_MAX_LEAF	4u		/* table 15 */
-#define V1_MAX_SIZE	(1ull << IHO_MAX_PA_LG2)
-#define V1_NO_SIZE	(1ull << 39)	/* 512 GiB does not work in hardware */
+#define V1_NO_SIZE	0x8000000000ull	/* 512 GiB does not work in hardware */
 
 /* What is ignored may differ: hardware sets dirty in the entry that it used. */
 #define V1_COUNTS	(V1_PRESENT | 7ull << V1_NEXT_LG2 | V1_ADDRESS | \
@@ -70,7 +69,7 @@ static enum iho_entry_is decode_leaf(const struct iho_slot *slot, u32 next,
 	if (next == V1_NEXT_SIZED) {
 		size = encoded_size(slot->entry);
 		if (size <= span || size >= span << f->index_lg2 ||
-		    size > V1_MAX_SIZE || !repeated(slot, span, size))
+		    size > 1ull << IHO_MAX_PA_LG2 || !repeated(slot, span, size))
 			return IHO_ENTRY_BAD;
 		/* Where the leaf begins, then what is this entry's of it. */
 		*pa &= ~(size - 1);

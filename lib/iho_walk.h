@@ -107,14 +107,21 @@ u32 iho_format_perm(const struct iho_format *f, u32 perm);
 u32 iho_format_top_lg2(const struct iho_format *f, u32 levels);
 
 /**
- * iho_format_width() - bits of the IOVA space that @levels can map: what they
- * span, or half of that where the other half must not be used
+ * iho_format_width() - how wide the IOVA space is that a page table can map
+ * @f: a format
+ * @levels: of the page table
+ *
+ * Return: in bits: what the levels span, or half of that where the other half
+ * must not be used.
  */
 u32 iho_format_width(const struct iho_format *f, u32 levels);
 
 /**
- * iho_format_max_width() - bits of the widest IOVA space that a page table may
- * be for that has @levels now
+ * iho_format_max_width() - how wide the IOVA space of a page table may be
+ * @f: a format
+ * @levels: that the page table has now
+ *
+ * Return: in bits, at most.
  */
 u32 iho_format_max_width(const struct iho_format *f, u32 levels);
 

@@ -78,6 +78,14 @@ static int take_number(struct nic *nic, const struct nic_frame *frame)
 	return 0;
 }
 
+/* All but the descriptor before the next one are the controller's. */
+static void submit(struct nic *nic)
+{
+	const struct igb_queue *rx = &nic->igb.rx;
+
+	igb_rx_submit(&nic->igb, (rx->next + rx->nr - 1) % rx->nr);
+}
+
 /* Handles everything that has arrived. Return: how much, or an error. */
 static int drain(struct nic *nic)
 {
@@ -113,8 +121,7 @@ static int drain(struct nic *nic)
 		done++;
 	}
 	if (done)
-		igb_rx_submit(&nic->igb, (nic->igb.rx.next + nic->igb.rx.nr - 1)
-			      % nic->igb.rx.nr);
+		submit(nic);
 	return err ? err : done;
 }
 
@@ -217,8 +224,15 @@ int nic_probe(struct nic *nic, uint64_t iova, const void *expect)
 			err = drain(nic);
 		if (err < 0)
 			return err;
-		if (nic->probe_wait)
+		if (nic->probe_wait) {
+			/*
+			 * QEMU 10.0.2 has once stopped to receive under load,
+			 * with all descriptors posted; it looks again when the
+			 * tail is written.
+			 */
+			submit(nic);
 			continue;
+		}
 		if (!memcmp(nic->probe, expect, NIC_FRAME_MIN))
 			return 0;
 		/* The late answer to an earlier probe must not decide. */
