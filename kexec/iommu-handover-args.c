@@ -3,9 +3,20 @@
  * kexec --iommu-handover: which options go together.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "kexec.h"
 #include "iommu-handover.h"
+
+enum iommu_handover_mode iommu_handover_mode(const char *arg)
+{
+	if (!arg)
+		return IOMMU_HANDOVER_SEAL;
+	if (strcmp(arg, "check"))
+		die("iommu-handover: --iommu-handover=%s: only check is known; leave it out to seal\n",
+		    arg);
+	return IOMMU_HANDOVER_CHECK;
+}
 
 void iommu_handover_check_args(const struct iommu_handover_args *args)
 {
@@ -28,11 +39,17 @@ void iommu_handover_check_args(const struct iommu_handover_args *args)
 		no = "Xen loads kernels by itself and hands nothing over: leave --iommu-handover out";
 	else if (args->unload)
 		no = "-u unseals by itself: leave --iommu-handover out";
-	else if (!args->load && args->exec)
-		no = "-e runs the kernel that was loaded with -l --iommu-handover: give it there and leave it out here";
-	else if (!args->load)
+	else if (args->load && args->files > 1)
+		no = "more than one file is named; load the kernel alone, and write --iommu-handover=check";
+	else if (!args->load && args->exec && args->files)
+		no = "-e jumps to the kernel that is loaded and loads none: leave the file out, or -e, and jump afterwards";
+	else if (args->handover == IOMMU_HANDOVER_CHECK && !args->load)
+		no = "check is for a load: add -l, then jump with -e --iommu-handover";
+	else if (args->handover == IOMMU_HANDOVER_CHECK && args->exec)
+		no = "-f jumps at once, and check leaves nothing sealed to jump with: leave check out";
+	else if (!args->load && !args->exec)
 		no = "nothing is to be loaded: add -l";
-	else if (!args->file_syscall)
+	else if (args->load && !args->file_syscall)
 		no = "-c cannot hand over: kexec_load does not carry KHO (KHO there comes later); use -s";
 	else if (args->shutdown)
 		no = "without -l, shutdown(8) is run and ends every process that holds an iommufd: add -l, then jump with -e";

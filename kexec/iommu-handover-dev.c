@@ -31,17 +31,23 @@ int handover_open(struct handover_dev *dev)
 	return dev->fd < 0 ? errno : 0;
 }
 
-void handover_refused(const struct handover_dev *dev, const char *what, int err)
+void handover_refused(struct handover_dev *dev, const char *what, int err)
 {
+	char *message = dev->message, *next;
+
 	/* A signal ends the waiting for a busy iommufd. */
 	if (err == EAGAIN && handover_stopped())
 		return;
-	if (dev->message[0])
-		/* Cure: as the sentence says. */
-		handover_complain("refused: %s", dev->message);
-	else
+	if (!*message)
 		handover_complain("%s: %s%s", what, strerror(err),
 				  handover_hint(err));
+	for (; message && *message; message = next) {
+		next = strchr(message, '\n');
+		if (next)
+			*next++ = '\0';
+		/* Cure: as the sentence says. */
+		handover_complain("refused: %s", message);
+	}
 }
 
 /* Returns 0 or an errno. */
@@ -118,10 +124,12 @@ bool handover_pause(struct handover_dev *dev)
 }
 
 static int snapshot_once(struct handover_dev *dev,
-			 struct handover_buffer *snapshot, uint64_t *generation)
+			 struct handover_buffer *snapshot, uint64_t *generation,
+			 bool all)
 {
 	struct iommu_handover_snapshot arg = {
 		.size = sizeof(arg),
+		.flags = all ? IOMMU_HANDOVER_SNAPSHOT_ALL : 0,
 		.data_uptr = (uintptr_t)snapshot->ptr,
 		.data_len = snapshot->cap,
 		.message_uptr = (uintptr_t)dev->message,
@@ -135,7 +143,7 @@ static int snapshot_once(struct handover_dev *dev,
 }
 
 int handover_snapshot(struct handover_dev *dev, struct handover_buffer *snapshot,
-		      uint64_t *generation)
+		      uint64_t *generation, bool all)
 {
 	size_t cap = FIRST_SNAPSHOT;
 	int err, growths = 0;
@@ -143,7 +151,7 @@ int handover_snapshot(struct handover_dev *dev, struct handover_buffer *snapshot
 	for (;;) {
 		if (handover_grow(snapshot, cap, "snapshot"))
 			return -1;
-		err = snapshot_once(dev, snapshot, generation);
+		err = snapshot_once(dev, snapshot, generation, all);
 		if (err == EAGAIN && handover_pause(dev))
 			continue;
 		if (err != EMSGSIZE)
@@ -180,10 +188,11 @@ int handover_snapshot(struct handover_dev *dev, struct handover_buffer *snapshot
 }
 
 int handover_seal(struct handover_dev *dev, const struct handover_buffer *image,
-		  uint64_t generation)
+		  uint64_t generation, bool loaded)
 {
 	struct iommu_handover_seal arg = {
 		.size = sizeof(arg),
+		.flags = loaded ? IOMMU_HANDOVER_SEAL_LOADED : 0,
 		.generation = generation,
 		.image_uptr = (uintptr_t)image->ptr,
 		.image_len = image->len,

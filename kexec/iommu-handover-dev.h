@@ -14,7 +14,7 @@
 
 #define HANDOVER_DEVICE	"/dev/iommu-handover"
 
-#define HANDOVER_MESSAGE_LEN	4096	/* bytes of a refusal's sentence */
+#define HANDOVER_MESSAGE_LEN	(128u << 10)	/* bytes of all refusals' sentences */
 
 /**
  * struct handover_dev - the open device
@@ -47,22 +47,24 @@ bool handover_last_refusal(struct handover_dev *dev, int err);
  * handover_snapshot() - have every preserved iommufd described
  * @snapshot: receives it; grows as needed
  * @generation: of what is described
+ * @all: name everything that stands in the way, not only what comes first
  *
  * Waits for busy iommufds.
  *
  * Return: 0, or -1 after a message.
  */
 int handover_snapshot(struct handover_dev *dev, struct handover_buffer *snapshot,
-		      uint64_t *generation);
+		      uint64_t *generation, bool all);
 
 /**
  * handover_seal() - seal an image of the snapshot of that generation
+ * @loaded: for the kernel that is loaded, not for one that is to be loaded
  *
  * Return: 0, or an errno without a message: EAGAIN to pause and try again,
  * ESTALE to begin with a new snapshot.
  */
 int handover_seal(struct handover_dev *dev, const struct handover_buffer *image,
-		  uint64_t generation);
+		  uint64_t generation, bool loaded);
 
 /**
  * handover_unseal() - release the seal that is in place
@@ -80,6 +82,6 @@ int handover_unseal(struct handover_dev *dev, bool *was_sealed);
 bool handover_pause(struct handover_dev *dev);
 
 /** handover_refused() - say why a call failed, in the kernel's words if it can */
-void handover_refused(const struct handover_dev *dev, const char *what, int err);
+void handover_refused(struct handover_dev *dev, const char *what, int err);
 
 #endif

@@ -44,6 +44,8 @@ const char *handover_hint(int err)
 	case EFBIG:
 	case EINVAL:
 	case ENOTTY:
+	case EOPNOTSUPP:
+		/* What cannot be handed over has a sentence of the kernel's */
 		return handover_misfit();
 	case EBUSY:
 		return ": sealed by another kexec; load again";
@@ -51,8 +53,6 @@ const char *handover_hint(int err)
 		return nothing_preserved();
 	case ENOMEM:
 		return ": free some memory and load again";
-	case EOPNOTSUPP:
-		return ": something that is preserved cannot be handed over; see the kernel log";
 	case ESTALE:
 		return ": preserved iommufds change all the time; let their owners pause and load again";
 	}

@@ -90,10 +90,11 @@ void iommu_handover_explain(int err)
 	struct handover_dev dev;
 
 	/* The gate's errno; any other has another reason. */
-	if (err != EBUSY || handover_open(&dev))
-		return;
-	if (handover_last_refusal(&dev, EBUSY))
-		/* Cure: as the sentence says; older than this jump when another load is going on. */
-		handover_complain("the last refusal: %s", dev.message);
-	close(dev.fd);
+	if (err == EBUSY && !handover_open(&dev)) {
+		if (handover_last_refusal(&dev, EBUSY))
+			/* Cure: as the sentence says; older than this jump when another load is going on. */
+			handover_complain("the last refusal: %s", dev.message);
+		close(dev.fd);
+	}
+	iommu_handover_no_jump();
 }

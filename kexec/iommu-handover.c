@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * kexec --iommu-handover: seal a handover image of every preserved iommufd and
- * load a kernel under the seal.
+ * load a kernel under the seal; or load first (--iommu-handover=check), and seal
+ * for the loaded kernel right before the jump.
  *
  * The kernel to be loaded is asked whether it reads the image. The running kernel
  * gives a snapshot, the image library makes an image of it, the kernel compares the
@@ -28,12 +29,23 @@
 
 #define SEAL_TRIES	3		/* from a new snapshot each time */
 
+/**
+ * struct handover - one run
+ * @dev: the device
+ * @mode: enum iommu_handover_mode of a load; IOMMU_HANDOVER_NO: for the kernel
+ *	that is loaded
+ * @generation: of the snapshot
+ * @snapshot: what the kernel described
+ * @image: made of it
+ * @released: an earlier seal was
+ */
 struct handover {
 	struct handover_dev dev;
-	uint64_t generation;		/* of the snapshot */
+	enum iommu_handover_mode mode;
+	uint64_t generation;
 	struct handover_buffer snapshot;
 	struct handover_buffer image;
-	bool released;			/* an earlier seal */
+	bool released;
 };
 
 /* ---- before SEAL ----------------------------------------------------- */
@@ -83,7 +95,7 @@ static int release_earlier(struct handover *h)
 		return 0;
 	if (handover_stopped())
 		return -1;
-	if (loading_disabled() && reads("/sys/kernel/kexec_loaded", "1")) {
+	if (h->mode && loading_disabled() && reads("/sys/kernel/kexec_loaded", "1")) {
 		handover_complain("loading is disabled (kernel.kexec_load_disabled, or kernel.kexec_load_limit_reboot used up): nothing was loaded, and the seal of the earlier load is still in place; jump to its kernel, or release the seal with kexec -u");
 		return -1;
 	}
@@ -133,12 +145,24 @@ static int check_tied(struct handover *h)
 	return -1;
 }
 
+static int load(const struct kexec_info *info, int kernel_fd)
+{
+	int err;
+
+	if (!kexec_file_load(kernel_fd, info->initrd_fd, info->command_line_len,
+			     info->command_line, info->kexec_flags))
+		return 0;
+	err = errno;
+	handover_complain("kexec_file_load: %s%s", strerror(err),
+			  handover_load_hint(err));
+	return -1;
+}
+
 /* Sealed. */
 static int load_sealed(struct handover *h, const struct kexec_info *info,
 		       int kernel_fd)
 {
 	int sig = handover_signal();
-	int err;
 
 	if (sig) {
 		/* Cure: load again. */
@@ -147,11 +171,7 @@ static int load_sealed(struct handover *h, const struct kexec_info *info,
 		unseal_failed_load(h);
 		return -1;
 	}
-	if (kexec_file_load(kernel_fd, info->initrd_fd, info->command_line_len,
-			    info->command_line, info->kexec_flags)) {
-		err = errno;
-		handover_complain("kexec_file_load: %s%s", strerror(err),
-				  handover_load_hint(err));
+	if (load(info, kernel_fd)) {
 		unseal_failed_load(h);
 		return -1;
 	}
@@ -177,8 +197,8 @@ static int seal_and_load(struct handover *h, const struct kexec_info *info,
 	int err;
 
 	do {
-		err = handover_seal(&h->dev, &h->image, h->generation);
-		if (!err)
+		err = handover_seal(&h->dev, &h->image, h->generation, !h->mode);
+		if (!err && h->mode)
 			err = load_sealed(h, info, kernel_fd);
 	} while (err == EAGAIN && handover_pause(&h->dev));
 
@@ -194,12 +214,15 @@ static int try_load(struct handover *h, const struct kexec_info *info,
 	int tries, err;
 
 	for (tries = 1; ; tries++) {
-		if (handover_snapshot(&h->dev, &h->snapshot,
-				      &h->generation) || handover_stopped() ||
+		if (handover_snapshot(&h->dev, &h->snapshot, &h->generation,
+				      h->mode == IOMMU_HANDOVER_CHECK) ||
+		    handover_stopped() ||
 		    handover_build(&h->snapshot, h->generation, &h->image) ||
 		    handover_stopped() ||
 		    (save && (handover_save(&h->image, save) || handover_stopped())))
 			return -1;
+		if (h->mode == IOMMU_HANDOVER_CHECK)
+			return load(info, kernel_fd);
 		err = seal_and_load(h, info, kernel_fd);
 		if (err != ESTALE)
 			return err;
@@ -212,24 +235,32 @@ static int try_load(struct handover *h, const struct kexec_info *info,
 	return -1;
 }
 
-int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
-			const char *name, const char *save)
+static void end(struct handover *h)
+{
+	if (h->dev.fd >= 0)
+		close(h->dev.fd);
+	free(h->snapshot.ptr);
+	free(h->image.ptr);
+	free(h);
+}
+
+static struct handover *begin(enum iommu_handover_mode mode)
 {
 	struct handover *h = calloc(1, sizeof(*h));
-	sigset_t before;
-	int ret = -1;
 	int err;
 
 	if (!h) {
 		/* Cure: free some memory and load again. */
 		handover_complain("no memory");
-		return -1;
+		return NULL;
 	}
+	h->mode = mode;
 	err = handover_open(&h->dev);
 	if (err) {
 		handover_complain("open %s: %s%s", HANDOVER_DEVICE,
 				  strerror(err), handover_open_hint(err));
-		goto out_free;
+		end(h);
+		return NULL;
 	}
 	/*
 	 * Two loaders would release each other's seals. A kernel may be without
@@ -241,10 +272,24 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 				  errno == EWOULDBLOCK ?
 				  "another kexec is loading with --iommu-handover; wait for it" :
 				  strerror(errno));
-		goto out_close;
+		end(h);
+		return NULL;
 	}
+	return h;
+}
+
+int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
+			const char *name, const char *save,
+			enum iommu_handover_mode mode)
+{
+	struct handover *h = begin(mode);
+	sigset_t before;
+	int ret = -1;
+
+	if (!h)
+		return -1;
 	if (handover_check_kernel(name, kernel_fd, info->command_line))
-		goto out_close;
+		goto out;
 	handover_block_signals(&before);
 	if (!release_earlier(h))
 		ret = try_load(h, info, kernel_fd, save);
@@ -253,12 +298,84 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 	if (!ret && info->command_line)
 		handover_warn_crash(info->command_line);
 	handover_restore_signals(&before);
-
-out_close:
-	close(h->dev.fd);
-out_free:
-	free(h->snapshot.ptr);
-	free(h->image.ptr);
-	free(h);
+out:
+	end(h);
 	return ret;
+}
+
+/* ---- a seal right before the jump ------------------------------------ */
+
+/* Until the jump no other kexec may release it: the device stays locked. */
+static struct handover *sealed_for_jump;
+
+static int seal_for_jump(struct handover *h, const char *save)
+{
+	int sig;
+
+	if (release_earlier(h))
+		return -1;
+	if (try_load(h, NULL, -1, save)) {
+		if (h->released)
+			/* Cure: seal again, or load again. */
+			handover_complain("the seal of an earlier load was released: nothing is sealed any more");
+		return -1;
+	}
+	sig = handover_signal();
+	if (!sig)
+		return 0;
+	/* Cure: jump again. */
+	handover_complain("stopped by a signal (%s): unsealed, there is no jump",
+			  strsignal(sig));
+	unseal_failed_load(h);
+	return -1;
+}
+
+int iommu_handover_seal_loaded(const char *save)
+{
+	struct handover *h = begin(IOMMU_HANDOVER_NO);
+	struct iommu_handover_query state;
+	sigset_t before;
+	int ret = -1;
+
+	if (!h)
+		return -1;
+	handover_block_signals(&before);
+	if (handover_query(&h->dev, &state))
+		goto out;
+	if (state.state == IOMMU_HANDOVER_SEALED && state.loaded) {
+		if (save)
+			handover_complain("the kernel is loaded under a seal already, whose image cannot be saved any more: leave --iommu-handover-save out");
+		else
+			ret = 0;
+		goto out;
+	}
+	ret = seal_for_jump(h, save);
+	if (!ret) {
+		/* Signals too: the process ends with the jump, or by itself. */
+		sealed_for_jump = h;
+		return 0;
+	}
+out:
+	handover_restore_signals(&before);
+	end(h);
+	return ret;
+}
+
+void iommu_handover_no_jump(void)
+{
+	bool was_sealed;
+	int err;
+
+	if (!sealed_for_jump)
+		return;
+	err = handover_unseal(&sealed_for_jump->dev, &was_sealed);
+	if (err)
+		/* Cure: run kexec -u. */
+		handover_complain("cannot unseal: %s: the iommufds stay frozen; run kexec -u",
+				  strerror(err));
+	else
+		/* Cure: none is needed: jump again when the reason is gone. */
+		handover_complain("no jump: unsealed, the iommufds can change again and the kernel stays loaded");
+	end(sealed_for_jump);
+	sealed_for_jump = NULL;
 }

@@ -14,9 +14,23 @@
 struct kexec_info;
 
 /**
+ * enum iommu_handover_mode - what --iommu-handover asks for
+ * @IOMMU_HANDOVER_NO: it was not given
+ * @IOMMU_HANDOVER_SEAL: seal; with -l load under the seal, with -e for the kernel
+ *	that is loaded
+ * @IOMMU_HANDOVER_CHECK: "check": only say what would stand in the way, and load
+ */
+enum iommu_handover_mode {
+	IOMMU_HANDOVER_NO,
+	IOMMU_HANDOVER_SEAL,
+	IOMMU_HANDOVER_CHECK,
+};
+
+/**
  * struct iommu_handover_args - what the command line asks for
- * @handover: --iommu-handover
+ * @handover: enum iommu_handover_mode
  * @save: FILE of --iommu-handover-save, or NULL
+ * @files: how many names of files there are
  * @load: a kernel is to be loaded
  * @shutdown: and then shutdown(8) is to be run: neither -l nor -f
  * @exec: the loaded kernel is to be run
@@ -32,6 +46,7 @@ struct kexec_info;
 struct iommu_handover_args {
 	int handover;
 	const char *save;
+	int files;
 	int load;
 	int shutdown;
 	int exec;
@@ -46,6 +61,14 @@ struct iommu_handover_args {
 };
 
 #ifdef HAVE_IOMMU_HANDOVER
+
+/**
+ * iommu_handover_mode() - read the option's argument
+ * @arg: "check", or NULL without one
+ *
+ * Return: the mode; die() on anything else.
+ */
+enum iommu_handover_mode iommu_handover_mode(const char *arg);
 
 /**
  * iommu_handover_check_args() - die() on a combination that has no meaning
@@ -73,6 +96,7 @@ int iommu_handover_check_file(const char *name, const char *buf, off_t len);
  * @kernel_fd: the kernel
  * @name: of its file, for messages
  * @save: where to keep a copy of the image, or NULL
+ * @mode: IOMMU_HANDOVER_CHECK: all refusals are told, nothing is sealed
  *
  * A kernel that is cut short, or that would not give back what it is handed,
  * changes nothing. A seal that is in place is released first; when loading was disabled since, it
@@ -86,7 +110,26 @@ int iommu_handover_check_file(const char *name, const char *buf, off_t len);
  * Return: 0, or -1 after a message.
  */
 int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
-			const char *name, const char *save);
+			const char *name, const char *save,
+			enum iommu_handover_mode mode);
+
+/**
+ * iommu_handover_seal_loaded() - before a jump: seal for the kernel that is loaded
+ * @save: where to keep a copy of the image, or NULL
+ *
+ * A seal that it was loaded under is kept, another one renewed. From a seal that
+ * is made here until the jump, signals are blocked and the device is locked
+ * against other loaders.
+ *
+ * Return: 0, or -1 after a message; nothing is sealed then that was not before.
+ */
+int iommu_handover_seal_loaded(const char *save);
+
+/**
+ * iommu_handover_no_jump() - the jump has come back: undo what
+ * iommu_handover_seal_loaded() sealed, so that guests do not stay frozen
+ */
+void iommu_handover_no_jump(void);
 
 /**
  * iommu_handover_unseal() - after -u: release the seal, if there is one
@@ -127,6 +170,18 @@ void iommu_handover_explain(int err);
 
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+static inline enum iommu_handover_mode iommu_handover_mode(const char *arg)
+{
+	(void)arg;
+	return IOMMU_HANDOVER_SEAL;
+}
+
+static inline int iommu_handover_seal_loaded(const char *save)
+{
+	(void)save;
+	return -1;
+}
+
 static inline void
 iommu_handover_check_args(const struct iommu_handover_args *args)
 {
@@ -145,8 +200,10 @@ static inline int iommu_handover_check_file(const char *name, const char *buf,
 
 static inline int iommu_handover_load(const struct kexec_info *info,
 				      int kernel_fd, const char *name,
-				      const char *save)
+				      const char *save,
+				      enum iommu_handover_mode mode)
 {
+	(void)mode;
 	(void)info;
 	(void)kernel_fd;
 	(void)name;

@@ -37,7 +37,7 @@ ARGUMENT = [
     (r"strsignal\(", "signal"), (r"(?:pci|dev)_name\(", "device"),
     (r"liveupdate_session_name\(", "session"), (r"object_kind\(", "kind"),
     (r"hint\(|misfit\(|handover_absent", "hint"), (r"^ioas->obj\.id", "ioas"),
-    (r"_MAX_", "limit"), (r"MAJOR|_major$", "major"),
+    (r"_MAX_", "limit"), (r"_REFUSALS$", "number"), (r"MAJOR|_major$", "major"),
     (r"MINOR|_minor$", "minor"), (r"DEVICE$", "=/dev/iommu-handover"),
     (r"len$|\bcap$", "bytes"),
     (r"\bundone\b", "why"), (r"(?:^|[.>])nr$|devices - 1", "number"),

@@ -69,15 +69,25 @@ int handover_last_refusal(char *text, size_t len);
  * struct handover_listener - a call that wants to know why it was refused
  * @list: for refuse.c
  * @task: whose refusals
+ * @all: the caller's, for all of its sentences, a line each, as far as whole ones
+ *	 fit into @room; they are not logged then
+ * @room: of @all, in bytes; 0 without @all
+ * @len: for refuse.c: bytes of @all that are used
  * @text: its last sentence; "" for none
  */
 struct handover_listener {
 	struct list_head list;
 	struct task_struct *task;
+	char *all;
+	size_t room;
+	size_t len;
 	char text[HANDOVER_REFUSAL_LEN];
 };
 
-/* Collect the refusals of current in @l until handover_stop_listening(). */
+/*
+ * Collect the refusals of current in @l until handover_stop_listening(). @all and
+ * @room are set before.
+ */
 void handover_listen(struct handover_listener *l);
 void handover_stop_listening(struct handover_listener *l);
 

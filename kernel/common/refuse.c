@@ -19,21 +19,39 @@ static char refusal[HANDOVER_REFUSAL_LEN];
 static int refusal_errno;
 static LIST_HEAD(listeners);
 
+/* Whole sentences only. Return: whether they are kept beside the last one. */
+static bool tell(struct handover_listener *l)
+{
+	strscpy(l->text, refusal);
+	if (l->len + strlen(refusal) + 2 <= l->room)
+		l->len += scnprintf(l->all + l->len, l->room - l->len, "%s%s",
+				    l->len ? "\n" : "", refusal);
+	return l->room;
+}
+
 int handover_refuse(int err, const char *fmt, ...)
 {
 	struct handover_listener *l;
+	bool kept = false;
 	va_list args;
 
 	guard(mutex)(&refusal_lock);
 	va_start(args, fmt);
 	vscnprintf(refusal, sizeof(refusal), fmt, args);
 	va_end(args);
+	/* User space chooses the names of sessions; a sentence is one line */
+	for (char *c = refusal; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
 	refusal_errno = -err;
 	list_for_each_entry(l, &listeners, list)
 		if (l->task == current)
-			strscpy(l->text, refusal);
-	/* Callers retry -EAGAIN by themselves: do not log it */
-	if (err != -EAGAIN)
+			kept |= tell(l);
+	/*
+	 * Callers retry -EAGAIN by themselves, and one that wants all of them
+	 * would hold up other VMs for as long as a serial console takes.
+	 */
+	if (err != -EAGAIN && !kept)
 		pr_info("refused: %s\n", refusal);
 	return err;
 }
@@ -50,6 +68,7 @@ void handover_listen(struct handover_listener *l)
 {
 	l->task = current;
 	l->text[0] = '\0';
+	l->len = 0;
 	guard(mutex)(&refusal_lock);
 	list_add(&l->list, &listeners);
 }

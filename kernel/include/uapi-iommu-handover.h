@@ -72,7 +72,7 @@ enum iommu_handover_incoming {
  * @contexts: out, preserved iommufds
  * @incoming_contexts: out, iommufds of the accepted image not yet finished
  * @image_len: out, bytes of the sealed image, 0 when not sealed
- * @loaded: out, 1 when the loaded kernel was loaded under this seal
+ * @loaded: out, 1 when the loaded kernel is of this seal
  * @refusal_errno: out, errno of the last refusal, 0 when there was none
  * @message_uptr: buffer for the sentence of the last refusal
  * @message_len: its size in bytes
@@ -102,10 +102,18 @@ struct iommu_handover_query {
 #define IOMMU_HANDOVER_QUERY \
 	_IO(IOMMU_HANDOVER_TYPE, IOMMU_HANDOVER_CMD_QUERY)
 
+/*
+ * Compare page tables too, and after a refusal look at the other objects as well:
+ * @message has a line for each sentence, whole ones only, 256 at most and 8 of the
+ * maps of one IOAS. They are not in the kernel log. Some are found only when
+ * others are cured.
+ */
+#define IOMMU_HANDOVER_SNAPSHOT_ALL	0x1
+
 /**
  * struct iommu_handover_snapshot - ioctl(IOMMU_HANDOVER_SNAPSHOT)
  * @size: sizeof(struct iommu_handover_snapshot)
- * @flags: must be 0
+ * @flags: 0 or IOMMU_HANDOVER_SNAPSHOT_ALL
  * @generation: out, generation of what was written
  * @data_uptr: buffer for the snapshot
  * @data_len: in, its size in bytes; out, the snapshot's length in bytes
@@ -137,10 +145,13 @@ struct iommu_handover_snapshot {
 #define IOMMU_HANDOVER_SNAPSHOT \
 	_IO(IOMMU_HANDOVER_TYPE, IOMMU_HANDOVER_CMD_SNAPSHOT)
 
+/* The kernel that is loaded already is the one to jump to. */
+#define IOMMU_HANDOVER_SEAL_LOADED	0x1
+
 /**
  * struct iommu_handover_seal - ioctl(IOMMU_HANDOVER_SEAL)
  * @size: sizeof(struct iommu_handover_seal)
- * @flags: must be 0
+ * @flags: 0 or IOMMU_HANDOVER_SEAL_LOADED
  * @generation: the generation of the snapshot the image was built from
  * @image_uptr: the image
  * @image_len: its length in bytes
@@ -155,7 +166,8 @@ struct iommu_handover_snapshot {
  * kexec_file_load() loads while it is in place, whoever does, is loaded under
  * it, and a kexec jumps only to such a kernel: an agent may seal and leave the
  * load to kexec. QUERY tells by @cookie whether the seal is still that one, and
- * by @loaded whether the loaded kernel is one of it.
+ * by @loaded whether the loaded kernel is one of it. With
+ * IOMMU_HANDOVER_SEAL_LOADED the kernel that was loaded before counts as well.
  *
  * Return: 0, or ESTALE when the generation has moved, EBUSY when already sealed,
  * when a jump has begun or while an iommufd of the last handover waits for
@@ -163,7 +175,9 @@ struct iommu_handover_snapshot {
  * when the image is corrupt, EOPNOTSUPP when it is of an unsupported version
  * or an object cannot be handed over, EFBIG when it is over a limit, EINVAL
  * when a value differs from live state, ENOENT when no iommufd is preserved,
- * ENOMEM, EFAULT, or another errno of KHO. After any error nothing is sealed.
+ * ENOMEM, EFAULT, or another errno of KHO. With IOMMU_HANDOVER_SEAL_LOADED also
+ * ENOEXEC when no kernel is loaded, EAGAIN while one is being loaded, EBUSY when it
+ * would not take over what is sealed. After any error nothing is sealed.
  */
 struct iommu_handover_seal {
 	__u32 size;
@@ -185,8 +199,8 @@ struct iommu_handover_seal {
  * @size: sizeof(struct iommu_handover_unseal)
  * @flags: must be 0
  *
- * Undo SEAL. A kernel that was loaded under the seal stays loaded, but the
- * jump is refused until it is loaded again under a new one.
+ * Undo SEAL. The kernel of the seal stays loaded, but the jump is refused until
+ * one is loaded under a new one, or SEAL with IOMMU_HANDOVER_SEAL_LOADED.
  *
  * Return: 0, or ENOENT when nothing is sealed, EBUSY when a jump has begun.
  */

@@ -6,12 +6,16 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/iommu_handover.h>
 
 #include "incoming.h"
 #include "interface.h"
 #include "outgoing.h"
+
+/* Of the refusals that SNAPSHOT names at once, bytes */
+#define ALL_REFUSALS_LEN	SZ_128K
 
 /* The uAPI's numbers are those of enum handover_in_state. */
 static_assert(IOMMU_HANDOVER_IN_NONE == (int)HANDOVER_IN_NONE);
@@ -70,20 +74,30 @@ static int do_query(void *arg)
 
 static int do_snapshot(void *arg)
 {
+	char *text __free(kvfree) = NULL;
 	struct iommu_handover_snapshot *cmd = arg;
-	struct handover_listener why;
+	const bool all = cmd->flags & IOMMU_HANDOVER_SNAPSHOT_ALL;
+	struct handover_listener why = {};
 	size_t len;
 	void *buf;
 	int rc;
 
-	if (cmd->flags || cmd->__reserved)
+	if (cmd->flags & ~IOMMU_HANDOVER_SNAPSHOT_ALL || cmd->__reserved)
 		return -EOPNOTSUPP;
+	if (all) {
+		why.room = min(cmd->message_len, ALL_REFUSALS_LEN);
+		text = kvzalloc(why.room, GFP_KERNEL);
+		if (why.room && !text)
+			return -ENOMEM;
+		why.all = text;
+	}
 	handover_listen(&why);
 	rc = handover_snapshot(&buf, &len, &cmd->generation,
-			       handover_in_unfinished());
+			       handover_in_unfinished(), all);
 	handover_stop_listening(&why);
 	if (rc) {
-		put_message(cmd->message_uptr, cmd->message_len, why.text);
+		put_message(cmd->message_uptr, cmd->message_len,
+			    text ?: why.text);
 		return rc;
 	}
 	if (cmd->data_len < len)
@@ -98,15 +112,16 @@ static int do_snapshot(void *arg)
 static int do_seal(void *arg)
 {
 	struct iommu_handover_seal *cmd = arg;
-	struct handover_listener why;
+	struct handover_listener why = {};
 	int rc;
 
-	if (cmd->flags || cmd->__reserved)
+	if (cmd->flags & ~IOMMU_HANDOVER_SEAL_LOADED || cmd->__reserved)
 		return -EOPNOTSUPP;
 	handover_listen(&why);
 	rc = handover_seal(cmd->generation, u64_to_user_ptr(cmd->image_uptr),
 			   cmd->image_len, handover_in_unfinished(),
-			   &cmd->cookie);
+			   cmd->flags & IOMMU_HANDOVER_SEAL_LOADED ?
+			   handover_adopt_loaded : NULL, &cmd->cookie);
 	handover_stop_listening(&why);
 	if (rc)
 		put_message(cmd->message_uptr, cmd->message_len, why.text);

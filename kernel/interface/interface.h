@@ -29,4 +29,12 @@ void handover_target_ask(struct kimage *image);
  */
 int handover_target_settled(const struct kimage *image);
 
+/**
+ * handover_adopt_loaded() - have the loaded kernel carry the cookie of a seal
+ * @cookie: of the seal that is being made; 0: only ask whether it could
+ *
+ * Return: 0; -EAGAIN, -ENOEXEC or -EBUSY, noted.
+ */
+int handover_adopt_loaded(u64 cookie);
+
 #endif

@@ -40,9 +40,7 @@ static int gate(struct kimage *image)
 	handover_out.passed = seal ? seal->cookie : 0;
 	/* A jump drops incoming sessions, and what they hold with them */
 	if (unfinished)
-		return handover_refuse(-EBUSY,
-				       "%u iommufd of the last handover not finished, which a kexec would lose; finish their sessions or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
-				       unfinished);
+		return handover_refuse_unfinished(unfinished);
 	if (!handover_out.nr && image->kho.cookie)
 		return handover_refuse(-EBUSY,
 				       "the loaded kernel was loaded under a seal that was undone since; load again");
@@ -56,11 +54,11 @@ static int gate(struct kimage *image)
 				       "an image is being copied for SEAL; wait for that, then jump");
 	if (!seal && !*handover_out.undone)
 		return handover_refuse(-EBUSY,
-				       "a kexec would lose %u preserved iommufd: nothing is sealed; load with kexec -s -l --iommu-handover",
+				       "a kexec would lose %u preserved iommufd: nothing is sealed; load with kexec -s -l --iommu-handover, or jump with kexec -e --iommu-handover",
 				       handover_out.nr);
 	if (!seal)
 		return handover_refuse(-EBUSY,
-				       "a kexec would lose %u preserved iommufd: nothing is sealed; the last seal was undone (%s); load with kexec -s -l --iommu-handover",
+				       "a kexec would lose %u preserved iommufd: nothing is sealed; the last seal was undone (%s); load with kexec -s -l --iommu-handover, or jump with kexec -e --iommu-handover",
 				       handover_out.nr, handover_out.undone);
 	if (image->kho.cookie != seal->cookie)
 		return handover_refuse(-EBUSY,
@@ -69,6 +67,39 @@ static int gate(struct kimage *image)
 	if (rc)
 		return rc;
 	return handover_devices_settled(&handover_out.contexts, -EBUSY);
+}
+
+/* What the gate would say of it once there is a seal. */
+static int may_adopt(const struct kimage *image)
+{
+	u32 unfinished = handover_in_unfinished();
+
+	if (unfinished)
+		return handover_refuse_unfinished(unfinished);
+	if (image->preserve_context)
+		return handover_refuse(-EBUSY,
+				       "the loaded kernel is to come back (KEXEC_PRESERVE_CONTEXT), so that it cannot be sealed for; load with kexec -s -l");
+	return handover_target_settled(image);
+}
+
+/* The question alone: more than 0 does not let it adopt either. */
+static int could_adopt(const struct kimage *image)
+{
+	return may_adopt(image) ?: 1;
+}
+
+int handover_adopt_loaded(u64 cookie)
+{
+	int rc = kexec_adopt(cookie, cookie ? may_adopt : could_adopt);
+
+	if (rc == -EAGAIN)
+		/* Cure: the loader tries again for five seconds. */
+		return handover_refuse(-EAGAIN,
+				       "a kernel is being loaded or jumped to; try again");
+	if (rc == -ENOEXEC)
+		return handover_refuse(-ENOEXEC,
+				       "no kernel is loaded to seal for; load one with kexec -s -l --iommu-handover=check");
+	return min(rc, 0);
 }
 
 static void commit(void)

@@ -5,6 +5,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/sizes.h>
 
 #include "objects.h"
 #include "outgoing.h"
@@ -75,15 +76,46 @@ static const struct kind kinds[] = {
 
 KUNIT_ARRAY_PARAM_DESC(kind, kinds, desc);
 
+static int take(struct list_head *contexts, bool all)
+{
+	struct handover_live live;
+	int rc;
+
+	while (!liveupdate_trylock())
+		msleep(20);
+	mutex_lock(&handover_out.lock);
+	rc = handover_contexts_lock(contexts);
+	if (!rc)
+		rc = handover_live_take(contexts, 1, all, &live);
+	handover_contexts_unlock(contexts);
+	mutex_unlock(&handover_out.lock);
+	liveupdate_unlock();
+	return rc;
+}
+
+static u32 count_of(const char *text, const char *words)
+{
+	u32 n = 0;
+
+	while ((text = strstr(text, words))) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
 static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
 {
 	const struct kind *k = test->param_value;
 	struct handover_ctx ctx = { .token = 7 };
+	struct handover_listener why = { .room = SZ_4K };
 	struct replay *r = test->priv;
 	char said[512] = "";
-	struct handover_live live;
 	LIST_HEAD(contexts);
-	int made, rc;
+	int made, rc, rc_all;
+
+	why.all = kunit_kzalloc(test, why.room, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, why.all);
 
 	kunit_activate_static_stub(test, handover_in_free_tree,
 				   replay_give_back);
@@ -95,21 +127,22 @@ static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
 	list_add(&ctx.list, &contexts);
 
 	made = k->make(r->ictx);
-	while (!liveupdate_trylock())
-		msleep(20);
-	mutex_lock(&handover_out.lock);
-	rc = handover_contexts_lock(&contexts);
-	if (!rc)
-		rc = handover_live_take(&contexts, 1, &live);
+	rc = take(&contexts, false);
 	handover_last_refusal(said, sizeof(said));
-	handover_contexts_unlock(&contexts);
-	mutex_unlock(&handover_out.lock);
-	liveupdate_unlock();
+	handover_listen(&why);
+	rc_all = take(&contexts, true);
+	handover_stop_listening(&why);
 	INIT_LIST_HEAD(&r->ictx->sw_msi_list);
 
 	KUNIT_EXPECT_EQ(test, made, 0);
 	KUNIT_EXPECT_EQ(test, rc, -EOPNOTSUPP);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(said, k->sentence), "%s", said);
+	/* All at once: that, and each map */
+	KUNIT_EXPECT_EQ(test, rc_all, -EOPNOTSUPP);
+	KUNIT_EXPECT_GE_MSG(test, count_of(why.all, k->sentence), 1, "%s",
+			    why.all);
+	KUNIT_EXPECT_EQ_MSG(test, count_of(why.all, "the mapped memfd is not preserved"),
+			    4, "%s", why.all);
 	/* What was refused is as it was */
 	KUNIT_EXPECT_TRUE(test, replay_is_there(r->ictx, WORLD_IOAS1_ID,
 						IOMMUFD_OBJ_IOAS));

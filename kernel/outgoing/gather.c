@@ -32,6 +32,25 @@ static const char *object_kind(enum iommufd_object_type type)
 	}
 }
 
+/*
+ * What was refused of one object, if all refusals are to be named, and others
+ * are to be looked at as well. What is gathered is worth nothing then.
+ */
+static int go_on(struct gather *g, int rc)
+{
+	if (!rc || !g->all || rc == -EAGAIN || rc == -ENOMEM || rc == -EFBIG ||
+	    g->refusals == GATHER_REFUSALS)
+		return rc;
+	if (!g->refusals)
+		g->refused = rc;
+	if (++g->refusals < GATHER_REFUSALS)
+		return 0;
+	/* Cure (EOPNOTSUPP): check again when these are cured. */
+	return handover_refuse(g->refused,
+			       "more may stand in the way; cure these %u and check again",
+			       GATHER_REFUSALS);
+}
+
 static int gather_memory(struct gather *g, struct handover_ctx *ctx,
 			 struct iommufd_ioas *ioas, struct iopt_area *area)
 {
@@ -60,6 +79,7 @@ static int gather_memory(struct gather *g, struct handover_ctx *ctx,
 static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
 		       struct iommufd_ioas *ioas)
 {
+	const u32 enough = g->refusals + IOAS_REFUSALS;
 	struct iopt_allowed *range;
 	struct iopt_area *area;
 	int rc;
@@ -79,9 +99,14 @@ static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
 						   "IOAS %u IOVA %#lx: a map is under way; try again",
 						   ioas->obj.id, iopt_area_iova(area));
 		g->areas++;
-		rc = gather_memory(g, ctx, ioas, area);
+		rc = go_on(g, gather_memory(g, ctx, ioas, area));
 		if (rc)
 			return rc;
+		if (g->refusals == enough)
+			/* Cure (EOPNOTSUPP): check again when these are cured. */
+			return handover_refuse_ctx(ctx, g->refused,
+						   "IOAS %u: more of its maps may stand in the way; cure these %u and check again",
+						   ioas->obj.id, IOAS_REFUSALS);
 	}
 	for (range = iopt_allowed_iter_first(&ioas->iopt, 0, ULONG_MAX); range;
 	     range = iopt_allowed_iter_next(range, 0, ULONG_MAX))
@@ -360,6 +385,9 @@ static int check_known(struct handover_ctx *ctx, struct iommufd_object *obj)
 	case IOMMUFD_OBJ_DEVICE:
 		return 0;
 	default:
+		/* See check_asked_for() */
+		if (object_kind(obj->type))
+			return 0;
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "object %u is of an unknown kind, which cannot be handed over; destroy it",
 					   obj->id);
@@ -380,14 +408,70 @@ static bool has_selftest(struct iommufd_ctx *ictx, unsigned long *index)
 	return false;
 }
 
+static int check_name(struct handover_ctx *ctx, const char *name)
+{
+	for (; *name; name++)
+		if (*name < ' ' || *name > '~')
+			return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+						   "the name of its session is not printable ASCII; choose another");
+	return 0;
+}
+
+static int check_pending(struct handover_ctx *ctx)
+{
+	if (!iommufd_handover_pending(&ctx->ictx->handover))
+		return 0;
+	return handover_refuse_ctx(ctx, -EBUSY,
+				   "the iommufd still waits for devices of the last handover; bind them and finish its session");
+}
+
+static int check_mode(struct handover_ctx *ctx)
+{
+	/* Before compat, which it implies */
+	if (ctx->ictx->no_iommu_mode)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "the iommufd is in no-IOMMU mode, which cannot be handed over; close its session");
+	if (ctx->ictx->handover.compat)
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "the iommufd was used through VFIO's type1 interface, which cannot be handed over; use the iommufd interface");
+	return 0;
+}
+
+static int check_ioctls(struct handover_ctx *ctx)
+{
+	if (!ctx->ictx->handover.unknown)
+		return 0;
+	return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+				   "the iommufd was given ioctl %#x, which the handover of this kernel does not know; close its session",
+				   ctx->ictx->handover.unknown);
+}
+
+static int check_sw_msi(struct handover_ctx *ctx)
+{
+	if (list_empty(&ctx->ictx->sw_msi_list))
+		return 0;
+	return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+				   "the iommufd has software MSI windows, which cannot be handed over; close its session");
+}
+
+/* What is against the whole iommufd. */
+static int check_context(struct gather *g, struct handover_ctx *ctx,
+			 const char *name)
+{
+	return go_on(g, check_name(ctx, name)) ?:
+	       go_on(g, check_pending(ctx)) ?:
+	       go_on(g, check_mode(ctx)) ?:
+	       go_on(g, check_ioctls(ctx)) ?:
+	       go_on(g, check_sw_msi(ctx));
+}
+
 int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 {
 	struct iommufd_ctx *ictx = ctx->ictx;
 	struct iommufd_object *obj;
 	struct iho_context *c;
 	unsigned long index;
-	const char *name;
-	int rc;
+	int rc = 0;
 
 	c = handover_vec_add(&g->context);
 	if (IS_ERR(c))
@@ -395,29 +479,11 @@ int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 	strscpy_pad(c->session, liveupdate_session_name(ctx->session));
 	c->token = ctx->token;
 
-	for (name = c->session; *name; name++)
-		if (*name < ' ' || *name > '~')
-			return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-						   "the name of its session is not printable ASCII; choose another");
-	if (iommufd_handover_pending(&ictx->handover))
-		return handover_refuse_ctx(ctx, -EBUSY,
-					   "the iommufd still waits for devices of the last handover; bind them and finish its session");
-	/* Before compat, which it implies */
-	if (ictx->no_iommu_mode)
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "the iommufd is in no-IOMMU mode, which cannot be handed over; close its session");
-	if (ictx->handover.compat)
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "the iommufd was used through VFIO's type1 interface, which cannot be handed over; use the iommufd interface");
-	if (ictx->handover.unknown)
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "the iommufd was given ioctl %#x, which the handover of this kernel does not know; close its session",
-					   ictx->handover.unknown);
-	if (!list_empty(&ictx->sw_msi_list))
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "the iommufd has software MSI windows, which cannot be handed over; close its session");
+	rc = check_context(g, ctx, c->session);
+	if (rc)
+		return rc;
 	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
-		rc = check_asked_for(ctx, obj);
+		rc = go_on(g, check_asked_for(ctx, obj));
 		if (rc)
 			return rc;
 	}
@@ -444,18 +510,19 @@ int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 		default:
 			continue;
 		}
+		rc = go_on(g, rc);
 		if (rc)
 			return rc;
 	}
 	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
-		rc = check_known(ctx, obj);
+		rc = go_on(g, check_known(ctx, obj));
 		if (rc)
 			return rc;
 	}
 	if (has_selftest(ictx, &index))
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "object %lu is of iommufd's selftest, which cannot be handed over; destroy it",
-					   index);
-	return 0;
+		rc = handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					 "object %lu is of iommufd's selftest, which cannot be handed over; destroy it",
+					 index);
+	return go_on(g, rc);
 }
 

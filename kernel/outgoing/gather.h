@@ -116,11 +116,18 @@ struct gather {
 	u32 last_mem;		/* maps of one memfd often come in a row */
 	u64 pieces;		/* of user memory that were looked at */
 	u64 objects, areas, allowed;	/* how many of all contexts */
+	bool all;		/* go on after a refusal, to name them all */
+	u32 refusals;		/* how often that was done */
+	int refused;		/* the errno of the first of them */
 	/* the snapshot: room for the facts, then one stream after the other */
 	void *buf;
 	u64 pos, cap;
 	u32 records;
 };
+
+/* More are not named at once: in all, and of the maps of one IOAS. */
+#define GATHER_REFUSALS	256u
+#define IOAS_REFUSALS	8u
 
 #define MEM(_g, _i)	(&((struct mem_entry *)(_g)->mem.p)[_i])
 #define UNIT(_g, _i)	(&((struct iho_unit *)(_g)->unit.p)[_i])

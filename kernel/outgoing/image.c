@@ -238,42 +238,31 @@ static int refuse_record(const struct handover_live *live, u32 ci, u64 at)
 			       ci, step.record, c->session, c->token, what);
 }
 
-static int check_stream(struct handover_seal *s, const struct iho_image *image,
-			struct handover_ctx *ctx, u32 ci,
-			const struct handover_live *live)
+static int check_stream(struct handover_seal *s, struct handover_ctx *ctx,
+			u32 ci, const struct handover_live *live)
 {
 	const struct iho_context *want = &live->facts.context[ci];
-	struct iho_plan_source src = { .img = image };
+	struct handover_stream *stream = &s->stream[ci];
 	struct iho_context have;
-	struct iho_where where;
-	struct iho_plan plan;
 	const u8 *a, *b;
-	size_t work_len;
-	void *work;
 	u64 i;
 	int rc;
 
-	rc = iho_get_context(image, ci, &have);
+	rc = iho_get_context(&s->opened, ci, &have);
 	if (rc)
 		return refuse_context(handover_errno(rc), ci, rc);
 	a = s->image.map + have.stream_off;
 	b = live->buf + want->stream_off;
-	for (i = 0; i < want->stream_len && a[i] == b[i]; i++)
-		;
-	if (i < want->stream_len)
+	if (memcmp(a, b, want->stream_len)) {
+		for (i = 0; a[i] == b[i]; i++)
+			;
 		return refuse_record(live, ci, i);
-	work_len = iho_plan_work(have.records);
-	work = kvzalloc(work_len, GFP_KERNEL);
-	if (!work)
-		return refuse_memory();
-	rc = iho_plan_init(&plan, &src, ci, a, have.stream_len, have.records,
-			   work, work_len, &where);
-	kvfree(work);
-	if (rc)
-		return refuse_image(rc, &where);
+	}
+	if (stream->err)
+		return refuse_image(stream->err, &stream->where);
 	s->records += have.records;
 	/* Against what is recorded: another look at user memory may differ */
-	return handover_live_verify(ctx, ci, live, &plan);
+	return handover_live_verify(ctx, ci, live, &stream->plan);
 }
 
 static int refuse_header(const char *field)
@@ -286,28 +275,26 @@ static int refuse_header(const char *field)
 static int check_image(struct handover_seal *s, const struct handover_live *live,
 		       u64 expect)
 {
-	struct iho_seg seg = { .ptr = s->image.map, .len = s->image.total };
 	const struct iho_header *hdr = s->image.map;
+	const struct iho_image *image = &s->opened;
 	struct handover_ctx *ctx;
-	struct iho_image image;
 	struct iho_where where;
 	u32 ci = 0;
 	int rc;
 
-	rc = iho_image_open(&seg, 1, &image, &where);
-	if (rc)
-		return refuse_image(rc, &where);
+	if (s->open_err)
+		return refuse_image(s->open_err, &s->where);
 	/* Readers are lenient here; what is sealed has no byte that is free */
-	if (image.minor != IHO_FORMAT_MINOR)
+	if (image->minor != IHO_FORMAT_MINOR)
 		return refuse_header("minor");
 	if (hdr->may_ignore)
 		return refuse_header("may_ignore");
-	if (image.generation != expect)
+	if (image->generation != expect)
 		/* Cure: load again. */
 		return handover_refuse(-ESTALE,
 				       "image: made of generation %llu, not of %llu; take a new snapshot",
-				       image.generation, expect);
-	if (iho_image_differs(&image, &live->facts, &where)) {
+				       image->generation, expect);
+	if (iho_image_differs(image, &live->facts, &where)) {
 		/* Root properties have no index */
 		if (where.index == IHO_NONE)
 			return handover_refuse(-EINVAL,
@@ -318,7 +305,7 @@ static int check_image(struct handover_seal *s, const struct handover_live *live
 				       where.node, where.index, where.prop);
 	}
 	list_for_each_entry(ctx, &handover_out.contexts, list) {
-		rc = check_stream(s, &image, ctx, ci++, live);
+		rc = check_stream(s, ctx, ci++, live);
 		if (rc)
 			return rc;
 	}
@@ -370,8 +357,52 @@ void handover_seal_free(struct handover_seal *s)
 		kho_unpreserve_pages(pfn_to_page(PHYS_PFN(s->table_pa[--s->tables])),
 				     1);
 	kvfree(s->table_pa);
+	kvfree(s->stream);
 	image_free(&s->image);
 	kfree(s);
+}
+
+/* One stream after another; the first error of each is kept. */
+static int open_streams(struct handover_seal *s)
+{
+	const struct iho_plan_source src = { .img = &s->opened };
+	struct iho_context c;
+
+	s->stream = kvcalloc(s->opened.contexts, sizeof(*s->stream), GFP_KERNEL);
+	if (!s->stream)
+		return -ENOMEM;
+	for (u32 ci = 0; ci < s->opened.contexts; ci++) {
+		struct handover_stream *stream = &s->stream[ci];
+		size_t work_len;
+		void *work;
+
+		stream->err = iho_get_context(&s->opened, ci, &c);
+		if (stream->err)
+			continue;
+		work_len = iho_plan_work(c.records);
+		work = kvzalloc(work_len, GFP_KERNEL);
+		if (!work)
+			return -ENOMEM;
+		stream->err = iho_plan_init(&stream->plan, &src, ci,
+					    s->image.map + c.stream_off,
+					    c.stream_len, c.records, work,
+					    work_len, &stream->where);
+		kvfree(work);
+	}
+	return 0;
+}
+
+/*
+ * All that the library says of the image by itself takes as long as there are
+ * records. It is found out here, where nothing is held up by it, and is said in
+ * its turn.
+ */
+static int open_image(struct handover_seal *s)
+{
+	struct iho_seg seg = { .ptr = s->image.map, .len = s->image.total };
+
+	s->open_err = iho_image_open(&seg, 1, &s->opened, &s->where);
+	return s->open_err ? 0 : open_streams(s);
 }
 
 struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
@@ -386,6 +417,11 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 		return ERR_PTR(-ENOMEM);
 	}
 	rc = image_copy(&s->image, image, len);
+	if (!rc && open_image(s)) {
+		refuse_memory();
+		handover_seal_free(s);
+		return ERR_PTR(-ENOMEM);
+	}
 	if (rc) {
 		/*
 		 * Cure (ENOMEM, EFAULT, EFBIG): free memory, write 1 to
@@ -407,7 +443,8 @@ int handover_seal_fill(struct handover_seal *s, u64 generation)
 	u32 crc;
 	int rc;
 
-	rc = handover_live_take(&handover_out.contexts, generation, &live);
+	rc = handover_live_take(&handover_out.contexts, generation, false,
+				&live);
 	if (rc)
 		return rc;
 	if (handover_live_moved(&live, generation, &crc)) {

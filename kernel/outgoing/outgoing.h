@@ -172,12 +172,14 @@ struct handover_live {
  * handover_live_take() - read the live state of all contexts
  * @contexts: of struct handover_ctx, locked
  * @generation: goes into the snapshot
+ * @all: after a refusal go on to the next object, so that what is against all
+ *	 of them is noted
  * @live: filled; for handover_live_free()
  *
  * Return: 0; -EOPNOTSUPP for what cannot be handed over, -EFBIG over a limit,
  * -EAGAIN, -EBUSY, -ENOMEM; a refusal has been noted for each.
  */
-int handover_live_take(struct list_head *contexts, u64 generation,
+int handover_live_take(struct list_head *contexts, u64 generation, bool all,
 		       struct handover_live *live);
 void handover_live_free(struct handover_live *live);
 
@@ -213,6 +215,15 @@ int handover_live_verify(struct handover_ctx *ctx, u32 ci,
 			 const struct handover_live *live,
 			 const struct iho_plan *plan);
 
+/**
+ * handover_live_check() - handover_live_verify() of all contexts
+ * @contexts: of struct handover_ctx, locked
+ * @live: what handover_live_take() read of them; freed on failure
+ *
+ * Return: 0, or what handover_live_verify() gave, -EINVAL or -ENOMEM, noted.
+ */
+int handover_live_check(struct list_head *contexts, struct handover_live *live);
+
 /* ---- image.c ---------------------------------------------------------- */
 
 /**
@@ -234,10 +245,26 @@ struct handover_image_copy {
 };
 
 /**
+ * struct handover_stream - what the library says of a context's stream
+ * @plan: its cursor at the start
+ * @err: 0, or an IHO_ERR_*, negative
+ * @where: of @err
+ */
+struct handover_stream {
+	struct iho_plan plan;
+	int err;
+	struct iho_where where;
+};
+
+/**
  * struct handover_seal - a seal, made or in the making
  * @cookie: its name; 0 until it is made
  * @generation: of the snapshot that the image was made from
  * @image: the sealed image
+ * @opened: the same to the library, when there is no @open_err
+ * @open_err: 0, or what the library says of it: an IHO_ERR_*, negative
+ * @where: of @open_err
+ * @stream: of each context of @opened
  * @envelope: the page that KHO's subtree names, or NULL
  * @table_pa: preserved page-table pages
  * @tables: how many
@@ -250,6 +277,10 @@ struct handover_seal {
 	u64 cookie;
 	u64 generation;
 	struct handover_image_copy image;
+	struct iho_image opened;
+	int open_err;
+	struct iho_where where;
+	struct handover_stream *stream;
 	void *envelope;
 	u64 *table_pa;
 	u64 tables;
@@ -265,7 +296,7 @@ struct handover_seal {
  * @len: its length in bytes, whole pages, at most IHO_MAX_IMAGE
  *
  * Context: no lock of the handover held: user memory may fault for as long as
- * it likes.
+ * it likes. What the library says of the image is found out here as well.
  * Return: for handover_seal_free(); ERR_PTR of -ENOMEM, -EFBIG for too many
  * pieces, -EFAULT, noted.
  */
@@ -287,17 +318,24 @@ void handover_seal_free(struct handover_seal *s);
 
 /* ---- seal.c ----------------------------------------------------------- */
 
+/* iommufds of the last handover are not finished. Return: -EBUSY, noted. */
+int handover_refuse_unfinished(u32 unfinished);
+
 /* -EPERM when this kernel must not show user space what it knows, else 0. */
 int handover_locked_down(void);
 
 /*
  * For SNAPSHOT and SEAL @unfinished is how many iommufds of the last handover
  * are not finished, which the refusal of a system without any other names.
+ * @all: see handover_live_take(); page tables are compared as well. @adopt: NULL, or
+ * has the kernel that is loaded carry the cookie; with 0 it only asks whether that
+ * could be done. Its errno, which it has noted, refuses the seal. Called with
+ * handover_out.lock held.
  */
 int handover_snapshot(void **buf, size_t *len, u64 *generation,
-		      u32 unfinished);
+		      u32 unfinished, bool all);
 int handover_seal(u64 generation, const void __user *image, u64 len,
-		  u32 unfinished, u64 *cookie);
+		  u32 unfinished, int (*adopt)(u64 cookie), u64 *cookie);
 int handover_unseal(void);
 
 /*

@@ -11,6 +11,7 @@
 #include <kunit/static_stub.h>
 #include <linux/iommu-handover.h>
 #include <linux/kexec_handover.h>
+#include <linux/ktime.h>
 #include <linux/security.h>
 
 #include "outgoing.h"
@@ -38,6 +39,13 @@ int handover_locked_down(void)
 {
 	KUNIT_STATIC_STUB_REDIRECT(handover_locked_down);
 	return security_locked_down(LOCKDOWN_KCORE);
+}
+
+int handover_refuse_unfinished(u32 unfinished)
+{
+	return handover_refuse(-EBUSY,
+			       "%u iommufd of the last handover not finished, which a kexec would lose; finish their sessions or write 1 to /sys/kernel/iommu_handover/incoming/abandon",
+			       unfinished);
 }
 
 /* What SNAPSHOT and SEAL are refused for, whatever the contexts are. */
@@ -80,7 +88,8 @@ static void unlock_all(void)
 	liveupdate_unlock();
 }
 
-int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished)
+int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished,
+		      bool all)
 {
 	struct iho_snap_header *hdr;
 	struct handover_live live;
@@ -94,7 +103,15 @@ int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished)
 	if (rc)
 		return rc;
 	*gen = handover_generation();
-	rc = handover_live_take(&handover_out.contexts, *gen, &live);
+	rc = handover_live_take(&handover_out.contexts, *gen, all, &live);
+	/* What SEAL and the gate would find later */
+	if (!rc && all)
+		rc = handover_live_check(&handover_out.contexts, &live);
+	if (all && unfinished) {
+		if (!rc)
+			handover_live_free(&live);
+		rc = handover_refuse_unfinished(unfinished);
+	}
 	if (!rc) {
 		hdr = live.buf;
 		if (handover_live_moved(&live, *gen, &crc)) {
@@ -113,8 +130,10 @@ int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished)
 	return rc;
 }
 
-static int seal_locked(struct handover_seal *s, u64 gen)
+static int seal_locked(struct handover_seal *s, u64 gen,
+		       int (*adopt)(u64 cookie))
 {
+	const ktime_t begin = ktime_get();
 	struct handover_ctx *ctx;
 	int rc;
 
@@ -130,19 +149,24 @@ static int seal_locked(struct handover_seal *s, u64 gen)
 	if (rc)
 		return rc;
 	s->cookie = ++handover_out.cookie;
+	rc = adopt ? adopt(s->cookie) : 0;
+	if (rc)
+		return rc;
+	s->loaded = adopt;
 	list_for_each_entry(ctx, &handover_out.contexts, list)
 		WRITE_ONCE(ctx->ictx->handover.sealed, true);
 	handover_out.seal = s;
 	*handover_out.undone = '\0';
 	/* A kernel that is loaded from now on carries it */
 	kho_set_cookie(s->cookie);
-	pr_info("sealed %u contexts, %u records, %u devices, %llu page-table pages at generation %llu\n",
-		handover_out.nr, s->records, s->devices, s->tables, gen);
+	pr_info("sealed %u contexts, %u records, %u devices, %llu page-table pages at generation %llu in %lld us\n",
+		handover_out.nr, s->records, s->devices, s->tables, gen,
+		ktime_us_delta(ktime_get(), begin));
 	return 0;
 }
 
 int handover_seal(u64 gen, const void __user *image, u64 len, u32 unfinished,
-		  u64 *cookie)
+		  int (*adopt)(u64 cookie), u64 *cookie)
 {
 	struct handover_seal *s;
 	int rc;
@@ -161,6 +185,8 @@ int handover_seal(u64 gen, const void __user *image, u64 len, u32 unfinished,
 	 */
 	scoped_guard(mutex, &handover_out.lock) {
 		rc = may_take(unfinished);
+		if (!rc && adopt)
+			rc = adopt(0);
 		if (rc)
 			return rc;
 		handover_out.copies++;
@@ -175,7 +201,7 @@ int handover_seal(u64 gen, const void __user *image, u64 len, u32 unfinished,
 		return rc;
 	}
 	handover_out.copies--;
-	rc = seal_locked(s, gen);
+	rc = seal_locked(s, gen, adopt);
 	/* Before another SEAL can preserve the same pages */
 	if (rc)
 		handover_seal_free(s);

@@ -102,14 +102,14 @@ static int make_snapshot(struct gather *g, u64 generation,
 	return 0;
 }
 
-int handover_live_take(struct list_head *contexts, u64 generation,
+int handover_live_take(struct list_head *contexts, u64 generation, bool all,
 		       struct handover_live *live)
 {
 	static const char *const what[IHO_NODES] = {
 		"mapped memfds", "IOMMU units", "HWPTs", "domain IDs", "devices",
 		"iommufds",
 	};
-	struct gather g = {};
+	struct gather g = { .all = all };
 	struct handover_ctx *ctx;
 	u32 ci;
 	int rc = 0;
@@ -129,6 +129,9 @@ int handover_live_take(struct list_head *contexts, u64 generation,
 		if (rc)
 			goto out;
 	}
+	rc = g.refused;
+	if (rc)
+		goto out;
 	g.pieces = 0;
 	rc = handover_order(&g);
 	if (!rc)

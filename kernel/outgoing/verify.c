@@ -385,3 +385,43 @@ int handover_live_verify(struct handover_ctx *ctx, u32 ci,
 	u.nr = nr;
 	return verify_all_user(&u);
 }
+
+int handover_live_check(struct list_head *contexts, struct handover_live *live)
+{
+	struct iho_plan_source src = { .facts = &live->facts };
+	struct handover_ctx *ctx;
+	u32 ci = 0;
+	int rc = 0;
+
+	list_for_each_entry(ctx, contexts, list) {
+		const struct iho_context *c = &live->facts.context[ci];
+		size_t work_len = iho_plan_work(c->records);
+		struct iho_where where;
+		char place[IHO_WHERE_LEN];
+		struct iho_plan plan;
+		void *work;
+
+		work = kvzalloc(work_len, GFP_KERNEL);
+		if (!work) {
+			rc = refuse_memory();
+			break;
+		}
+		rc = iho_plan_init(&plan, &src, ci, live->buf + c->stream_off,
+				   c->stream_len, c->records, work, work_len,
+				   &where);
+		kvfree(work);
+		if (rc)
+			rc = handover_refuse_ctx(ctx, -EINVAL,
+						 "its records: %s: %s; report it",
+						 iho_where_text(&where, place),
+						 iho_strerror(rc));
+		else
+			rc = handover_live_verify(ctx, ci, live, &plan);
+		if (rc)
+			break;
+		ci++;
+	}
+	if (rc)
+		handover_live_free(live);
+	return rc;
+}

@@ -74,6 +74,7 @@ int __wrap_rename(const char *from, const char *to);
 long __wrap_syscall(long nr, ...);
 int __wrap_reboot(int cmd);
 int __wrap_ifdown(void);
+void __wrap_sync(void);
 int __wrap_nanosleep(const struct timespec *nap, struct timespec *left);
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 
@@ -86,7 +87,7 @@ struct state {
 	int refused;			/* errno of the last refusal, or 0 */
 };
 
-static int device = -1;
+static struct stat device;	/* what the kexec has open, maybe twice */
 static unsigned long maps;
 static uint64_t slept_ms;
 
@@ -338,6 +339,7 @@ static size_t make_snapshot(unsigned char **out, uint64_t generation)
 static int do_snapshot(struct iommu_handover_snapshot *arg)
 {
 	const char *what = scripted("snapshot");
+	const char *all = arg->flags & IOMMU_HANDOVER_SNAPSHOT_ALL ? " all" : "";
 	struct state s = get_state();
 	unsigned char *buf;
 	size_t len;
@@ -349,7 +351,7 @@ static int do_snapshot(struct iommu_handover_snapshot *arg)
 	if (err) {
 		if (err == EMSGSIZE)
 			arg->data_len += 8;
-		note("snapshot %s", result(err));
+		note("snapshot%s %s", all, result(err));
 		return refuse(err, arg->message_uptr, arg->message_len);
 	}
 	if (!strcmp(what, "grow"))
@@ -362,7 +364,7 @@ static int do_snapshot(struct iommu_handover_snapshot *arg)
 	free(buf);
 	arg->data_len = len;
 	arg->generation = s.generation;
-	note("snapshot %s", result(err));
+	note("snapshot%s %s", all, result(err));
 	if (!strcmp(what, "move")) {
 		s.generation++;
 		put_state(&s);
@@ -456,10 +458,10 @@ static int do_seal(const struct iommu_handover_seal *arg)
 		return refuse(err, arg->message_uptr, arg->message_len);
 	}
 	s.sealed_generation = s.generation;
-	s.tied = 0;
+	s.tied = !!(arg->flags & IOMMU_HANDOVER_SEAL_LOADED);
 	put_state(&s);
 	put_file("sealed", (void *)(uintptr_t)arg->image_uptr, arg->image_len);
-	note("seal ok%s", signals_blocked() ? "" : " with signals let in");
+	note("seal%s ok%s", s.tied ? " loaded" : "", signals_blocked() ? "" : " with signals let in");
 	send_signal(what);
 	return 0;
 }
@@ -536,7 +538,7 @@ int __wrap_open(const char *path, int flags, ...)
 {
 	va_list args;
 	mode_t mode;
-	int err;
+	int err, fd;
 
 	va_start(args, flags);
 	mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
@@ -548,13 +550,23 @@ int __wrap_open(const char *path, int flags, ...)
 	if (err)
 		return outcome(err);
 	maps = strtoul(getenv("SHIM_MAPS") ?: "4", NULL, 10);
-	device = __real_open(in_dir("state"), flags | O_CREAT, 0600);
-	return device;
+	fd = __real_open(in_dir("state"), flags | O_CREAT, 0600);
+	if (fd >= 0)
+		fstat(fd, &device);
+	return fd;
+}
+
+static bool is_device(int fd)
+{
+	struct stat st;
+
+	return device.st_ino && !fstat(fd, &st) && st.st_ino == device.st_ino &&
+	       st.st_dev == device.st_dev;
 }
 
 int __wrap_ioctl(int fd, unsigned long cmd, void *arg)
 {
-	if (fd != device || device < 0)
+	if (!is_device(fd))
 		return __real_ioctl(fd, cmd, arg);
 	switch (cmd) {
 	case IOMMU_HANDOVER_QUERY:
@@ -605,7 +617,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len)
 	ssize_t n;
 
 	/* Before, it is the kernel file that kexec copies. */
-	if (device < 0)
+	if (!device.st_ino)
 		return __real_write(fd, buf, len);
 	what = scripted("write");
 	if (errno_of(what))
@@ -687,6 +699,13 @@ int __wrap_reboot(int cmd)
 		note_refusal(err);
 	note("jump %s", result(err));
 	return outcome(err);
+}
+
+void __wrap_sync(void)
+{
+	/* A load syncs as well, behind everything that matters here. */
+	if (!strcmp(scripted("sync"), "told"))
+		note("sync");
 }
 
 int __wrap_ifdown(void)

@@ -330,7 +330,7 @@ void want_undone(const char *what, const char *why)
 		  !strncmp(reason, why, strlen(why)) && close_noted(reason),
 		  false, "%s: %s, undone by: %s", what, now, reason);
 	snprintf(words, sizeof(words),
-		 " preserved iommufd: nothing is sealed; the last seal was undone (%s); load with kexec -s -l --iommu-handover",
+		 " preserved iommufd: nothing is sealed; the last seal was undone (%s); load with kexec -s -l --iommu-handover, or jump with kexec -e --iommu-handover",
 		 reason);
 	want_no_jump(what, EBUSY, words);
 	unload_kernel();

@@ -27,7 +27,7 @@ void never_sealed(void)
 
 	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
 	want_no_jump("without a seal", EBUSY,
-		     "a kexec would lose 1 preserved iommufd: nothing is sealed; load with kexec -s -l --iommu-handover");
+		     "a kexec would lose 1 preserved iommufd: nothing is sealed; load with kexec -s -l --iommu-handover, or jump with kexec -e --iommu-handover");
 	unload_kernel();
 }
 
