@@ -69,11 +69,13 @@ int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
 	return 0;
 }
 
-int handover_seal(int fd, uint64_t generation, const void *image, uint64_t len,
-		  char sentence[SENTENCE_LEN])
+static int seal_with(int fd, uint32_t flags, uint64_t generation,
+		     const void *image, uint64_t len,
+		     char sentence[SENTENCE_LEN])
 {
 	struct iommu_handover_seal cmd = {
 		.size = sizeof(cmd),
+		.flags = flags,
 		.generation = generation,
 		.image_uptr = (uintptr_t)image,
 		.image_len = len,
@@ -83,6 +85,19 @@ int handover_seal(int fd, uint64_t generation, const void *image, uint64_t len,
 
 	sentence[0] = '\0';
 	return ioctl(fd, IOMMU_HANDOVER_SEAL, &cmd) < 0 ? -errno : 0;
+}
+
+int handover_seal(int fd, uint64_t generation, const void *image, uint64_t len,
+		  char sentence[SENTENCE_LEN])
+{
+	return seal_with(fd, 0, generation, image, len, sentence);
+}
+
+int handover_seal_loaded(int fd, uint64_t generation, const void *image,
+			 uint64_t len, char sentence[SENTENCE_LEN])
+{
+	return seal_with(fd, IOMMU_HANDOVER_SEAL_LOADED, generation, image, len,
+			 sentence);
 }
 
 int handover_unseal(int fd)

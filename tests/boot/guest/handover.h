@@ -62,6 +62,9 @@ int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
 /** handover_seal() - @len is that of @image, in bytes */
 int handover_seal(int fd, uint64_t generation, const void *image, uint64_t len,
 		  char sentence[SENTENCE_LEN]);
+/** handover_seal_loaded() - the same for the kernel that is loaded */
+int handover_seal_loaded(int fd, uint64_t generation, const void *image,
+			 uint64_t len, char sentence[SENTENCE_LEN]);
 int handover_unseal(int fd);
 /** handover_query() - @cmd need not be filled in */
 int handover_query(int fd, struct iommu_handover_query *cmd,

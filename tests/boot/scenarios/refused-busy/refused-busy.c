@@ -303,6 +303,42 @@ static void slow_close(struct side *s)
 	side_attach(s);
 }
 
+static void *seal_thread(void *arg)
+{
+	struct stuck *st = arg;
+	char sentence[SENTENCE_LEN];
+
+	st->err = handover_seal(handover, handover_number("generation"),
+				st->trap.page, GUEST_PAGE, sentence);
+	return NULL;
+}
+
+/*
+ * SEAL waits for a page of its image. What it has copied so far is preserved:
+ * a jump would leave it to the next kernel.
+ */
+static void copying(void)
+{
+	struct stuck st = { };
+	char output[OUTPUT_LEN];
+
+	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
+	want_no_jump("without a seal", EBUSY, "nothing is sealed");
+	trap_set(&st.trap, UFFDIO_REGISTER_MODE_MISSING);
+	check(!pthread_create(&st.thread, NULL, seal_thread, &st),
+	      "no thread");
+	trap_wait(&st.trap);
+	want_no_jump("while SEAL copies", EBUSY,
+		     "an image is being copied for SEAL; wait for that, then jump");
+	trap_open(&st.trap);
+	pthread_join(st.thread, NULL);
+	tally_one(st.err == -EFAULT, false, "SEAL of an image that went away: %s",
+		  strerror(-st.err));
+	want_no_jump("after SEAL has failed", EBUSY, "nothing is sealed");
+	unload_kernel();
+	want_fine("a SEAL that waited");
+}
+
 /*
  * A process that mapped its memory by address has its address space locked
  * nearly all of the time.
@@ -368,6 +404,7 @@ static void cases(void)
 		     LL(s.ioas)));
 	held("a session's call", &s, UFFDIO_REGISTER_MODE_WP, name_thread,
 	     NULL, "a live update session is in the middle of a call; try again");
+	copying();
 	changing(&s);
 	slow_close(&s);
 	undone_behind_the_gate(&s);
