@@ -178,6 +178,8 @@ def measure(where):
         if step not in CLOCKLESS:
             print(f"  {label:<28}" + "".join(f"{value / 1e6:>13,.1f}"
                                              for value in timed[step][1:]))
+    print(f"  {'SEAL, its locks held':<28}"
+          + "".join(f"{value:>13,.1f}" for value in timed["seal_locked_ms"][1:]))
 
     failed = [f"control: {name}: not so"
               for name, seen in controls(maps) if not seen]
@@ -196,5 +198,6 @@ def measure(where):
                        for name, values in lists.items()},
            "ms": {step: [round(value / 1e6, 1) for value in timed[step]]
                   for step in STEPS if step not in CLOCKLESS},
+           "seal_locked_ms": timed["seal_locked_ms"],
            **memory, **peaks}
     return out, failed, len(controls(maps)) + len(lists) + len(PEAK)

@@ -16,10 +16,17 @@ SUMMED = ("trees_compared", "trees_equal", "iommu_faults")
 KEYS = ("verdict", "reason", "scenario", "kexecs", "boot_ids", "kernel_before",
         "kernel_after", "contexts", "records", "ids_identical",
         "maps_identical", "trees_compared", "trees_equal", "frames_before",
-        "frames_after", "iommu_faults", "image_bytes", "blackout_ms")
+        "frames_after", "iommu_faults", "image_bytes", "blackout_ms",
+        "frozen_ms", "seal_locked_ms")
 
 CHECKERS = ("KernelAddressSanitizer initialized", "Lock dependency validator:",
             "kmemleak: Kernel memory leak detector initialized")
+
+
+# What the old kernel says of a seal, and last of all.
+SEALED = re.compile(r"iommu-handover: sealed .* in (\d+) us$")
+JUMPS = "kexec_core: Starting new kernel"
+BOOTS = "Linux version "
 
 
 def value_of(text):
@@ -49,6 +56,8 @@ class Report:
         self.boots = {}      # stage -> (boot_id, release)
         self.when = {}       # (stage, event) -> monotonic seconds
         self.images = {}     # number -> dict
+        self.frozen = {}     # stage that is left -> milliseconds
+        self.locked = {}     # likewise, of the seal's lock alone
         self.plain = set()   # stages at which no iommufd was preserved
         self.troubles = []
         self.bad_line = None  # of the serial log, the first, from 0
@@ -127,17 +136,28 @@ class Report:
     def scan_serial(self, path, bad, faults, allowed):
         """Count fault lines; any other bad line of the kernel is trouble.
 
+        And measure from the lock of a seal to the jump, by the kernel's clock.
+
         The guest scans its own log, but nothing that a kernel says between
         that scan and its end.
         """
-        count = 0
+        count, stage, sealed = 0, -1, None
         with open(path, encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file):
                 # Only the kernel's lines have a time stamp.
-                match = re.search(r"\[ *\d+\.\d{6}\](\[[^]]*\])? (.*)", line)
+                match = re.search(r"\[ *(\d+\.\d{6})\](\[[^]]*\])? (.*)",
+                                  line)
                 if not match:
                     continue
-                text = match.group(2).rstrip()
+                now, text = float(match.group(1)), match.group(3).rstrip()
+                if text.startswith(BOOTS):
+                    stage, sealed = stage + 1, None
+                elif SEALED.match(text):
+                    took = int(SEALED.match(text).group(1))
+                    sealed = now - took / 1e6
+                elif text == JUMPS and sealed is not None:
+                    self.frozen[stage] = round((now - sealed) * 1000)
+                    self.locked[stage] = took / 1000
                 fault = any(item.search(text) for item in faults)
                 count += fault
                 if not fault and not any(item.search(text) for item in bad):
@@ -216,6 +236,10 @@ class Report:
                    kernel_after=releases.get(self.kexecs))
         out["blackout_ms"] = [self.blackout(stage) for stage
                               in range(1, self.kexecs + 1)]
+        for key, values in (("frozen_ms", self.frozen),
+                            ("seal_locked_ms", self.locked)):
+            out[key] = [None if stage in self.plain else values.get(stage)
+                        for stage in range(self.kexecs)]
         outage = [self.blackout(stage, "back") for stage
                   in range(1, self.kexecs + 1)]
         if any(value is not None for value in outage):
