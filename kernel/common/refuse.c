@@ -6,6 +6,7 @@
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
+#include <linux/ctype.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
@@ -41,7 +42,7 @@ int handover_refuse(int err, const char *fmt, ...)
 	va_end(args);
 	/* User space chooses the names of sessions; a sentence is one line */
 	for (char *c = refusal; *c; c++)
-		if (*c < ' ' || *c > '~')
+		if (iscntrl(*c))
 			*c = '?';
 	refusal_errno = -err;
 	list_for_each_entry(l, &listeners, list)

@@ -36,16 +36,19 @@ static const struct {
 	unsigned long cmd;
 	uint32_t size;
 	uint32_t reserved;	/* offset of __reserved, 0 for none */
+	uint32_t flags;		/* that are known */
 } calls[] = {
 	{ "QUERY", IOMMU_HANDOVER_QUERY, sizeof(struct iommu_handover_query),
-	  offsetof(struct iommu_handover_query, __reserved) },
+	  offsetof(struct iommu_handover_query, __reserved), 0 },
 	{ "SNAPSHOT", IOMMU_HANDOVER_SNAPSHOT,
 	  sizeof(struct iommu_handover_snapshot),
-	  offsetof(struct iommu_handover_snapshot, __reserved) },
+	  offsetof(struct iommu_handover_snapshot, __reserved),
+	  IOMMU_HANDOVER_SNAPSHOT_ALL },
 	{ "SEAL", IOMMU_HANDOVER_SEAL, sizeof(struct iommu_handover_seal),
-	  offsetof(struct iommu_handover_seal, __reserved) },
+	  offsetof(struct iommu_handover_seal, __reserved),
+	  IOMMU_HANDOVER_SEAL_LOADED },
 	{ "UNSEAL", IOMMU_HANDOVER_UNSEAL,
-	  sizeof(struct iommu_handover_unseal), 0 },
+	  sizeof(struct iommu_handover_unseal), 0, 0 },
 };
 
 static void want_call(unsigned int i, const char *what, int err, int got)
@@ -65,7 +68,8 @@ void bad_arguments(void)
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		memset(&arg, 0, sizeof(arg));
 		arg.word[0] = calls[i].size;
-		arg.word[1] = 1;
+		/* The next one that there will be */
+		arg.word[1] = calls[i].flags + 1;
 		want_call(i, "an unknown flag", EOPNOTSUPP,
 			  call(handover, calls[i].cmd, &arg));
 		arg.word[1] = 0;
