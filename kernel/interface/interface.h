@@ -30,6 +30,14 @@ void handover_target_ask(struct kimage *image);
 int handover_target_settled(const struct kimage *image);
 
 /**
+ * handover_gate() - whether a kexec may jump
+ * @image: the loaded kernel
+ *
+ * Return: 0, or -EBUSY (noted) when an iommufd would be lost.
+ */
+int handover_gate(struct kimage *image);
+
+/**
  * handover_adopt_loaded() - have the loaded kernel carry the cookie of a seal
  * @cookie: of the seal that is being made; 0: only ask whether it could
  *

@@ -29,7 +29,7 @@ static void image_exchanged(struct kimage *now, struct kimage *was)
 	handover_seal_break("the kernel loaded under it was unloaded");
 }
 
-static int gate(struct kimage *image)
+int handover_gate(struct kimage *image)
 {
 	u32 unfinished = handover_in_unfinished();
 	struct handover_seal *seal;
@@ -113,7 +113,7 @@ static void commit(void)
 
 static const struct kexec_handover_ops ops = {
 	.load = handover_target_ask,
-	.gate = gate,
+	.gate = handover_gate,
 	.commit = commit,
 	.exchanged = image_exchanged,
 };

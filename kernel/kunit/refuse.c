@@ -108,14 +108,17 @@ static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
 {
 	const struct kind *k = test->param_value;
 	struct handover_ctx ctx = { .token = 7 };
-	struct handover_listener why = { .room = SZ_4K };
+	struct handover_listener *why;
 	struct replay *r = test->priv;
 	char said[512] = "";
 	LIST_HEAD(contexts);
 	int made, rc, rc_all;
 
-	why.all = kunit_kzalloc(test, why.room, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, why.all);
+	why = kunit_kzalloc(test, sizeof(*why), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, why);
+	why->room = SZ_4K;
+	why->all = kunit_kzalloc(test, why->room, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, why->all);
 
 	kunit_activate_static_stub(test, handover_in_free_tree,
 				   replay_give_back);
@@ -129,9 +132,9 @@ static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
 	made = k->make(r->ictx);
 	rc = take(&contexts, false);
 	handover_last_refusal(said, sizeof(said));
-	handover_listen(&why);
+	handover_listen(why);
 	rc_all = take(&contexts, true);
-	handover_stop_listening(&why);
+	handover_stop_listening(why);
 	INIT_LIST_HEAD(&r->ictx->sw_msi_list);
 
 	KUNIT_EXPECT_EQ(test, made, 0);
@@ -139,10 +142,10 @@ static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(said, k->sentence), "%s", said);
 	/* All at once: that, and each map */
 	KUNIT_EXPECT_EQ(test, rc_all, -EOPNOTSUPP);
-	KUNIT_EXPECT_GE_MSG(test, count_of(why.all, k->sentence), 1, "%s",
-			    why.all);
-	KUNIT_EXPECT_EQ_MSG(test, count_of(why.all, "the mapped memfd is not preserved"),
-			    4, "%s", why.all);
+	KUNIT_EXPECT_GE_MSG(test, count_of(why->all, k->sentence), 1, "%s",
+			    why->all);
+	KUNIT_EXPECT_EQ_MSG(test, count_of(why->all, "the mapped memfd is not preserved"),
+			    4, "%s", why->all);
 	/* What was refused is as it was */
 	KUNIT_EXPECT_TRUE(test, replay_is_there(r->ictx, WORLD_IOAS1_ID,
 						IOMMUFD_OBJ_IOAS));
