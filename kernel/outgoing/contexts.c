@@ -180,4 +180,3 @@ int handover_devices_settled(struct list_head *contexts, int err)
 	}
 	return 0;
 }
-

@@ -525,4 +525,3 @@ int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 					 index);
 	return go_on(g, rc);
 }
-

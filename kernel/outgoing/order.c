@@ -102,4 +102,3 @@ int handover_order(struct gather *g)
 	     NULL);
 	return 0;
 }
-

@@ -354,4 +354,3 @@ int handover_emit_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 	c->records = g->records;
 	return rc;
 }
-

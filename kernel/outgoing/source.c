@@ -218,4 +218,3 @@ int handover_find_source(struct gather *g, struct handover_ctx *ctx,
 					   ioas_id, iova);
 	}
 }
-
