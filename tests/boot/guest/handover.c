@@ -49,12 +49,13 @@ int handover_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
-		      uint64_t *generation)
+static int snapshot_with(int fd, uint32_t flags, char sentence[SENTENCE_LEN],
+			 uint64_t *generation)
 {
 	static char data[1 << 20];
 	struct iommu_handover_snapshot cmd = {
 		.size = sizeof(cmd),
+		.flags = flags,
 		.data_uptr = (uintptr_t)data,
 		.data_len = sizeof(data),
 		.message_uptr = (uintptr_t)sentence,
@@ -67,6 +68,17 @@ int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
 	if (generation)
 		*generation = cmd.generation;
 	return 0;
+}
+
+int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
+		      uint64_t *generation)
+{
+	return snapshot_with(fd, 0, sentence, generation);
+}
+
+int handover_check(int fd, char sentence[SENTENCE_LEN])
+{
+	return snapshot_with(fd, IOMMU_HANDOVER_SNAPSHOT_ALL, sentence, NULL);
 }
 
 static int seal_with(int fd, uint32_t flags, uint64_t generation,

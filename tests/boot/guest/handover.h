@@ -59,6 +59,9 @@ int handover_open(void);
 int handover_snapshot(int fd, char sentence[SENTENCE_LEN],
 		      uint64_t *generation);
 
+/** handover_check() - the same with IOMMU_HANDOVER_SNAPSHOT_ALL */
+int handover_check(int fd, char sentence[SENTENCE_LEN]);
+
 /** handover_seal() - @len is that of @image, in bytes */
 int handover_seal(int fd, uint64_t generation, const void *image, uint64_t len,
 		  char sentence[SENTENCE_LEN]);

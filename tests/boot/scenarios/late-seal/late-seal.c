@@ -103,13 +103,14 @@ static void come_back(unsigned int stage)
 	close(session);
 }
 
-/* kexec(8) with words of @more behind what every load has. */
-static int kexec(char output[OUTPUT_LEN], bool load, const char *more)
+/* kexec(8) with one word or two behind what every load or jump has. */
+static int kexec_saving(char output[OUTPUT_LEN], bool load, const char *more,
+			const char *save)
 {
 	char initrd[256], line[2048];
 	char *const words[] = {
 		"/sbin/kexec", "-s", "-l", getenv("HANDOVER_KERNEL"), initrd,
-		line, (char *)more, NULL
+		line, (char *)more, (char *)save, NULL
 	};
 	char *const jump_words[] = {
 		"/sbin/kexec", "-e", "-x", "-y", (char *)more, NULL
@@ -120,6 +121,11 @@ static int kexec(char output[OUTPUT_LEN], bool load, const char *more)
 	snprintf(line, sizeof(line), "--command-line=%s",
 		 getenv("HANDOVER_CMDLINE"));
 	return run_program(output, load ? words : jump_words);
+}
+
+static int kexec(char output[OUTPUT_LEN], bool load, const char *more)
+{
+	return kexec_saving(output, load, more, NULL);
 }
 
 static bool loaded(void)
@@ -251,18 +257,11 @@ static int seal_now(char sentence[SENTENCE_LEN])
 
 static void load_checked(void)
 {
-	char initrd[256], line[2048], output[OUTPUT_LEN];
-	char *const words[] = {
-		"/sbin/kexec", "-s", "-l", getenv("HANDOVER_KERNEL"), initrd,
-		line, "--iommu-handover=check", "--iommu-handover-save=" SAVED,
-		NULL
-	};
+	char output[OUTPUT_LEN];
 
-	snprintf(initrd, sizeof(initrd), "--initrd=%s",
-		 getenv("HANDOVER_INITRD"));
-	snprintf(line, sizeof(line), "--command-line=%s",
-		 getenv("HANDOVER_CMDLINE"));
-	check(!run_program(output, words), "check: %s", output);
+	check(!kexec_saving(output, true, "--iommu-handover=check",
+			    "--iommu-handover-save=" SAVED),
+	      "check: %s", output);
 }
 
 static bool is_sealed(void)

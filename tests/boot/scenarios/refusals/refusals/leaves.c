@@ -44,19 +44,24 @@ static uint64_t alter_live(uint32_t hwpt, uint64_t iova, uint64_t mask)
 }
 
 /*
- * SEAL compares the tables with the maps: with one entry altered it says which,
- * and once that is as it was it speaks of the next, or of none.
+ * SEAL compares the tables with the maps, and so does a check: with one entry
+ * altered it says which, and once that is as it was it speaks of the next, or of
+ * none.
  */
 static void want_leaf(const char *what, uint32_t hwpt, uint64_t iova,
 		      uint64_t mask, const char *words)
 {
 	uint64_t was = alter_live(hwpt, iova, mask);
-	char sentence[SENTENCE_LEN];
+	char sentence[SENTENCE_LEN], got[SENTENCE_LEN];
+	int err;
 
 	check(mask, "%s: nothing to alter", what);
 	snprintf(sentence, sizeof(sentence),
 		 "session \"" SESSION "\" token %d: HWPT %u IOVA %#llx %s",
 		 CARRY_TOKEN_IOMMUFD, hwpt, LL(iova), words);
+	err = handover_check(handover, got);
+	check(err == -EINVAL && !strcmp(got, sentence), "%s: check: %s: %s",
+	      what, strerror(-err), got);
 	want_seal_refused(what, EINVAL, sentence, NULL);
 	check(alter_live(hwpt, iova, mask) == (was ^ mask),
 	      "%s: the entry has changed meanwhile", what);
@@ -101,6 +106,7 @@ void leaves(void)
 	want_leaf("a leaf that may not be read", hwpt, middle, bits->read,
 		  bits->both == 7 ? gone : perm);
 	want_leaf("a leaf that may be written", hwpt, last, bits->write, perm);
+	check(!handover_check(handover, words), "check: %s", words);
 	seal();
 	unload_kernel();
 	check(!ctx_verify(ctx, true), "altered leaves have had an effect");
