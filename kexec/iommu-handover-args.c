@@ -8,14 +8,31 @@
 #include "kexec.h"
 #include "iommu-handover.h"
 
+static bool continuous;
+
 enum iommu_handover_mode iommu_handover_mode(const char *arg)
 {
-	if (!arg)
-		return IOMMU_HANDOVER_SEAL;
-	if (strcmp(arg, "check"))
-		die("iommu-handover: --iommu-handover=%s: only check is known; leave it out to seal\n",
-		    arg);
-	return IOMMU_HANDOVER_CHECK;
+	enum iommu_handover_mode mode = IOMMU_HANDOVER_SEAL;
+	const char *word = arg;
+	size_t len;
+
+	for (; word; word = word[len] ? word + len + 1 : NULL) {
+		len = strcspn(word, ",");
+		if (len == strlen("check") && !strncmp(word, "check", len))
+			mode = IOMMU_HANDOVER_CHECK;
+		else if (len == strlen("continuous") &&
+			 !strncmp(word, "continuous", len))
+			continuous = true;
+		else
+			die("iommu-handover: --iommu-handover=%s: only check and continuous are known, with a comma between them; leave them out to seal devices that stop\n",
+			    arg);
+	}
+	return mode;
+}
+
+bool iommu_handover_continuous(void)
+{
+	return continuous;
 }
 
 void iommu_handover_check_args(const struct iommu_handover_args *args)

@@ -129,7 +129,9 @@ static int snapshot_once(struct handover_dev *dev,
 {
 	struct iommu_handover_snapshot arg = {
 		.size = sizeof(arg),
-		.flags = all ? IOMMU_HANDOVER_SNAPSHOT_ALL : 0,
+		.flags = (all ? IOMMU_HANDOVER_SNAPSHOT_ALL : 0) |
+			 (iommu_handover_continuous() ?
+				  IOMMU_HANDOVER_SNAPSHOT_CONTINUOUS : 0),
 		.data_uptr = (uintptr_t)snapshot->ptr,
 		.data_len = snapshot->cap,
 		.message_uptr = (uintptr_t)dev->message,

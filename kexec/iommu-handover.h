@@ -64,11 +64,15 @@ struct iommu_handover_args {
 
 /**
  * iommu_handover_mode() - read the option's argument
- * @arg: "check", or NULL without one
+ * @arg: "check", "continuous" or both with a comma between them, or NULL without
+ *	one
  *
  * Return: the mode; die() on anything else.
  */
 enum iommu_handover_mode iommu_handover_mode(const char *arg);
+
+/* "continuous" was given: devices go on with their DMA, or are refused. */
+bool iommu_handover_continuous(void);
 
 /**
  * iommu_handover_check_args() - die() on a combination that has no meaning

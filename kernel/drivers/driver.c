@@ -62,3 +62,35 @@ const char *handover_differ(struct iommu_domain *domain,
 		return NULL;
 	return domain->owner->handover->differ(a, b);
 }
+
+const struct iommu_handover_objection *
+handover_stays(struct device *dev, struct iommu_domain *domain)
+{
+	static const struct iommu_handover_objection none = {
+		"an IOMMU whose driver does not keep translation on",
+		"hand it over paused",
+	};
+	const struct iommu_handover_ops *ops = ops_of(dev);
+
+	return ops && ops->stays ? ops->stays(dev, domain) : &none;
+}
+
+int handover_pages(struct device *dev, int (*visit)(void *priv, u64 pa),
+		   void *priv)
+{
+	return ops_of(dev)->pages(dev, visit, priv);
+}
+
+/* A machine has the units of one driver only. */
+static const struct iommu_handover_ops *heir;
+
+void handover_took_over(const struct iommu_handover_ops *ops)
+{
+	heir = ops;
+}
+
+void handover_block(const struct iho_unit *unit, u16 source_id)
+{
+	if (heir)
+		heir->block(unit, source_id);
+}

@@ -38,6 +38,15 @@ struct iommu_handover_objection {
  *	made, as the end of the sentence "they differ in ...". Return: NULL when
  *	an HWPT of the one can be allocated with a device of the other.
  *
+ * @stays: Why the translation of @dev, attached to @domain, cannot stay in use
+ *	through a kexec. NULL as a whole: the driver keeps none. Return: NULL
+ *	when it can.
+ * @pages: Call @visit for each page of the unit's own by which it finds the
+ *	page table of @dev: root and entry tables. Return: 0 or what @visit
+ *	returned, which ends it.
+ * @block: The unit is to find no page table for @source_id any more that the
+ *	last kernel left. Does nothing when it has none.
+ *
  * A driver that can hand over has a pointer to it in its struct iommu_ops.
  * @domain is a paging domain of the driver, @dev a device that it has probed.
  * Context: all may be called with mutexes held, and none may sleep for long.
@@ -50,6 +59,11 @@ struct iommu_handover_ops {
 		(*objection)(struct device *dev, struct iommu_domain *domain);
 	const char *(*differ)(const struct iho_unit *a,
 			      const struct iho_unit *b);
+	const struct iommu_handover_objection *
+		(*stays)(struct device *dev, struct iommu_domain *domain);
+	int (*pages)(struct device *dev, int (*visit)(void *priv, u64 pa),
+		     void *priv);
+	void (*block)(const struct iho_unit *unit, u16 source_id);
 };
 
 /* For KUnit; each driver has it in a header of its own as well. */
@@ -96,6 +110,22 @@ handover_objection(struct device *dev, struct iommu_domain *domain);
 const char *handover_differ(struct iommu_domain *domain,
 			    const struct iho_unit *a, const struct iho_unit *b);
 
+/* See &iommu_handover_ops.stays; an objection too when there is none. */
+const struct iommu_handover_objection *
+handover_stays(struct device *dev, struct iommu_domain *domain);
+
+/* See &iommu_handover_ops.pages; only of a device that stays. */
+int handover_pages(struct device *dev, int (*visit)(void *priv, u64 pa),
+		   void *priv);
+
+/*
+ * The driver with these ops has taken over units of the last kernel; from here on
+ * handover_block() asks it.
+ */
+void handover_took_over(const struct iommu_handover_ops *ops);
+/* See &iommu_handover_ops.block. */
+void handover_block(const struct iho_unit *unit, u16 source_id);
+
 /* ---- pci.c -------------------------------------------------------------- */
 
 /**
@@ -114,5 +144,53 @@ bool handover_pci_same_place(const struct iho_device *a,
 /* The same model, revision and serial number. */
 bool handover_pci_same_kind(const struct iho_device *a,
 			    const struct iho_device *b);
+
+/* ---- devices.c: what an IOMMU driver asks at shutdown and at boot ---------- */
+
+/**
+ * struct handover_entry - how the last kernel's unit translates for a device
+ * @unit: facts of the unit
+ * @table: of the page table
+ * @source_id: bus << 8 | devfn
+ * @domain_id: that its entry carries
+ */
+struct handover_entry {
+	const struct iho_unit *unit;
+	const struct iho_table *table;
+	u16 source_id;
+	u32 domain_id;
+};
+
+/**
+ * handover_inherited() - the next entry of a unit that is in use
+ * @register_pa: of the unit
+ * @from: 0 for the first, then what the last call returned
+ * @entry: filled
+ *
+ * Return: what to ask for next with; 0 when there is none.
+ */
+u32 handover_inherited(u64 register_pa, u32 from, struct handover_entry *entry);
+
+/* Whether current attaches the device to a table that is equal. Context: any. */
+bool handover_switching(u64 register_pa, u16 source_id);
+
+/*
+ * Translation is about to end on a unit that the last kernel left on: end the DMA
+ * of what is behind it. Context: before drivers have devices.
+ */
+void handover_stop_unit(u64 register_pa);
+
+/* The same for one device: it is attached to something else. */
+void handover_stop_device(struct device *dev);
+
+/**
+ * handover_parks() - does the next kernel take over a unit as it is?
+ * @register_pa: of the unit
+ *
+ * Context: at shutdown, other CPUs are stopped. No lock is taken.
+ */
+bool handover_parks(u64 register_pa);
+/* Whether the entry of @source_id stays in use then. */
+bool handover_keeps(u64 register_pa, u16 source_id);
 
 #endif

@@ -3,6 +3,7 @@
  * What the IOMMU handover asks the VT-d driver.
  */
 #include "iommu.h"
+#include "handover.h"
 #include "../handover/drivers.h"
 
 static int vtd_unit(struct device *dev, struct iho_unit *unit)
@@ -118,4 +119,7 @@ const struct iommu_handover_ops intel_iommu_handover_ops = {
 	.tag = vtd_tag,
 	.objection = vtd_objection,
 	.differ = vtd_differ,
+	.stays = intel_handover_stays,
+	.pages = intel_handover_pages,
+	.block = intel_handover_block,
 };

@@ -29,7 +29,9 @@
 struct device;
 struct file_operations;
 struct iommufd_ctx;
+struct iommu_attach_handle;
 struct iommufd_device;
+struct iommufd_hw_pagetable;
 struct iommufd_hwpt_paging;
 struct iommufd_replay;
 
@@ -100,6 +102,25 @@ struct iommufd_hwpt_handover {
 	u64 dev_serial;
 	bool dirty_tracking;	/* as last set */
 };
+
+/**
+ * iommufd_handover_attach() - attach a device to an HWPT
+ * @hwpt: the HWPT
+ * @idev: the device
+ * @handle: as of iommu_attach_group_handle()
+ *
+ * The DMA of a device that did not stop for the last kexec goes on if the page
+ * table of @hwpt is equal to the one that it uses; otherwise it stays with that.
+ *
+ * Return: what iommu_attach_group_handle() gives; -EBADMSG when the page tables
+ * differ, -EOPNOTSUPP when they cannot be compared (noted), -EINTR.
+ */
+int iommufd_handover_attach(struct iommufd_hw_pagetable *hwpt,
+			    struct iommufd_device *idev,
+			    struct iommu_attach_handle *handle);
+
+/* The device is about to be unbound: its DMA ends if it was not attached. */
+void iommufd_handover_unbind(struct iommufd_device *idev);
 
 void iommufd_handover_ctx_init(struct iommufd_ctx *ictx);
 
@@ -229,6 +250,11 @@ void iommufd_handover_dirty_tracking(struct iommufd_hwpt_paging *hwpt,
 struct iommufd_ctx_handover { };
 struct iommufd_device_handover { };
 struct iommufd_hwpt_handover { };
+
+#define iommufd_handover_attach(_hwpt, _idev, _handle)			       \
+	iommu_attach_group_handle((_hwpt)->domain, (_idev)->igroup->group,     \
+				  _handle)
+static inline void iommufd_handover_unbind(struct iommufd_device *idev) { }
 
 static inline void iommufd_handover_ctx_init(struct iommufd_ctx *ictx) { }
 static inline bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)

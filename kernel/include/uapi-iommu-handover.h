@@ -110,10 +110,16 @@ struct iommu_handover_query {
  */
 #define IOMMU_HANDOVER_SNAPSHOT_ALL	0x1
 
+/*
+ * Each device that is attached to an HWPT is to go on with its DMA through the
+ * kexec; EOPNOTSUPP for one that cannot.
+ */
+#define IOMMU_HANDOVER_SNAPSHOT_CONTINUOUS	0x2
+
 /**
  * struct iommu_handover_snapshot - ioctl(IOMMU_HANDOVER_SNAPSHOT)
  * @size: sizeof(struct iommu_handover_snapshot)
- * @flags: 0 or IOMMU_HANDOVER_SNAPSHOT_ALL
+ * @flags: 0 or more of IOMMU_HANDOVER_SNAPSHOT_*
  * @generation: out, generation of what was written
  * @data_uptr: buffer for the snapshot
  * @data_len: in, its size in bytes; out, the snapshot's length in bytes

@@ -10,7 +10,9 @@
 #include <linux/iommu-handover.h>
 #include <linux/kexec_handover.h>
 #include <linux/memblock.h>
+#include <linux/pci_regs.h>
 #include <linux/string.h>
+#include <asm/pci-direct.h>
 
 #include "incoming.h"
 
@@ -33,6 +35,40 @@ static int __init iommu_handover_param(char *arg)
 }
 early_param("iommu_handover", iommu_handover_param);
 
+/*
+ * It cannot be told which devices still do DMA to memory that nobody knows about
+ * any more. None does after this: all functions lose bus mastering, bridges too.
+ */
+void __init handover_in_silence(void)
+{
+	u32 bus, slot, func, stopped = 0;
+	u16 command;
+
+	if (!early_pci_allowed())
+		return;
+	for (bus = 0; bus < 256; bus++)
+		for (slot = 0; slot < 32; slot++)
+			for (func = 0; func < 8; func++) {
+				if (read_pci_config(bus, slot, func, PCI_VENDOR_ID) == ~0u) {
+					if (!func)
+						break;
+					continue;
+				}
+				command = read_pci_config_16(bus, slot, func, PCI_COMMAND);
+				if (command & PCI_COMMAND_MASTER) {
+					write_pci_config_16(bus, slot, func, PCI_COMMAND,
+							    command & ~PCI_COMMAND_MASTER);
+					stopped++;
+				}
+				/* Of more functions only where there are */
+				if (!func && !(read_pci_config_byte(bus, slot, func,
+								    PCI_HEADER_TYPE) &
+					       PCI_HEADER_TYPE_MFD))
+					break;
+			}
+	pr_warn("the DMA of %u PCI functions was ended\n", stopped);
+}
+
 static __printf(1, 2) void __init refuse(const char *fmt, ...)
 {
 	va_list args;
@@ -42,6 +78,7 @@ static __printf(1, 2) void __init refuse(const char *fmt, ...)
 	va_end(args);
 	handover_in.state = HANDOVER_IN_REFUSED;
 	pr_err("image refused: %s\n", handover_in.reason);
+	handover_in_silence();
 }
 
 static void __init refuse_at(const char *what, int rc,
@@ -55,6 +92,32 @@ static void __init refuse_at(const char *what, int rc,
 	 */
 	refuse("%s: %s: %s", what, iho_where_text(where, place),
 	       iho_strerror(rc));
+}
+
+/* Does the image ask for more than this kernel can take over? */
+static bool __init count_running(void)
+{
+	const struct iho_image *img = &handover_in.image;
+	struct iho_device dev;
+	struct iho_unit unit;
+
+	for (u32 i = 0; i < img->devices; i++) {
+		if (iho_get_device(img, i, &dev) ||
+		    dev.level != IHO_LEVEL_CONTINUOUS)
+			continue;
+		if (!IS_ENABLED(CONFIG_INTEL_IOMMU) ||
+		    iho_get_unit(img, dev.unit, &unit) ||
+		    unit.type != IHO_UNIT_INTEL_VTD ||
+		    unit.mode != IHO_UNIT_LEGACY || dev.domain == IHO_NONE ||
+		    dev.source_ids != 1) {
+			/* Cure: hand devices over paused; VMMs build new iommufds. */
+			refuse("device-%u: this kernel cannot let it go on with its DMA",
+			       i);
+			return false;
+		}
+		handover_in.running++;
+	}
+	return true;
 }
 
 static void __init early_parse(void)
@@ -80,6 +143,7 @@ static void __init early_parse(void)
 	if (handover_off) {
 		handover_in.state = HANDOVER_IN_OFF;
 		pr_info("image ignored: iommu_handover=off\n");
+		handover_in_silence();
 		return;
 	}
 	rc = iho_envelope_open(phys_to_virt(pa), handover_in.pa, handover_in.len,
@@ -106,6 +170,8 @@ static void __init early_parse(void)
 		 * wrote to preserved memory; VMMs build new iommufds.
 		 */
 		return refuse("the envelope belongs to another image");
+	if (!count_running())
+		return;
 	handover_in.state = HANDOVER_IN_ACCEPTED;
 	atomic_set(&handover_in.unfinished, handover_in.image.contexts);
 	pr_info("image accepted: from %s, generation %llu, %llu bytes, %u contexts, %u memories, %u devices, %u page tables\n",

@@ -13,8 +13,11 @@
 struct apply;
 struct file;
 struct folio;
+struct handover_entry;
 struct iommufd_ctx;
+struct iommufd_hwpt_paging;
 struct iommufd_replay;
+struct pci_dev;
 
 /**
  * enum handover_in_state - what became of the last kernel's image
@@ -40,6 +43,7 @@ enum handover_in_state {
  * @len: bytes of each
  * @extents: how many
  * @envelope_pa: its page
+ * @running: devices of it that did not stop
  */
 struct handover_incoming {
 	enum handover_in_state state;
@@ -50,9 +54,13 @@ struct handover_incoming {
 	u64 len[IHO_MAX_EXTENTS];
 	u32 extents;
 	u64 envelope_pa;
+	u32 running;
 };
 
 extern struct handover_incoming handover_in;
+
+/* At boot, before PCI is known: no device does DMA afterwards. */
+void handover_in_silence(void);
 
 /* How many contexts of the accepted image are not finished. Takes no lock. */
 static inline u32 handover_in_unfinished(void)
@@ -101,6 +109,68 @@ void handover_in_free_tree(const struct iho_table *table);
 
 /* Give back all inherited tables of a context that never came back. */
 void handover_in_drop_trees(u32 index);
+
+/* ---- running.c ---------------------------------------------------------- */
+
+/**
+ * enum handover_running_state - of a device that did not stop for the kexec
+ * @HANDOVER_RUNNING: it uses the inherited page table
+ * @HANDOVER_TAKEN: it was attached to an HWPT with an equal one
+ * @HANDOVER_STOPPED: its DMA was ended
+ */
+enum handover_running_state {
+	HANDOVER_RUNNING,
+	HANDOVER_TAKEN,
+	HANDOVER_STOPPED,
+};
+
+/* Know the devices of the accepted image. Return: 0 or -ENOMEM. */
+int handover_in_running_init(void);
+
+/* How many of them run on inherited page tables. Takes no lock. */
+u32 handover_in_running(void);
+
+/*
+ * Whether @pdev is one of those, or a bridge above one. For an early look: of
+ * the device only place, vendor and device ID need to be known.
+ */
+bool handover_in_runs(struct pci_dev *pdev);
+
+/* The page table that a device runs on. Return: false if it does not. */
+bool handover_in_running_table(struct pci_dev *pdev, struct iho_table *table);
+
+/* See handover_inherited() in drivers.h. */
+u32 handover_in_entries(u64 register_pa, u32 from, struct handover_entry *entry);
+
+/**
+ * handover_in_switch_begin() - the caller attaches a device to an equal table
+ * @pdev: handover_in_running_table() gave the table that was compared
+ *
+ * Until handover_in_switch_end() the IOMMU driver may exchange the table without
+ * a gap when this task attaches the device.
+ */
+void handover_in_switch_begin(struct pci_dev *pdev);
+/* @done: it is attached, and the inherited table no longer used for it */
+void handover_in_switch_end(struct pci_dev *pdev, bool done);
+
+/* Does current exchange the table of this source ID? Context: any. */
+bool handover_in_switching(u64 register_pa, u16 source_id);
+
+/**
+ * handover_in_stop() - end the DMA of a device that was not taken back
+ * @pdev: any device; nothing is done to one that does not run
+ *
+ * Bus mastering goes first, then its entry on the IOMMU. What it could reach
+ * may be given back afterwards.
+ */
+void handover_in_stop(struct pci_dev *pdev);
+/* The same for all devices of a context of the image */
+void handover_in_stop_context(u32 index);
+/*
+ * The same for all devices of a unit. Without an accepted image all devices that
+ * are not bridges lose bus mastering: before drivers have them.
+ */
+void handover_in_stop_unit(u64 register_pa);
 
 /* ---- state.c ------------------------------------------------------------ */
 
@@ -184,6 +254,23 @@ void handover_in_stats(struct handover_in_stats *stats);
  */
 void handover_in_forget(void);
 void handover_in_forget_pins(void);
+
+/* ---- switch.c ------------------------------------------------------------ */
+
+/**
+ * handover_in_compare() - is a rebuilt page table equal to an inherited one?
+ * @table: the inherited one
+ * @id: object ID of the HWPT, for @why
+ * @hwpt: the rebuilt one; maps of its IOAS are held off
+ * @why: why not, the end of a sentence
+ * @why_len: its room, bytes
+ *
+ * Return: 0; -EBADMSG when they differ or one is not sound, -EOPNOTSUPP when the
+ * new one has a format that cannot be compared.
+ */
+int handover_in_compare(const struct iho_table *table, u32 id,
+			struct iommufd_hwpt_paging *hwpt, char *why,
+			size_t why_len);
 
 /* ---- rebuild.c ----------------------------------------------------------- */
 

@@ -140,81 +140,6 @@ void iommufd_handover_bind_end(struct iommufd_ctx *ictx)
 	iommufd_handover_change_end(&ictx->handover);
 }
 
-static u64 pa_there(const struct iho_run *run, u64 iova)
-{
-	return run->pa + (iova - run->first_iova);
-}
-
-static int compare_trees(struct replay_hwpt *h, struct iommufd_hwpt_paging *hwpt,
-			 char *why, size_t why_len)
-{
-	struct iho_table now = {};
-	struct iho_pt then = {
-		.format = h->table.format,
-		.levels = h->table.levels,
-		.root_pa = h->table.root_pa,
-		.table = handover_in_table,
-		.max_tables = IHO_MAX_TABLE_PAGES,
-	};
-	struct iho_pt rebuilt = {
-		.table = handover_live_table,
-		.max_tables = IHO_MAX_TABLE_PAGES,
-	};
-	struct iho_diff diff;
-	u64 runs = 0;
-	int which = 0;
-	int rc;
-
-	if (handover_table(hwpt->common.domain, &now)) {
-		/* Cure (EOPNOTSUPP): abandon and report it. */
-		snprintf(why, why_len,
-			 "HWPT %u: its rebuilt page table is not of a format that can be compared",
-			 h->id);
-		return -EOPNOTSUPP;
-	}
-	rebuilt.format = now.format;
-	rebuilt.levels = now.levels;
-	rebuilt.root_pa = now.root_pa;
-	rc = iho_tree_compare(&then, &rebuilt, &diff, &runs, &which);
-	handover_in_compared(!rc, runs);
-	if (!rc)
-		return 0;
-	if (rc < 0)
-		/* Cure (EBADMSG): abandon and report it. */
-		snprintf(why, why_len, "HWPT %u: %s page table: %s", h->id,
-			 which ? "rebuilt" : "inherited", iho_strerror(rc));
-	else if (then.format != rebuilt.format && diff.has_a && diff.has_b &&
-		 pa_there(&diff.a, diff.iova) == pa_there(&diff.b, diff.iova))
-		/*
-		 * Cure (EBADMSG): boot with the IOMMU options of the last
-		 * kernel; or abandon, bind and attach.
-		 */
-		snprintf(why, why_len,
-			 "HWPT %u: IOVA %#llx has permissions %#x in the inherited page table and %#x in the rebuilt one, which is of another format",
-			 h->id, diff.iova, diff.a.perm, diff.b.perm);
-	else if (!diff.has_a || !diff.has_b)
-		/*
-		 * Cure (EBADMSG): put back what the VMM has changed in that
-		 * IOAS since the retrieve and bind again; else abandon and
-		 * report it.
-		 */
-		snprintf(why, why_len,
-			 "HWPT %u: IOVA %#llx is only in the %s page table",
-			 h->id, diff.iova, diff.has_a ? "inherited" : "rebuilt");
-	else
-		/*
-		 * Cure (EBADMSG): put back what the VMM has changed in that
-		 * IOAS since the retrieve and bind again; else abandon and
-		 * report it.
-		 */
-		snprintf(why, why_len,
-			 "HWPT %u: IOVA %#llx is %#llx with permissions %#x in the inherited page table, %#llx with %#x in the rebuilt one",
-			 h->id, diff.iova,
-			 pa_there(&diff.a, diff.iova), diff.a.perm,
-			 pa_there(&diff.b, diff.iova), diff.b.perm);
-	return -EBADMSG;
-}
-
 /* sm_off and the like: the driver makes other page tables then. */
 static bool mode_changed(const struct replay_device *d, struct device *dev)
 {
@@ -286,12 +211,17 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 				 h->id, idev->obj.id, rc);
 		goto out;
 	}
+	rc = 0;
 	hwpt->auto_domain = h->is_auto;
-	/* No map may change while the table is compared */
-	rc = down_write_killable(&ioas->iopt.domains_rwsem);
-	if (!rc) {
-		rc = compare_trees(h, hwpt, why, why_len);
-		up_write(&ioas->iopt.domains_rwsem);
+	/* Of a device that does DMA the attach compares, see switch.c */
+	if (h->id != d->pt_id || !handover_in_runs(to_pci_dev(idev->dev))) {
+		/* No map may change while the table is compared */
+		rc = down_write_killable(&ioas->iopt.domains_rwsem);
+		if (!rc) {
+			rc = handover_in_compare(&h->table, h->id, hwpt, why,
+						 why_len);
+			up_write(&ioas->iopt.domains_rwsem);
+		}
 	}
 	if (rc) {
 		iommufd_object_abort_and_destroy(ictx, &hwpt->common.obj);

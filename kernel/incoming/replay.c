@@ -24,6 +24,8 @@ bool handover_replay_abandon(struct iommufd_replay *r)
 	if (!mutex_trylock(&r->lock))
 		return false;
 	WRITE_ONCE(r->ictx->handover.pending, 0);
+	if (r->devices)
+		handover_in_stop_context(r->device[0].fact.context);
 	/* xa_release() takes back only what is reserved and not in use */
 	for (u32 i = 0; i < r->hwpts; i++) {
 		if (r->hwpt[i].done)

@@ -223,6 +223,7 @@ static int abandon(u32 index)
 		return handover_refuse(-EBUSY,
 				       "session \"%s\" token %llu: not abandoned: its iommufd is being retrieved or finished, or given a device; try again, or end the process that does it",
 				       c->fact.session, c->fact.token);
+	handover_in_stop_context(index);
 	if (!c->replay)
 		handover_in_drop_trees(index);
 	pr_warn("session \"%s\" token %llu: abandoned\n", c->fact.session,

@@ -78,12 +78,17 @@ static int do_snapshot(void *arg)
 	struct iommu_handover_snapshot *cmd = arg;
 	const bool all = cmd->flags & IOMMU_HANDOVER_SNAPSHOT_ALL;
 	struct handover_listener why = {};
+	u32 flags = all ? HANDOVER_TAKE_ALL : 0;
 	size_t len;
 	void *buf;
 	int rc;
 
-	if (cmd->flags & ~IOMMU_HANDOVER_SNAPSHOT_ALL || cmd->__reserved)
+	if (cmd->flags & ~(IOMMU_HANDOVER_SNAPSHOT_ALL |
+			   IOMMU_HANDOVER_SNAPSHOT_CONTINUOUS) ||
+	    cmd->__reserved)
 		return -EOPNOTSUPP;
+	if (cmd->flags & IOMMU_HANDOVER_SNAPSHOT_CONTINUOUS)
+		flags |= HANDOVER_TAKE_CONTINUOUS;
 	if (all) {
 		why.room = min(cmd->message_len, ALL_REFUSALS_LEN);
 		text = kvzalloc(why.room, GFP_KERNEL);
@@ -93,7 +98,7 @@ static int do_snapshot(void *arg)
 	}
 	handover_listen(&why);
 	rc = handover_snapshot(&buf, &len, &cmd->generation,
-			       handover_in_unfinished(), all);
+			       handover_in_unfinished(), flags);
 	handover_stop_listening(&why);
 	if (rc) {
 		put_message(cmd->message_uptr, cmd->message_len,

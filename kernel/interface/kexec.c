@@ -107,6 +107,7 @@ static void commit(void)
 	guard(mutex)(&handover_out.lock);
 	if (!handover_out.frozen)
 		return;
+	handover_stays_commit(handover_out.seal);
 	WRITE_ONCE(handover_out.jump, HANDOVER_JUMP_COMMITTED);
 	wake_up_all(&handover_out.jump_wait);
 }

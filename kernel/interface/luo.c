@@ -133,6 +133,7 @@ static void luo_finish(struct liveupdate_file_op_args *args)
 	if (handover_in_take(liveupdate_session_name(args->session),
 			     args->token, &index, &fact))
 		return;
+	handover_in_stop_context(index);
 	if (args->retrieve_status <= 0)
 		handover_in_drop_trees(index);
 	handover_in_finished(index);

@@ -86,7 +86,8 @@ static int take(struct list_head *contexts, bool all)
 	mutex_lock(&handover_out.lock);
 	rc = handover_contexts_lock(contexts);
 	if (!rc)
-		rc = handover_live_take(contexts, 1, all, &live);
+		rc = handover_live_take(contexts, 1,
+					all ? HANDOVER_TAKE_ALL : 0, &live);
 	handover_contexts_unlock(contexts);
 	mutex_unlock(&handover_out.lock);
 	liveupdate_unlock();

@@ -223,6 +223,7 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	struct iho_device *dev;
 	struct pci_dev *pdev;
 	u32 ui, did, ti;
+	int rc;
 
 	pdev = to_pci_dev(idev->dev);
 	if (handover_unit(idev->dev, &unit))
@@ -277,6 +278,12 @@ static int gather_settled(struct gather *g, struct handover_ctx *ctx, u32 ci,
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s): HWPT %u has no domain ID on its IOMMU; attach it again",
 					   idev->obj.id, pci_name(pdev), hwpt->obj.id);
+	if (g->continuous) {
+		rc = handover_check_stays(ctx, idev, hwpt);
+		if (rc)
+			return rc;
+		dev->level = IHO_LEVEL_CONTINUOUS;
+	}
 	/* By HWPT ID for now: the table may not be gathered yet */
 	ti = hwpt->obj.id;
 	for (u32 i = 0; i < g->domain.nr; i++) {

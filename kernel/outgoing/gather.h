@@ -117,6 +117,7 @@ struct gather {
 	u64 pieces;		/* of user memory that were looked at */
 	u64 objects, areas, allowed;	/* how many of all contexts */
 	bool all;		/* go on after a refusal, to name them all */
+	bool continuous;	/* attached devices are not to stop */
 	u32 refusals;		/* how often that was done */
 	int refused;		/* the errno of the first of them */
 	/* the snapshot: room for the facts, then one stream after the other */

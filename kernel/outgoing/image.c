@@ -357,6 +357,7 @@ void handover_seal_free(struct handover_seal *s)
 		kho_unpreserve_pages(pfn_to_page(PHYS_PFN(s->table_pa[--s->tables])),
 				     1);
 	kvfree(s->table_pa);
+	handover_stays_free(s);
 	kvfree(s->stream);
 	image_free(&s->image);
 	kfree(s);
@@ -437,14 +438,26 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 	return s;
 }
 
+/* Is the image one of devices that do not stop? All that are attached, or none. */
+static bool goes_on(const struct handover_seal *s)
+{
+	struct iho_device dev;
+
+	for (u32 i = 0; !s->open_err && i < s->opened.devices; i++)
+		if (!iho_get_device(&s->opened, i, &dev) &&
+		    dev.level == IHO_LEVEL_CONTINUOUS)
+			return true;
+	return false;
+}
+
 int handover_seal_fill(struct handover_seal *s, u64 generation)
 {
 	struct handover_live live;
 	u32 crc;
 	int rc;
 
-	rc = handover_live_take(&handover_out.contexts, generation, false,
-				&live);
+	rc = handover_live_take(&handover_out.contexts, generation,
+				goes_on(s) ? HANDOVER_TAKE_CONTINUOUS : 0, &live);
 	if (rc)
 		return rc;
 	if (handover_live_moved(&live, generation, &crc)) {
@@ -461,6 +474,8 @@ int handover_seal_fill(struct handover_seal *s, u64 generation)
 		rc = check_image(s, &live, generation);
 	if (!rc)
 		rc = preserve_tables(s, &live);
+	if (!rc)
+		rc = handover_stays_fill(s, &handover_out.contexts, &live);
 	handover_live_free(&live);
 	if (!rc)
 		rc = make_envelope(s);

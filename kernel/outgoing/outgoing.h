@@ -168,18 +168,25 @@ struct handover_live {
 	struct liveupdate_found *mem;
 };
 
+/*
+ * After a refusal go on to the next object, so that what is against all of them is
+ * noted.
+ */
+#define HANDOVER_TAKE_ALL		0x1u
+/* Attached devices are to go on with their DMA; one that cannot is refused. */
+#define HANDOVER_TAKE_CONTINUOUS	0x2u
+
 /**
  * handover_live_take() - read the live state of all contexts
  * @contexts: of struct handover_ctx, locked
  * @generation: goes into the snapshot
- * @all: after a refusal go on to the next object, so that what is against all
- *	 of them is noted
+ * @flags: HANDOVER_TAKE_*
  * @live: filled; for handover_live_free()
  *
  * Return: 0; -EOPNOTSUPP for what cannot be handed over, -EFBIG over a limit,
  * -EAGAIN, -EBUSY, -ENOMEM; a refusal has been noted for each.
  */
-int handover_live_take(struct list_head *contexts, u64 generation, bool all,
+int handover_live_take(struct list_head *contexts, u64 generation, u32 flags,
 		       struct handover_live *live);
 void handover_live_free(struct handover_live *live);
 
@@ -257,6 +264,18 @@ struct handover_stream {
 };
 
 /**
+ * struct handover_kept - a device that does not stop for the kexec
+ * @register_pa: of its unit
+ * @segment: PCI segment
+ * @source_id: bus << 8 | devfn
+ */
+struct handover_kept {
+	u64 register_pa;
+	u32 segment;
+	u16 source_id;
+};
+
+/**
  * struct handover_seal - a seal, made or in the making
  * @cookie: its name; 0 until it is made
  * @generation: of the snapshot that the image was made from
@@ -268,6 +287,10 @@ struct handover_stream {
  * @envelope: the page that KHO's subtree names, or NULL
  * @table_pa: preserved page-table pages
  * @tables: how many
+ * @kept: devices that do not stop
+ * @nr_kept: how many
+ * @unit_pa: preserved pages of root and entry tables, ascending
+ * @unit_pages: how many
  * @loaded: the kernel that a kexec would jump to was loaded under it
  * @records: in the image
  * @devices: in the image
@@ -284,6 +307,10 @@ struct handover_seal {
 	void *envelope;
 	u64 *table_pa;
 	u64 tables;
+	struct handover_kept *kept;
+	u32 nr_kept;
+	u64 *unit_pa;
+	u32 unit_pages;
 	bool loaded;
 	u32 records;
 	u32 devices;
@@ -316,6 +343,35 @@ int handover_seal_fill(struct handover_seal *s, u64 generation);
 /* Give back all that a seal preserves. */
 void handover_seal_free(struct handover_seal *s);
 
+/* ---- stays.c ---------------------------------------------------------- */
+
+struct iommufd_hw_pagetable;
+
+/* Can the DMA of a device go on? Return: 0; -EOPNOTSUPP (noted). */
+int handover_check_stays(struct handover_ctx *ctx, struct iommufd_device *idev,
+			 struct iommufd_hw_pagetable *hwpt);
+
+/**
+ * handover_stays_fill() - preserve what units need for devices that do not stop
+ * @s: from handover_seal_copy()
+ * @contexts: locked
+ * @live: what was read of them
+ *
+ * Return: 0; -ENOMEM or what KHO gave, noted; for handover_stays_free() anyway.
+ */
+int handover_stays_fill(struct handover_seal *s, struct list_head *contexts,
+			const struct handover_live *live);
+void handover_stays_free(struct handover_seal *s);
+
+/* From here on these devices and the bridges above are left alone. */
+void handover_stays_commit(const struct handover_seal *s);
+
+/*
+ * Whether a unit, or with @source_id the entry of one of its devices, stays in use
+ * after the jump. Context: at shutdown; takes no lock.
+ */
+bool handover_out_keeps(u64 register_pa, const u16 *source_id);
+
 /* ---- seal.c ----------------------------------------------------------- */
 
 /* iommufds of the last handover are not finished. Return: -EBUSY, noted. */
@@ -327,13 +383,13 @@ int handover_locked_down(void);
 /*
  * For SNAPSHOT and SEAL @unfinished is how many iommufds of the last handover
  * are not finished, which the refusal of a system without any other names.
- * @all: see handover_live_take(); page tables are compared as well. @adopt: NULL, or
- * has the kernel that is loaded carry the cookie; with 0 it only asks whether that
+ * @flags: see handover_live_take(); with HANDOVER_TAKE_ALL page tables are compared
+ * as well. @adopt: NULL, or has the kernel that is loaded carry the cookie; with 0 it only asks whether that
  * could be done. Its errno, which it has noted, refuses the seal. Called with
  * handover_out.lock held.
  */
 int handover_snapshot(void **buf, size_t *len, u64 *generation,
-		      u32 unfinished, bool all);
+		      u32 unfinished, u32 flags);
 int handover_seal(u64 generation, const void __user *image, u64 len,
 		  u32 unfinished, int (*adopt)(u64 cookie), u64 *cookie);
 int handover_unseal(void);

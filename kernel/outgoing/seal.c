@@ -89,8 +89,9 @@ static void unlock_all(void)
 }
 
 int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished,
-		      bool all)
+		      u32 flags)
 {
+	const bool all = flags & HANDOVER_TAKE_ALL;
 	struct iho_snap_header *hdr;
 	struct handover_live live;
 	u32 crc;
@@ -103,7 +104,7 @@ int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished,
 	if (rc)
 		return rc;
 	*gen = handover_generation();
-	rc = handover_live_take(&handover_out.contexts, *gen, all, &live);
+	rc = handover_live_take(&handover_out.contexts, *gen, flags, &live);
 	/* What SEAL and the gate would find later */
 	if (!rc && all)
 		rc = handover_live_check(&handover_out.contexts, &live);

@@ -102,14 +102,17 @@ static int make_snapshot(struct gather *g, u64 generation,
 	return 0;
 }
 
-int handover_live_take(struct list_head *contexts, u64 generation, bool all,
+int handover_live_take(struct list_head *contexts, u64 generation, u32 flags,
 		       struct handover_live *live)
 {
 	static const char *const what[IHO_NODES] = {
 		"mapped memfds", "IOMMU units", "HWPTs", "domain IDs", "devices",
 		"iommufds",
 	};
-	struct gather g = { .all = all };
+	struct gather g = {
+		.all = flags & HANDOVER_TAKE_ALL,
+		.continuous = flags & HANDOVER_TAKE_CONTINUOUS,
+	};
 	struct handover_ctx *ctx;
 	u32 ci;
 	int rc = 0;

@@ -340,6 +340,8 @@ static int do_snapshot(struct iommu_handover_snapshot *arg)
 {
 	const char *what = scripted("snapshot");
 	const char *all = arg->flags & IOMMU_HANDOVER_SNAPSHOT_ALL ? " all" : "";
+	const char *on = arg->flags & IOMMU_HANDOVER_SNAPSHOT_CONTINUOUS ?
+				 " continuous" : "";
 	struct state s = get_state();
 	unsigned char *buf;
 	size_t len;
@@ -351,7 +353,7 @@ static int do_snapshot(struct iommu_handover_snapshot *arg)
 	if (err) {
 		if (err == EMSGSIZE)
 			arg->data_len += 8;
-		note("snapshot%s %s", all, result(err));
+		note("snapshot%s%s %s", all, on, result(err));
 		return refuse(err, arg->message_uptr, arg->message_len);
 	}
 	if (!strcmp(what, "grow"))
@@ -364,7 +366,7 @@ static int do_snapshot(struct iommu_handover_snapshot *arg)
 	free(buf);
 	arg->data_len = len;
 	arg->generation = s.generation;
-	note("snapshot%s %s", all, result(err));
+	note("snapshot%s%s %s", all, on, result(err));
 	if (!strcmp(what, "move")) {
 		s.generation++;
 		put_state(&s);

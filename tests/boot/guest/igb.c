@@ -151,6 +151,13 @@ int igb_open(struct igb *igb, int dev)
 	return 0;
 }
 
+int igb_resume(struct igb *igb, int dev)
+{
+	igb->dev = dev;
+	igb->irq = -1;
+	return vfio_map(dev, 0, &igb->bar);
+}
+
 int igb_link_up(struct igb *igb, unsigned int timeout_ms)
 {
 	uint64_t end = now_ms() + timeout_ms;
@@ -252,15 +259,22 @@ int igb_tx(struct igb *igb, uint64_t iova, uint32_t len)
 	return 0;
 }
 
-int igb_irq_on(struct igb *igb)
+int igb_irq_resume(struct igb *igb)
 {
 	int err = vfio_irq_connect(igb->dev, VFIO_PCI_MSIX_IRQ_INDEX,
 				   &igb->irq, 1);
 
-	if (err) {
+	if (err)
 		igb->irq = -1;
+	return err;
+}
+
+int igb_irq_on(struct igb *igb)
+{
+	int err = igb_irq_resume(igb);
+
+	if (err)
 		return err;
-	}
 	wr(igb, GPIE, GPIE_MSIX | GPIE_PBA);
 	/* Receive queue 0 to vector 0, whose cause clears itself. */
 	wr(igb, IVAR0, IVAR_VALID);

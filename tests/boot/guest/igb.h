@@ -68,6 +68,16 @@ struct igb {
 int igb_open(struct igb *igb, int dev);
 
 /**
+ * igb_resume() - map the registers of a controller that never stopped
+ * @igb: queues as they were; the rest is set up
+ * @dev: as of igb_open()
+ */
+int igb_resume(struct igb *igb, int dev);
+
+/** igb_irq_resume() - signal a new @igb->irq; the controller is set up for it */
+int igb_irq_resume(struct igb *igb);
+
+/**
  * igb_link_up() - negotiate and force the link up
  *
  * Return: 0, or -ETIMEDOUT when there is no link after @timeout_ms.

@@ -197,6 +197,33 @@ err_close:
 	return err;
 }
 
+void nic_adopt(struct nic *nic, void *ring_va, const struct nic_slot *slots)
+{
+	size_t rx_len = nic->igb.rx.nr * sizeof(struct igb_desc);
+	size_t tx_len = NIC_TX_NR * sizeof(struct igb_desc);
+
+	nic->slots = slots;
+	nic->igb.rx.ring = ring_va;
+	nic->igb.tx.ring = (void *)((uint8_t *)ring_va + rx_len);
+	nic->ready_va = (uint8_t *)ring_va + rx_len + tx_len;
+	nic->igb.irq = -1;
+}
+
+uint32_t nic_landed(const struct nic *nic)
+{
+	struct igb look = nic->igb;
+	uint32_t index, len, nr = 0;
+
+	while (nr < look.rx.nr && igb_rx_done(&look, &index, &len))
+		nr++;
+	return nr;
+}
+
+int nic_resume(struct nic *nic, int dev)
+{
+	return igb_resume(&nic->igb, dev);
+}
+
 int nic_receive(struct nic *nic, uint64_t frames, unsigned int timeout_ms)
 {
 	uint64_t until = nic->frames + frames;

@@ -114,6 +114,22 @@ int nic_start(struct nic *nic, int dev, void *ring_va, uint64_t ring_iova,
 	      const struct nic_slot *slots, uint32_t nr);
 
 /**
+ * nic_adopt() - know a controller again that never stopped
+ * @nic: a copy of what it was when nobody used it any more
+ * @ring_va: of nic_start(), where the ring is now
+ * @slots: of nic_start(), as they are now
+ *
+ * Only nic_landed() may be used before nic_resume().
+ */
+void nic_adopt(struct nic *nic, void *ring_va, const struct nic_slot *slots);
+
+/** nic_landed() - how many frames are there that nobody has looked at */
+uint32_t nic_landed(const struct nic *nic);
+
+/** nic_resume() - use a controller that nic_adopt() knows, on its new @dev */
+int nic_resume(struct nic *nic, int dev);
+
+/**
  * nic_receive() - receive until @frames more numbered frames have come
  *
  * Numbers must rise, fillers must be right, and the bytes must be where the

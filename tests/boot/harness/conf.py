@@ -44,6 +44,12 @@ def read_switch(value):
     return value == "yes"
 
 
+def read_hands_over(value):
+    if value not in ("yes", "no", "continuous"):
+        raise ValueError(f"{value!r} is none of yes, no and continuous")
+    return "" if value == "no" else value
+
+
 def read_kernel(value):
     if value not in ("plain", "debug"):
         raise ValueError(f"{value!r} is neither plain nor debug")
@@ -80,7 +86,8 @@ class Conf:
     @kexecs: a pair, how many without --kexecs: plain kernel, debug kernel
     @steady: every image has to equal the one before
     @kernel: "plain" or "debug" when only that one runs it, else None
-    @hands_over: load the next kernel with --iommu-handover
+    @hands_over: load the next kernel with --iommu-handover: "yes", "continuous"
+        with the word of that name, "" without the option
     @stock_kernel: the guest has upstream's kernel, too
     @iommu: name of the IOMMU that it runs with
     @iommus: names of the IOMMUs that it runs with besides the first
@@ -90,7 +97,7 @@ class Conf:
     READERS = {"kexecs": ("kexecs", read_kexecs),
                "steady": ("steady", read_switch),
                "kernel": ("kernel", read_kernel),
-               "iommu-handover": ("hands_over", read_switch),
+               "iommu-handover": ("hands_over", read_hands_over),
                "stock-kernel": ("stock_kernel", read_switch),
                "iommu": ("iommu", read_iommu),
                "iommus": ("iommus", read_iommus),
@@ -100,7 +107,7 @@ class Conf:
         self.kexecs = (3, 3)
         self.steady = False
         self.kernel = None
-        self.hands_over = True
+        self.hands_over = "yes"
         self.stock_kernel = False
         self.iommu = "vtd"
         self.iommus = []

@@ -97,7 +97,7 @@ class Scenario:
     def settings(self):
         """What the guest's init has to know, see initramfs.build()."""
         return {"PROGRAM": self.program or "",
-                "HANDS_OVER": "yes" if self.conf.hands_over else "no"}
+                "HANDS_OVER": self.conf.hands_over or "no"}
 
     def description(self):
         return description_in(self.dir)

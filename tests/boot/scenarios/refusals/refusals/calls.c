@@ -43,7 +43,7 @@ static const struct {
 	{ "SNAPSHOT", IOMMU_HANDOVER_SNAPSHOT,
 	  sizeof(struct iommu_handover_snapshot),
 	  offsetof(struct iommu_handover_snapshot, __reserved),
-	  IOMMU_HANDOVER_SNAPSHOT_ALL },
+	  IOMMU_HANDOVER_SNAPSHOT_ALL | IOMMU_HANDOVER_SNAPSHOT_CONTINUOUS },
 	{ "SEAL", IOMMU_HANDOVER_SEAL, sizeof(struct iommu_handover_seal),
 	  offsetof(struct iommu_handover_seal, __reserved),
 	  IOMMU_HANDOVER_SEAL_LOADED },

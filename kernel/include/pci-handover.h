@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hooks of the IOMMU handover into the PCI core and vfio-pci: a device that goes
+ * on with its DMA through a kexec is left alone.
+ */
+#ifndef _LINUX_PCI_HANDOVER_H
+#define _LINUX_PCI_HANDOVER_H
+
+#include <linux/pci.h>
+
+#ifdef CONFIG_IOMMU_HANDOVER
+
+/**
+ * pci_handed_over() - does the device do DMA from one kernel into the next?
+ * @pdev: an endpoint, or a bridge above one
+ *
+ * In the old kernel from the point of no return on, in the new one until the
+ * device is attached to what its iommufd became, or is stopped. Nobody resets
+ * or configures it meanwhile, clears bus mastering or touches its power.
+ */
+static inline bool pci_handed_over(const struct pci_dev *pdev)
+{
+	return pdev->handed_over;
+}
+
+/**
+ * pci_handover_found() - a function was found on its bus
+ * @pdev: bus, devfn, vendor and device are known, nothing else was touched
+ *
+ * From here on pci_handed_over() tells.
+ */
+void pci_handover_found(struct pci_dev *pdev);
+
+/**
+ * pci_handover_shutdown() - the machine is about to kexec
+ * @pdev: its driver is shut down
+ *
+ * Holds the interrupts of a device that is handed over back: MSI-X is masked
+ * as a whole, so that what it raises stays pending in it.
+ *
+ * Return: true when bus mastering has to stay on.
+ */
+bool pci_handover_shutdown(struct pci_dev *pdev);
+
+/**
+ * pci_handover_msix() - hold interrupts back instead of disabling MSI-X
+ * @pdev: its MSI-X capability is known
+ * @ctrl: of that capability, with MSI-X enabled
+ *
+ * Return: false when the device is not handed over.
+ */
+bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl);
+
+#else
+
+static inline bool pci_handed_over(const struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline void pci_handover_found(struct pci_dev *pdev)
+{
+}
+
+static inline bool pci_handover_shutdown(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl)
+{
+	return false;
+}
+
+#endif
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU handover: what the PCI core and IOMMU drivers ask of devices that do DMA
+ * from one kernel into the next.
+ */
+#define pr_fmt(fmt) "iommu-handover: " fmt
+
+#include <linux/init.h>
+#include <linux/pci.h>
+#include <linux/pci-handover.h>
+
+#include "drivers.h"
+#include "incoming.h"
+#include "outgoing.h"
+
+void pci_handover_found(struct pci_dev *pdev)
+{
+	pdev->handed_over = handover_in_runs(pdev);
+}
+
+bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl)
+{
+	if (!pci_handed_over(pdev))
+		return false;
+	pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
+			      ctrl | PCI_MSIX_FLAGS_MASKALL);
+	return true;
+}
+
+bool pci_handover_shutdown(struct pci_dev *pdev)
+{
+	u16 ctrl;
+
+	if (!pci_handed_over(pdev))
+		return false;
+	if (pdev->msix_enabled) {
+		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
+				     &ctrl);
+		pci_handover_msix(pdev, ctrl);
+	}
+	return true;
+}
+
+u32 handover_inherited(u64 register_pa, u32 from, struct handover_entry *entry)
+{
+	return handover_in_entries(register_pa, from, entry);
+}
+
+bool handover_switching(u64 register_pa, u16 source_id)
+{
+	return handover_in_switching(register_pa, source_id);
+}
+
+void handover_stop_unit(u64 register_pa)
+{
+	pr_warn("unit at %#llx: not taken over; the DMA of what is behind it ends\n",
+		register_pa);
+	handover_in_stop_unit(register_pa);
+}
+
+void handover_stop_device(struct device *dev)
+{
+	if (dev_is_pci(dev))
+		handover_in_stop(to_pci_dev(dev));
+}
+
+bool handover_parks(u64 register_pa)
+{
+	return handover_out_keeps(register_pa, NULL);
+}
+
+bool handover_keeps(u64 register_pa, u16 source_id)
+{
+	return handover_out_keeps(register_pa, &source_id);
+}
+
+/* Before buses are scanned. */
+static int __init handover_devices_init(void)
+{
+	int rc = handover_in_running_init();
+
+	if (rc)
+		handover_in_silence();
+	return rc;
+}
+core_initcall(handover_devices_init);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A driver whose controller receives numbered frames (nic.h) through kexecs
+ * without a stop. What it has to remember lies in the memory that crosses, beside
+ * the rings; nobody looks at these from stream_hand_over() to stream_resume().
+ *
+ * The functions exit with 1 when a call fails.
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include "ctx.h"
+#include "dma.h"
+#include "nic.h"
+
+#define STREAM_TOKEN_MEMORY	1
+#define STREAM_TOKEN_IOMMUFD	2
+
+#define STREAM_SLOTS_NR		16384
+#define STREAM_WAIT_MS		120000
+
+/* A map that the controller does not use, another one for each kexec. */
+#define STREAM_MORE_LEN		0x100000ULL
+#define STREAM_MORE_IOVA(nr)	(0x100000000ULL + (nr) * 0x10000000ULL)
+
+/**
+ * struct stream_state - what the driver remembers
+ * @magic: of this program
+ * @kexecs: how many it has been through
+ * @nic: the controller, when it was last used
+ * @want: what the iommufd should hold
+ */
+struct stream_state {
+	uint64_t magic;
+	uint64_t kexecs;
+	struct nic nic;
+	struct want want;
+};
+
+/**
+ * struct stream - the driver
+ * @name: of its session
+ * @mem: its memory
+ * @state: the start of it
+ * @ctx: its iommufd
+ * @nic: its controller
+ * @slots: buffers of it
+ * @session: the one it came back in, -1 when that is finished
+ */
+struct stream {
+	const char *name;
+	struct memory mem;
+	struct stream_state *state;
+	struct ctx ctx;
+	struct nic nic;
+	struct nic_slot *slots;
+	int session;
+};
+
+/** stream_build() - memory, an iommufd and its maps, no device */
+void stream_build(struct stream *s, const char *name);
+
+/** stream_start() - bind, attach and start the controller, with interrupts */
+void stream_start(struct stream *s);
+
+/** stream_take_memory() - the memory out of the session, after kexec @nr */
+void stream_take_memory(struct stream *s, const char *name, unsigned int nr);
+
+/** stream_take_iommufd() - the iommufd, whose device is not bound */
+void stream_take_iommufd(struct stream *s);
+
+/**
+ * stream_arriving() - how many frames arrive in @ms that nobody takes
+ *
+ * When there are none, no byte of the memory changes either.
+ */
+uint32_t stream_arriving(const struct stream *s, unsigned int ms);
+
+/** stream_resume() - bind the device and go on with the controller */
+void stream_resume(struct stream *s);
+
+/** stream_finish() - finish and close the session */
+void stream_finish(struct stream *s);
+
+/** stream_maps() - a new iommufd with the maps that the controller uses */
+void stream_maps(struct stream *s);
+
+/** stream_more() - the map that stream_hand_over() made after @nr kexecs */
+void stream_more(struct stream *s, unsigned int nr);
+
+/** stream_again() - new maps, a new start of a controller that was stopped */
+void stream_again(struct stream *s);
+
+/** stream_receive() - take @frames more; none may be missing since the start */
+void stream_receive(struct stream *s, uint64_t frames);
+
+/**
+ * stream_hand_over() - other maps, then preserve memory and iommufd
+ * @nr: kexecs so far
+ */
+void stream_hand_over(struct stream *s, unsigned int nr);
+
+#endif /* STREAM_H */

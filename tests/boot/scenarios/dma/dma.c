@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma NUMBER - NUMBER is 0 before the first kexec
+ *
+ * A controller that receives when the machine jumps and never stops.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "stream.h"
+
+#define SESSION		"dma"
+#define CANARY_LEN	(256ULL << 20)
+
+static struct stream stream;
+
+/*
+ * Memory that the new kernel believes is free is given out right away, much of it:
+ * what the device wrote to there would be seen.
+ */
+static uint64_t *canary_begin(void)
+{
+	uint64_t *canary = mmap(NULL, CANARY_LEN, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t i;
+
+	check(canary != MAP_FAILED, "out of memory");
+	for (i = 0; i < CANARY_LEN / 8; i++)
+		canary[i] = i * 0x9e3779b97f4a7c15ULL;
+	return canary;
+}
+
+static void canary_end(uint64_t *canary)
+{
+	uint64_t i, changed = 0;
+
+	for (i = 0; i < CANARY_LEN / 8; i++)
+		changed += canary[i] != i * 0x9e3779b97f4a7c15ULL;
+	check(!changed, "%llu words of other memory have changed",
+	      (unsigned long long)changed);
+	munmap(canary, CANARY_LEN);
+}
+
+static void take_back(unsigned int nr)
+{
+	uint64_t start = now_ms(), bound, *canary;
+	uint32_t landed;
+
+	stream_take_memory(&stream, SESSION, nr);
+	landed = nic_landed(&stream.nic);
+	say("%u frames landed since the last look", landed);
+	report("frames_in_blackout", "%u", landed);
+	check(landed, "nothing has arrived");
+	canary = canary_begin();
+	check(stream_arriving(&stream, 500), "the device has stopped");
+
+	bound = now_ms();
+	stream_take_iommufd(&stream);
+	stream_resume(&stream);
+	say("the device is back %llu ms after the memory, of which %llu were looking",
+	    (unsigned long long)(now_ms() - start),
+	    (unsigned long long)(bound - start));
+	stream_receive(&stream, 100);
+	stream_finish(&stream);
+	stream_receive(&stream, 100);
+	canary_end(canary);
+	report("frames", "%llu", (unsigned long long)stream.nic.frames);
+	report("frames_lost", "%llu", (unsigned long long)stream.nic.gaps);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nr;
+
+	check(argc == 2, "usage: %s NUMBER", argv[0]);
+	nr = atoi(argv[1]);
+	background();
+	if (nr) {
+		take_back(nr);
+	} else {
+		stream_build(&stream, SESSION);
+		stream_start(&stream);
+	}
+	stream_hand_over(&stream, nr);
+}
