@@ -89,8 +89,9 @@ void handover_took_over(const struct iommu_handover_ops *ops)
 	heir = ops;
 }
 
-void handover_block(const struct iho_unit *unit, u16 source_id)
+void handover_block(const struct iho_unit *unit, u16 source_id,
+		    struct device *dev)
 {
 	if (heir)
-		heir->block(unit, source_id);
+		heir->block(unit, source_id, dev);
 }

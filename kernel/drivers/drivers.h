@@ -45,7 +45,8 @@ struct iommu_handover_objection {
  *	page table of @dev: root and entry tables. Return: 0 or what @visit
  *	returned, which ends it.
  * @block: The unit is to find no page table for @source_id any more that the
- *	last kernel left. Does nothing when it has none.
+ *	last kernel left. Does nothing when it has none. @dev is the device, NULL
+ *	when it is gone.
  *
  * A driver that can hand over has a pointer to it in its struct iommu_ops.
  * @domain is a paging domain of the driver, @dev a device that it has probed.
@@ -63,7 +64,8 @@ struct iommu_handover_ops {
 		(*stays)(struct device *dev, struct iommu_domain *domain);
 	int (*pages)(struct device *dev, int (*visit)(void *priv, u64 pa),
 		     void *priv);
-	void (*block)(const struct iho_unit *unit, u16 source_id);
+	void (*block)(const struct iho_unit *unit, u16 source_id,
+		      struct device *dev);
 };
 
 /* For KUnit; each driver has it in a header of its own as well. */
@@ -124,7 +126,8 @@ int handover_pages(struct device *dev, int (*visit)(void *priv, u64 pa),
  */
 void handover_took_over(const struct iommu_handover_ops *ops);
 /* See &iommu_handover_ops.block. */
-void handover_block(const struct iho_unit *unit, u16 source_id);
+void handover_block(const struct iho_unit *unit, u16 source_id,
+		    struct device *dev);
 
 /* ---- pci.c -------------------------------------------------------------- */
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * VT-d units of which translation stays on through a kexec: what the old kernel
- * leaves, and how the next one takes it over. Legacy mode.
+ * leaves, and how the next one takes it over.
+ *
+ * In legacy mode the context entry of a device leads to its page table, in
+ * scalable mode to a directory of PASID tables; requests without PASID use the
+ * first entry of the first of these.
  */
 #define pr_fmt(fmt) "DMAR: handover: " fmt
 
@@ -13,25 +17,39 @@
 
 #include "iommu.h"
 #include "handover.h"
+#include "pasid.h"
 #include "../iommu-pages.h"
 #include "../handover/drivers.h"
 
 const struct iommu_handover_objection *
 intel_handover_stays(struct device *dev, struct iommu_domain *domain)
 {
-	static const struct iommu_handover_objection scalable = {
-		"an IOMMU in scalable mode",
-		"boot with intel_iommu=sm_off, or hand it over paused",
-	}, no_store = {
+	static const struct iommu_handover_objection no_store = {
 		"an IOMMU on a machine without cmpxchg16b", "hand it over paused",
 	};
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
-	if (sm_supported(info->iommu))
-		return &scalable;
-	if (!boot_cpu_has(X86_FEATURE_CX16))
-		return &no_store;
-	return NULL;
+	return boot_cpu_has(X86_FEATURE_CX16) ? NULL : &no_store;
+}
+
+/* VT-d 9.4: bits 9 to 11 are the directory's size, 2 to this times 128 entries. */
+static u64 directory_len(u64 lo)
+{
+	return max(VTD_PAGE_SIZE, 8ull << (((lo >> 9) & 7) + 7));
+}
+
+/* Of a scalable-mode entry: the directory and the tables that it names. */
+static int visit_pasid(u64 lo, int (*visit)(void *priv, u64 pa), void *priv)
+{
+	u64 dir = lo & VTD_PAGE_MASK, len = directory_len(lo);
+	struct pasid_dir_entry *pde = phys_to_virt(dir);
+	int rc = 0;
+
+	for (u64 i = 0; !rc && i < len / sizeof(*pde); i++)
+		if (pasid_pde_is_present(&pde[i]))
+			rc = visit(priv, READ_ONCE(pde[i].val) & PDE_PFN_MASK);
+	for (u64 off = 0; !rc && off < len; off += VTD_PAGE_SIZE)
+		rc = visit(priv, dir + off);
+	return rc;
 }
 
 int intel_handover_pages(struct device *dev,
@@ -47,58 +65,74 @@ int intel_handover_pages(struct device *dev,
 	if (!context)
 		return -ENOENT;
 	rc = visit(priv, virt_to_phys(iommu->root_entry));
-	return rc ?: visit(priv, virt_to_phys(context) & VTD_PAGE_MASK);
+	if (!rc)
+		rc = visit(priv, virt_to_phys(context) & VTD_PAGE_MASK);
+	if (!rc && sm_supported(iommu))
+		rc = visit_pasid(context->lo, visit, priv);
+	return rc;
 }
 
-/* Clear all entries of a bus but those that are kept. Return: whether one is. */
-static bool park_bus(struct intel_iommu *iommu, u8 bus,
-		     struct context_entry *table)
+/*
+ * Clear all entries of a context table but those that are kept. Return: whether
+ * one is. VT-d 9.3, 9.4: an entry has 16 bytes, in scalable mode 32, so that a bus
+ * has two tables there.
+ */
+static bool park_table(struct intel_iommu *iommu, u8 bus, u8 first,
+		       struct context_entry *table)
 {
+	const u32 step = sm_supported(iommu) ? 2 : 1;
 	bool kept = false;
 
-	for (u32 devfn = 0; devfn < 256; devfn++) {
-		if (!context_present(&table[devfn]))
+	for (u32 i = 0; i < 256; i += step) {
+		if (!context_present(&table[i]))
 			continue;
-		if (handover_keeps(iommu->reg_phys, PCI_DEVID(bus, devfn))) {
+		if (handover_keeps(iommu->reg_phys,
+				   PCI_DEVID(bus, first + i / step))) {
 			kept = true;
 			continue;
 		}
-		context_clear_present(&table[devfn]);
-		context_clear_entry(&table[devfn]);
+		context_clear_present(&table[i]);
+		context_clear_entry(&table[i]);
 	}
 	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
 	return kept;
 }
 
+static void park_half(struct intel_iommu *iommu, u8 bus, u8 first, u64 *half)
+{
+	if (*half & 1 &&
+	    !park_table(iommu, bus, first, phys_to_virt(*half & VTD_PAGE_MASK)))
+		WRITE_ONCE(*half, 0);
+}
+
 /*
- * At shutdown, with no other CPU: no lock is waited for that one may hold.
+ * At shutdown: no other CPU runs, and none was stopped with a lock of these, as
+ * interrupts are off under them.
  *
- * VT-d 6.5: while queued invalidation is on, registers do not invalidate; it is
- * switched off first, and the queue with it is no longer read. 5.1.2: without
- * interrupt remapping a request of a device is delivered as it is, and no entry
- * is read from what is free memory after the jump.
+ * VT-d 6.5.2: invalidations are done when the wait descriptor behind them is; then
+ * the queue, which nobody preserves, is switched off. 5.1.2: without interrupt
+ * remapping a request of a device is delivered as it is, and no entry is read from
+ * what is free memory after the jump.
  */
 bool intel_handover_park(struct intel_iommu *iommu)
 {
-	u64 ccmd;
 	u32 sts;
 
 	if (!iommu->root_entry || !handover_parks(iommu->reg_phys))
 		return false;
 	for (u32 bus = 0; bus < 256; bus++) {
-		u64 *lo = &iommu->root_entry[bus].lo;
-
-		if (*lo & 1 &&
-		    !park_bus(iommu, bus, phys_to_virt(*lo & VTD_PAGE_MASK)))
-			WRITE_ONCE(*lo, 0);
+		park_half(iommu, bus, 0, &iommu->root_entry[bus].lo);
+		if (sm_supported(iommu))
+			park_half(iommu, bus, 0x80, &iommu->root_entry[bus].hi);
 	}
 	__iommu_flush_cache(iommu, iommu->root_entry, VTD_PAGE_SIZE);
 	iommu_flush_write_buffer(iommu);
 
+	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
+	if (sm_supported(iommu))
+		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
+	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
 	dmar_disable_qi(iommu);
-	writeq(DMA_CCMD_ICC | DMA_CCMD_GLOBAL_INVL, iommu->reg + DMAR_CCMD_REG);
-	IOMMU_WAIT_OP(iommu, DMAR_CCMD_REG, readq, !(ccmd & DMA_CCMD_ICC), ccmd);
-	__iommu_flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
 
 	iommu->gcmd &= ~DMA_GCMD_IRE;
 	writel(iommu->gcmd, iommu->reg + DMAR_GCMD_REG);
@@ -114,12 +148,16 @@ bool intel_handover_park(struct intel_iommu *iommu)
  * @iommu: its unit
  * @source_id: whose
  * @did: domain ID in it, kept from others while an entry has it
+ * @directory: in scalable mode, made by this kernel with what the image says
+ * @pasids: the only table that it names
  */
 struct inherited {
 	struct list_head list;
 	struct intel_iommu *iommu;
 	u16 source_id;
 	u16 did;
+	struct pasid_dir_entry *directory;
+	struct pasid_entry *pasids;
 };
 
 /* Of all units. Innermost but for the IDA's. */
@@ -143,17 +181,24 @@ static void forget(struct intel_iommu *iommu, u16 source_id)
 	}
 	if (!used)
 		ida_free(&iommu->domain_ida, gone->did);
+	/* The unit has been told, see flush_entry() */
+	iommu_free_pages(gone->directory);
+	iommu_free_pages(gone->pasids);
 	kfree(gone);
 }
 
 /*
- * VT-d 10.4.5, 10.4.7: what hides in the unit of an entry with @did. First the
- * entry, then what was read through it.
+ * VT-d 6.5.3.3: what hides in the unit of an entry with @did. First the entry, then
+ * what was read through it.
  */
 static void flush_entry(struct intel_iommu *iommu, u16 did, u16 source_id)
 {
 	iommu->flush.flush_context(iommu, did, source_id, DMA_CCMD_MASK_NOBIT,
 				   DMA_CCMD_DEVICE_INVL);
+	if (sm_supported(iommu)) {
+		qi_flush_pasid_cache(iommu, did, QI_PC_ALL_PASIDS, 0);
+		qi_flush_piotlb_all(iommu, did, IOMMU_NO_PASID);
+	}
 	iommu->flush.flush_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH);
 }
 
@@ -163,26 +208,65 @@ static const char *unit_differs(struct intel_iommu *iommu,
 {
 	u64 root = readq(iommu->reg + DMAR_RTADDR_REG);
 
-	if (was->mode != IHO_UNIT_LEGACY || sm_supported(iommu))
+	if ((was->mode == IHO_UNIT_SCALABLE) != sm_supported(iommu))
 		return "mode";
 	if (was->cap != iommu->cap || was->ecap != iommu->ecap)
 		return "capabilities";
-	/* VT-d 11.4.6: bits 10 and 11 are the mode */
-	if (root != was->root_pa)
+	/* VT-d 11.4.5: bits 10 and 11 are the mode */
+	if (root != (was->root_pa | (sm_supported(iommu) ? DMA_RTADDR_SMT : 0)))
 		return "root table";
 	return NULL;
 }
 
-/* What SRTP is about to lead to: an entry like the old one, copied or not. */
+/* VT-d 9.6: the entry for requests without PASID, as the driver makes it. */
+static void fill_pasid(struct intel_iommu *iommu, struct pasid_entry *pe,
+		       const struct iho_table *table, u16 did)
+{
+	pasid_set_domain_id(pe, did);
+	pasid_set_page_snoop(pe, !(table->attributes & IHO_TABLE_INCOHERENT));
+	if (table->format == IHO_TABLE_X86_64) {
+		pasid_set_flptr(pe, table->root_pa);
+		if (table->levels == 5)
+			pasid_set_flpm(pe, 1);
+		if (table->attributes & IHO_TABLE_SNOOP)
+			pasid_set_pgsnp(pe);
+		pasid_set_address_width(pe, iommu->agaw);
+		pasid_set_translation_type(pe, PASID_ENTRY_PGTT_FL_ONLY);
+	} else {
+		pasid_set_slptr(pe, table->root_pa);
+		pasid_set_address_width(pe, table->levels - 2);
+		pasid_set_translation_type(pe, PASID_ENTRY_PGTT_SL_ONLY);
+	}
+	pasid_set_fault_enable(pe);
+	pasid_set_present(pe);
+}
+
+static int make_pasids(struct inherited *i, const struct iho_table *table)
+{
+	struct intel_iommu *iommu = i->iommu;
+
+	i->directory = iommu_alloc_pages_node_sz(iommu->node, GFP_KERNEL, SZ_4K);
+	i->pasids = iommu_alloc_pages_node_sz(iommu->node, GFP_KERNEL, SZ_4K);
+	if (!i->directory || !i->pasids)
+		return -ENOMEM;
+	fill_pasid(iommu, i->pasids, table, i->did);
+	i->directory->val = virt_to_phys(i->pasids) | PASID_PTE_PRESENT;
+	__iommu_flush_cache(iommu, i->pasids, VTD_PAGE_SIZE);
+	__iommu_flush_cache(iommu, i->directory, VTD_PAGE_SIZE);
+	return 0;
+}
+
+/* What SRTP is about to lead to: an entry of the same meaning as the old one. */
 static int adopt_entry(struct intel_iommu *iommu, const struct handover_entry *e)
 {
 	u8 bus = PCI_BUS_NUM(e->source_id), devfn = e->source_id & 0xff;
 	struct context_entry *context;
 	struct inherited *i, *other;
 	bool used = false;
-	int id;
+	int rc;
 
-	if (e->table->format != IHO_TABLE_VTDSS ||
+	if ((e->table->format != IHO_TABLE_VTDSS &&
+	     (e->table->format != IHO_TABLE_X86_64 || !sm_supported(iommu))) ||
 	    e->domain_id < IDA_START_DID || e->domain_id >= iommu->max_domain_id)
 		return -EINVAL;
 	i = kzalloc_obj(*i);
@@ -193,26 +277,38 @@ static int adopt_entry(struct intel_iommu *iommu, const struct handover_entry *e
 		.source_id = e->source_id,
 		.did = e->domain_id,
 	};
+	/* Others only take from the list, and not before the unit is set up */
 	list_for_each_entry(other, &inherited, list)
 		used |= other->iommu == iommu && other->did == i->did;
 	if (!used) {
-		id = ida_alloc_range(&iommu->domain_ida, i->did, i->did, GFP_KERNEL);
-		if (id < 0) {
+		rc = ida_alloc_range(&iommu->domain_ida, i->did, i->did, GFP_KERNEL);
+		if (rc < 0) {
 			kfree(i);
-			return id;
+			return rc;
 		}
 	}
 	scoped_guard(spinlock_irqsave, &inherited_lock)
 		list_add(&i->list, &inherited);
+	if (sm_supported(iommu)) {
+		rc = make_pasids(i, e->table);
+		if (rc)
+			return rc;
+	}
 	guard(spinlock)(&iommu->lock);
 	context = iommu_context_addr(iommu, bus, devfn, 1);
 	if (!context)
 		return -ENOMEM;
 	context_clear_entry(context);
-	context_set_domain_id(context, i->did);
-	context_set_address_root(context, e->table->root_pa);
-	context_set_address_width(context, e->table->levels - 2);
-	context_set_translation_type(context, CONTEXT_TT_MULTI_LEVEL);
+	if (sm_supported(iommu)) {
+		/* The smallest directory: 128 entries */
+		context->lo = virt_to_phys(i->directory) | context_pdts(0);
+		context_set_sm_rid2pasid(context, IOMMU_NO_PASID);
+	} else {
+		context_set_domain_id(context, i->did);
+		context_set_address_root(context, e->table->root_pa);
+		context_set_address_width(context, e->table->levels - 2);
+		context_set_translation_type(context, CONTEXT_TT_MULTI_LEVEL);
+	}
 	context_set_fault_enable(context);
 	context_set_present(context);
 	__iommu_flush_cache(iommu, context, sizeof(*context));
@@ -252,6 +348,7 @@ static LIST_HEAD(old_roots);
 struct old_root {
 	struct list_head list;
 	u64 pa;
+	bool scalable;
 };
 
 int intel_handover_adopt(struct intel_iommu *iommu)
@@ -277,17 +374,31 @@ int intel_handover_adopt(struct intel_iommu *iommu)
 		return rc;
 	}
 	old->pa = readq(iommu->reg + DMAR_RTADDR_REG) & VTD_PAGE_MASK;
+	old->scalable = sm_supported(iommu);
 	list_add(&old->list, &old_roots);
 	pr_info("%s: translation stays on for %u devices\n", iommu->name, nr);
 	return 0;
 }
 
-static void free_page_of(u64 pa)
+static int free_old(void *priv, u64 pa)
 {
 	struct page *page = kho_restore_pages(pa, 1);
 
 	if (page)
 		__free_page(page);
+	return 0;
+}
+
+static void free_old_half(u64 half, bool scalable)
+{
+	struct context_entry *table = phys_to_virt(half & VTD_PAGE_MASK);
+
+	if (!(half & 1))
+		return;
+	for (u32 i = 0; scalable && i < 256; i += 2)
+		if (context_present(&table[i]))
+			visit_pasid(table[i].lo, free_old, NULL);
+	free_old(NULL, half & VTD_PAGE_MASK);
 }
 
 /* All units have their own root table by now. */
@@ -298,38 +409,48 @@ static int __init free_old_roots(void)
 
 	list_for_each_entry_safe(old, next, &old_roots, list) {
 		root = phys_to_virt(old->pa);
-		for (u32 bus = 0; bus < 256; bus++)
-			if (root[bus].lo & 1)
-				free_page_of(root[bus].lo & VTD_PAGE_MASK);
-		free_page_of(old->pa);
+		for (u32 bus = 0; bus < 256; bus++) {
+			free_old_half(root[bus].lo, old->scalable);
+			if (old->scalable)
+				free_old_half(root[bus].hi, true);
+		}
+		free_old(NULL, old->pa);
 		kfree(old);
 	}
 	return 0;
 }
 late_initcall(free_old_roots);
 
-void intel_handover_block(const struct iho_unit *unit, u16 source_id)
+/* Its unit, when the last kernel's entry of a device is still known. */
+static struct intel_iommu *unit_of(u64 register_pa, u16 source_id, u16 *did)
+{
+	struct inherited *i;
+
+	guard(spinlock_irqsave)(&inherited_lock);
+	list_for_each_entry(i, &inherited, list)
+		if (i->iommu->reg_phys == register_pa &&
+		    i->source_id == source_id) {
+			*did = i->did;
+			return i->iommu;
+		}
+	return NULL;
+}
+
+void intel_handover_block(const struct iho_unit *unit, u16 source_id,
+			  struct device *dev)
 {
 	u8 bus = PCI_BUS_NUM(source_id), devfn = source_id & 0xff;
 	struct context_entry *context;
 	struct intel_iommu *iommu;
-	struct inherited *i;
 	u16 did;
 
-	scoped_guard(spinlock_irqsave, &inherited_lock) {
-		iommu = NULL;
-		list_for_each_entry(i, &inherited, list)
-			if (i->iommu->reg_phys == unit->register_pa &&
-			    i->source_id == source_id)
-				iommu = i->iommu;
-	}
+	iommu = unit_of(unit->register_pa, source_id, &did);
 	if (!iommu)
 		return;
 	scoped_guard(spinlock, &iommu->lock) {
 		if (!context_copied(iommu, bus, devfn))
 			break;
 		context = iommu_context_addr(iommu, bus, devfn, 1);
-		did = context_domain_id(context);
 		context_clear_present(context);
 		__iommu_flush_cache(iommu, context, sizeof(*context));
 		flush_entry(iommu, did, source_id);
@@ -337,6 +458,34 @@ void intel_handover_block(const struct iho_unit *unit, u16 source_id)
 		__iommu_flush_cache(iommu, context, sizeof(*context));
 		clear_context_copied(iommu, bus, devfn);
 	}
+	forget(iommu, source_id);
+	/* In scalable mode that is done once for each device, when it is found */
+	if (sm_supported(iommu) && dev && dev_iommu_priv_get(dev) &&
+	    intel_pasid_setup_sm_context(dev))
+		/* Cure: none; it stays without DMA. */
+		dev_err(dev, "handover: no entry for it\n");
+}
+
+bool intel_handover_switching(struct intel_iommu *iommu, u8 bus, u8 devfn)
+{
+	return context_copied(iommu, bus, devfn) &&
+	       handover_switching(iommu->reg_phys, PCI_DEVID(bus, devfn));
+}
+
+/* @context leads to the new table: nothing of the old one may be left. */
+static void switched(struct intel_iommu *iommu, struct context_entry *context,
+		     u8 bus, u8 devfn, u16 did)
+{
+	u16 source_id = PCI_DEVID(bus, devfn), was;
+
+	__iommu_flush_cache(iommu, context, sizeof(*context));
+	iommu_flush_write_buffer(iommu);
+	if (!unit_of(iommu->reg_phys, source_id, &was))
+		return;
+	flush_entry(iommu, was, source_id);
+	if (cap_caching_mode(iommu->cap))
+		flush_entry(iommu, did, source_id);
+	clear_context_copied(iommu, bus, devfn);
 	forget(iommu, source_id);
 }
 
@@ -351,12 +500,9 @@ bool intel_handover_switch(struct intel_iommu *iommu,
 {
 	struct pt_iommu_vtdss_hw_info info;
 	struct context_entry next = {};
-	u16 source_id = PCI_DEVID(bus, devfn);
-	u16 was = context_domain_id(context);
 	u128 old, new;
 
-	if (!context_copied(iommu, bus, devfn) ||
-	    !handover_switching(iommu->reg_phys, source_id))
+	if (!intel_handover_switching(iommu, bus, devfn))
 		return false;
 	pt_iommu_vtdss_hw_info(&domain->sspt, &info);
 	context_set_domain_id(&next, did);
@@ -367,17 +513,39 @@ bool intel_handover_switch(struct intel_iommu *iommu,
 	context_set_present(&next);
 	new = (u128)next.hi << 64 | next.lo;
 	old = (u128)context->hi << 64 | context->lo;
-	/* The table was filled by this CPU or has been flushed by generic_pt */
 	while (!try_cmpxchg128((u128 *)context, &old, new))
 		;
-	__iommu_flush_cache(iommu, context, sizeof(*context));
-	iommu_flush_write_buffer(iommu);
-	flush_entry(iommu, was, source_id);
-	if (cap_caching_mode(iommu->cap))
-		flush_entry(iommu, did, source_id);
-	clear_context_copied(iommu, bus, devfn);
-	forget(iommu, source_id);
+	switched(iommu, context, bus, devfn, did);
 	return true;
+}
+
+/*
+ * VT-d 9.4: the address of the directory and all else that differs between the two
+ * entries is in one word; the first PASID entry of the new one is filled.
+ */
+void intel_handover_switch_directory(struct device *dev,
+				     struct dmar_domain *domain)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct intel_iommu *iommu = info->iommu;
+	u32 max_pde = info->pasid_table ?
+			      info->pasid_table->max_pasid >> PASID_PDE_SHIFT : 0;
+	struct context_entry *context, next = {};
+
+	if (!sm_supported(iommu) || !max_pde ||
+	    !intel_handover_switching(iommu, info->bus, info->devfn))
+		return;
+	next.lo = virt_to_phys(info->pasid_table->table) |
+		  context_pdts(max(ilog2(max_pde), 7) - 7);
+	if (info->pasid_supported)
+		context_set_pasid(&next);
+	context_set_fault_enable(&next);
+	context_set_present(&next);
+	guard(spinlock)(&iommu->lock);
+	context = iommu_context_addr(iommu, info->bus, info->devfn, 1);
+	WRITE_ONCE(context->lo, next.lo);
+	switched(iommu, context, info->bus, info->devfn,
+		 domain_id_iommu(domain, iommu));
 }
 
 bool intel_handover_deferred(struct device_domain_info *info)
@@ -389,9 +557,8 @@ bool intel_handover_deferred(struct device_domain_info *info)
 void intel_handover_attach(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	u16 source_id = PCI_DEVID(info->bus, info->devfn);
 
 	if (context_copied(info->iommu, info->bus, info->devfn) &&
-	    !handover_switching(info->iommu->reg_phys, source_id))
+	    !intel_handover_switching(info->iommu, info->bus, info->devfn))
 		handover_stop_device(dev);
 }

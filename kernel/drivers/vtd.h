@@ -22,7 +22,8 @@ const struct iommu_handover_objection *
 intel_handover_stays(struct device *dev, struct iommu_domain *domain);
 int intel_handover_pages(struct device *dev,
 			 int (*visit)(void *priv, u64 pa), void *priv);
-void intel_handover_block(const struct iho_unit *unit, u16 source_id);
+void intel_handover_block(const struct iho_unit *unit, u16 source_id,
+			  struct device *dev);
 
 /**
  * intel_handover_park() - leave a unit to the next kernel
@@ -59,8 +60,11 @@ bool intel_handover_deferred(struct device_domain_info *info);
 /* A device is about to be attached: unless it is to an equal table, end its DMA. */
 void intel_handover_attach(struct device *dev);
 
+/* Whether a device is just attached to a table that is equal to its old one. */
+bool intel_handover_switching(struct intel_iommu *iommu, u8 bus, u8 devfn);
+
 /**
- * intel_handover_switch() - exchange the page table under a device's DMA
+ * intel_handover_switch() - in legacy mode exchange the table under a device's DMA
  * @iommu: its unit, locked
  * @context: its entry
  * @bus: its bus
@@ -74,7 +78,25 @@ bool intel_handover_switch(struct intel_iommu *iommu,
 			   struct context_entry *context, u8 bus, u8 devfn,
 			   struct dmar_domain *domain, u16 did);
 
+/*
+ * The same in scalable mode: the entry leads to the directory of this kernel, in
+ * which @dev has @domain. Does nothing unless it is to be done.
+ */
+void intel_handover_switch_directory(struct device *dev,
+				     struct dmar_domain *domain);
+
 #else
+
+static inline bool intel_handover_switching(struct intel_iommu *iommu, u8 bus,
+					    u8 devfn)
+{
+	return false;
+}
+
+static inline void intel_handover_switch_directory(struct device *dev,
+						   struct dmar_domain *domain)
+{
+}
 
 static inline bool intel_handover_park(struct intel_iommu *iommu)
 {

@@ -108,7 +108,7 @@ static bool __init count_running(void)
 		if (!IS_ENABLED(CONFIG_INTEL_IOMMU) ||
 		    iho_get_unit(img, dev.unit, &unit) ||
 		    unit.type != IHO_UNIT_INTEL_VTD ||
-		    unit.mode != IHO_UNIT_LEGACY || dev.domain == IHO_NONE ||
+		    dev.domain == IHO_NONE ||
 		    dev.source_ids != 1) {
 			/* Cure: hand devices over paused; VMMs build new iommufds. */
 			refuse("device-%u: this kernel cannot let it go on with its DMA",

@@ -226,7 +226,7 @@ static void stop_one(struct running *r)
 		pci_warn(pdev, "iommu-handover: stopped: it was not taken back\n");
 		break;
 	}
-	handover_block(&r->unit, fact->source_id[0]);
+	handover_block(&r->unit, fact->source_id[0], pdev ? &pdev->dev : NULL);
 	left(r, pdev);
 	pci_dev_put(pdev);
 }
