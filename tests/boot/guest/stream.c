@@ -12,30 +12,33 @@
 #define RING_OFF	STATE_LEN
 #define RING_LEN	0x80000ULL
 #define RING_IOVA	0x10000000ULL
-#define SLOTS_OFF	(RING_OFF + RING_LEN)
 #define SLOTS_IOVA	0x7ffd3000ULL
-#define MORE_OFF	(SLOTS_OFF + SLOTS_LEN)
-#define MEMORY_LEN	(MORE_OFF + STREAM_MORE_LEN)
+#define SLOTS_OFF(s)	(RING_OFF + (s)->state->nics * RING_LEN)
+#define MORE_OFF(s)	(SLOTS_OFF(s) + (s)->state->nics * SLOTS_LEN)
 
 _Static_assert(NIC_RING_LEN(STREAM_SLOTS_NR) <= RING_LEN, "the ring has grown");
 _Static_assert(sizeof(struct stream_state) <= STATE_LEN, "the state has grown");
 
-static void *ring_of(const struct stream *s)
+static void *ring_of(const struct stream *s, uint32_t nic)
 {
-	return (uint8_t *)s->mem.va + RING_OFF;
+	return (uint8_t *)s->mem.va + RING_OFF + nic * RING_LEN;
 }
 
 static void lay_slots(struct stream *s)
 {
-	uint32_t i;
+	uint32_t nic, i;
 
-	s->slots = calloc(STREAM_SLOTS_NR, sizeof(*s->slots));
-	check(s->slots, "out of memory");
-	for (i = 0; i < STREAM_SLOTS_NR; i++) {
-		uint64_t at = i * (uint64_t)DMA_SLOT_STRIDE;
+	for (nic = 0; nic < s->state->nics; nic++) {
+		s->slots[nic] = calloc(STREAM_SLOTS_NR, sizeof(**s->slots));
+		check(s->slots[nic], "out of memory");
+		for (i = 0; i < STREAM_SLOTS_NR; i++) {
+			uint64_t at = nic * SLOTS_LEN +
+				      i * (uint64_t)DMA_SLOT_STRIDE;
 
-		s->slots[i].iova = SLOTS_IOVA + at;
-		s->slots[i].va = (uint8_t *)s->mem.va + SLOTS_OFF + at;
+			s->slots[nic][i].iova = SLOTS_IOVA + at;
+			s->slots[nic][i].va = (uint8_t *)s->mem.va +
+					      SLOTS_OFF(s) + at;
+		}
 	}
 }
 
@@ -51,18 +54,23 @@ void stream_maps(struct stream *s)
 	ctx_open(&s->ctx, s->name, &s->state->want);
 	ctx_memory(&s->ctx, &s->mem);
 	ioas = ctx_ioas(&s->ctx);
-	ctx_map(&s->ctx, ioas, 0, RING_OFF, RING_LEN, RING_IOVA, IOVA_RW);
-	ctx_map(&s->ctx, ioas, 0, SLOTS_OFF, SLOTS_LEN, SLOTS_IOVA, IOVA_RW);
+	ctx_map(&s->ctx, ioas, 0, RING_OFF, s->state->nics * RING_LEN, RING_IOVA,
+		IOVA_RW);
+	ctx_map(&s->ctx, ioas, 0, SLOTS_OFF(s), s->state->nics * SLOTS_LEN,
+		SLOTS_IOVA, IOVA_RW);
 }
 
-void stream_build(struct stream *s, const char *name)
+void stream_build(struct stream *s, const char *name, uint32_t nics)
 {
+	uint64_t len = RING_OFF + nics * (RING_LEN + SLOTS_LEN) + STREAM_MORE_LEN;
+
 	memset(s, 0, sizeof(*s));
 	s->name = name;
 	s->session = -1;
-	must(memory_create(&s->mem, name, MEMORY_LEN));
+	must(memory_create(&s->mem, name, len));
 	s->state = s->mem.va;
 	s->state->magic = MAGIC;
+	s->state->nics = nics;
 	lay_slots(s);
 	stream_maps(s);
 }
@@ -70,14 +78,17 @@ void stream_build(struct stream *s, const char *name)
 void stream_start(struct stream *s)
 {
 	char bdf[PCI_BDF_LEN];
-	uint32_t dev;
+	uint32_t nic, dev;
 
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
-	dev = ctx_bind(&s->ctx, bdf);
-	ctx_attach(&s->ctx, dev, ioas_of(s));
-	must(nic_start(&s->nic, s->ctx.dev[dev], ring_of(s), RING_IOVA, s->slots,
-		       STREAM_SLOTS_NR));
-	must(nic_interrupts(&s->nic, 10, STREAM_WAIT_MS));
+	for (nic = 0; nic < s->state->nics; nic++) {
+		must(pci_find(IGB_VENDOR, IGB_DEVICE, nic, bdf));
+		dev = ctx_bind(&s->ctx, bdf);
+		ctx_attach(&s->ctx, dev, ioas_of(s));
+		must(nic_start(&s->nic[nic], s->ctx.dev[dev], ring_of(s, nic),
+			       RING_IOVA + nic * RING_LEN, s->slots[nic],
+			       STREAM_SLOTS_NR));
+		must(nic_interrupts(&s->nic[nic], 10, STREAM_WAIT_MS));
+	}
 }
 
 void stream_again(struct stream *s)
@@ -88,6 +99,8 @@ void stream_again(struct stream *s)
 
 void stream_take_memory(struct stream *s, const char *name, unsigned int nr)
 {
+	uint32_t i;
+
 	memset(s, 0, sizeof(*s));
 	s->name = name;
 	s->session = must(luo_retrieve(name));
@@ -98,8 +111,10 @@ void stream_take_memory(struct stream *s, const char *name, unsigned int nr)
 	      "this is not the memory of kexec %u", nr - 1);
 	s->state->kexecs = nr;
 	lay_slots(s);
-	s->nic = s->state->nic;
-	nic_adopt(&s->nic, ring_of(s), s->slots);
+	for (i = 0; i < s->state->nics; i++) {
+		s->nic[i] = s->state->nic[i];
+		nic_adopt(&s->nic[i], ring_of(s, i), s->slots[i]);
+	}
 }
 
 void stream_take_iommufd(struct stream *s)
@@ -109,28 +124,50 @@ void stream_take_iommufd(struct stream *s)
 	ctx_memory(&s->ctx, &s->mem);
 }
 
+uint32_t stream_landed(const struct stream *s)
+{
+	uint32_t i, nr = 0;
+
+	for (i = 0; i < s->state->nics; i++)
+		nr += nic_landed(&s->nic[i]);
+	return nr;
+}
+
 uint32_t stream_arriving(const struct stream *s, unsigned int ms)
 {
 	const uint8_t *memory = (const uint8_t *)s->mem.va + STATE_LEN;
-	uint64_t digest = digest64(memory, MEMORY_LEN - STATE_LEN);
-	uint32_t before = nic_landed(&s->nic), arrived;
+	uint64_t digest = digest64(memory, s->mem.len - STATE_LEN);
+	uint32_t before = stream_landed(s), arrived;
 
 	check(before < STREAM_SLOTS_NR - 1000, "the ring is full");
 	sleep_ms(ms);
-	arrived = nic_landed(&s->nic) - before;
-	check((digest64(memory, MEMORY_LEN - STATE_LEN) == digest) == !arrived,
+	arrived = stream_landed(s) - before;
+	check((digest64(memory, s->mem.len - STATE_LEN) == digest) == !arrived,
 	      "%u frames, but memory has %schanged", arrived,
 	      arrived ? "not " : "");
 	return arrived;
 }
 
+void stream_go_on(struct stream *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->state->nics; i++)
+		must(nic_resume(&s->nic[i], s->ctx.dev[i]));
+	stream_receive(s, 0);
+	for (i = 0; i < s->state->nics; i++) {
+		must(igb_irq_resume(&s->nic[i].igb));
+		must(nic_interrupts(&s->nic[i], 10, STREAM_WAIT_MS));
+	}
+}
+
 void stream_resume(struct stream *s)
 {
-	check(ctx_rebind(&s->ctx, 0), "the device has another ID");
-	must(nic_resume(&s->nic, s->ctx.dev[0]));
-	stream_receive(s, nic_landed(&s->nic));
-	must(igb_irq_resume(&s->nic.igb));
-	must(nic_interrupts(&s->nic, 10, STREAM_WAIT_MS));
+	uint32_t i;
+
+	for (i = 0; i < s->state->nics; i++)
+		check(ctx_rebind(&s->ctx, i), "device %u has another ID", i);
+	stream_go_on(s);
 }
 
 void stream_finish(struct stream *s)
@@ -142,17 +179,22 @@ void stream_finish(struct stream *s)
 
 void stream_receive(struct stream *s, uint64_t frames)
 {
-	struct nic *nic = &s->nic;
+	uint32_t i;
 
-	must(nic_receive(nic, frames, STREAM_WAIT_MS));
-	check(!nic->gaps, "%llu frames are lost", (unsigned long long)nic->gaps);
-	check(!nic->foreign, "%llu foreign frames",
-	      (unsigned long long)nic->foreign);
+	for (i = 0; i < s->state->nics; i++) {
+		struct nic *nic = &s->nic[i];
+
+		must(nic_receive(nic, nic_landed(nic) + frames, STREAM_WAIT_MS));
+		check(!nic->gaps, "controller %u: %llu frames are lost", i,
+		      (unsigned long long)nic->gaps);
+		check(!nic->foreign, "controller %u: %llu foreign frames", i,
+		      (unsigned long long)nic->foreign);
+	}
 }
 
 void stream_more(struct stream *s, unsigned int nr)
 {
-	ctx_map(&s->ctx, ioas_of(s), 0, MORE_OFF,
+	ctx_map(&s->ctx, ioas_of(s), 0, MORE_OFF(s),
 		STREAM_MORE_LEN - nr % 16 * GUEST_PAGE, STREAM_MORE_IOVA(nr),
 		IOVA_RW);
 }
@@ -164,7 +206,7 @@ static void remap(struct stream *s, unsigned int nr)
 	uint32_t i;
 
 	for (i = 0; i < ioas->map_nr; i++)
-		if (ioas->map[i].offset == MORE_OFF)
+		if (ioas->map[i].offset == MORE_OFF(s))
 			break;
 	if (i < ioas->map_nr)
 		ctx_unmap(&s->ctx, ioas->id, ioas->map[i].iova);
@@ -178,7 +220,7 @@ void stream_hand_over(struct stream *s, unsigned int nr)
 	remap(s, nr);
 	stream_receive(s, 100);
 	ctx_settle(&s->ctx);
-	s->state->nic = s->nic;
+	memcpy(s->state->nic, s->nic, sizeof(s->nic));
 	session = must(luo_create(s->name));
 	must(luo_preserve(session, s->mem.fd, STREAM_TOKEN_MEMORY));
 	must(luo_preserve(session, s->ctx.fd, STREAM_TOKEN_IOMMUFD));

@@ -16,6 +16,8 @@
 #define STREAM_TOKEN_MEMORY	1
 #define STREAM_TOKEN_IOMMUFD	2
 
+/* Controllers, and receive buffers of each. */
+#define STREAM_NICS		2
 #define STREAM_SLOTS_NR		16384
 #define STREAM_WAIT_MS		120000
 
@@ -27,13 +29,15 @@
  * struct stream_state - what the driver remembers
  * @magic: of this program
  * @kexecs: how many it has been through
- * @nic: the controller, when it was last used
+ * @nics: how many controllers, all attached to one HWPT
+ * @nic: each, when it was last used
  * @want: what the iommufd should hold
  */
 struct stream_state {
 	uint64_t magic;
 	uint64_t kexecs;
-	struct nic nic;
+	uint32_t nics;
+	struct nic nic[STREAM_NICS];
 	struct want want;
 };
 
@@ -43,8 +47,8 @@ struct stream_state {
  * @mem: its memory
  * @state: the start of it
  * @ctx: its iommufd
- * @nic: its controller
- * @slots: buffers of it
+ * @nic: its controllers
+ * @slots: buffers of each
  * @session: the one it came back in, -1 when that is finished
  */
 struct stream {
@@ -52,15 +56,18 @@ struct stream {
 	struct memory mem;
 	struct stream_state *state;
 	struct ctx ctx;
-	struct nic nic;
-	struct nic_slot *slots;
+	struct nic nic[STREAM_NICS];
+	struct nic_slot *slots[STREAM_NICS];
 	int session;
 };
 
-/** stream_build() - memory, an iommufd and its maps, no device */
-void stream_build(struct stream *s, const char *name);
+/**
+ * stream_build() - memory, an iommufd and its maps, no device
+ * @nics: how many controllers there will be
+ */
+void stream_build(struct stream *s, const char *name, uint32_t nics);
 
-/** stream_start() - bind, attach and start the controller, with interrupts */
+/** stream_start() - bind, attach and start the controllers, with interrupts */
 void stream_start(struct stream *s);
 
 /** stream_take_memory() - the memory out of the session, after kexec @nr */
@@ -69,6 +76,9 @@ void stream_take_memory(struct stream *s, const char *name, unsigned int nr);
 /** stream_take_iommufd() - the iommufd, whose device is not bound */
 void stream_take_iommufd(struct stream *s);
 
+/** stream_landed() - how many frames are there that nobody has looked at, of all */
+uint32_t stream_landed(const struct stream *s);
+
 /**
  * stream_arriving() - how many frames arrive in @ms that nobody takes
  *
@@ -76,8 +86,11 @@ void stream_take_iommufd(struct stream *s);
  */
 uint32_t stream_arriving(const struct stream *s, unsigned int ms);
 
-/** stream_resume() - bind the device and go on with the controller */
+/** stream_resume() - bind the devices and go on with the controllers */
 void stream_resume(struct stream *s);
+
+/** stream_go_on() - the second half of it, with devices that are attached */
+void stream_go_on(struct stream *s);
 
 /** stream_finish() - finish and close the session */
 void stream_finish(struct stream *s);
@@ -91,7 +104,7 @@ void stream_more(struct stream *s, unsigned int nr);
 /** stream_again() - new maps, a new start of a controller that was stopped */
 void stream_again(struct stream *s);
 
-/** stream_receive() - take @frames more; none may be missing since the start */
+/** stream_receive() - take @frames more of each; none may be missing */
 void stream_receive(struct stream *s, uint64_t frames);
 
 /**

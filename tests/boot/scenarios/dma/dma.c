@@ -2,7 +2,8 @@
 /*
  * dma NUMBER - NUMBER is 0 before the first kexec
  *
- * A controller that receives when the machine jumps and never stops.
+ * Two controllers that share an HWPT and receive when the machine jumps: neither
+ * stops. A third one, on the same IOMMU, is not handed over.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -42,13 +43,37 @@ static void canary_end(uint64_t *canary)
 	munmap(canary, CANARY_LEN);
 }
 
+/* A host's own device: bound and attached until the jump, of no session. */
+static void use_third(void)
+{
+	static const uint64_t len = 64 * GUEST_PAGE;
+	uint64_t iova = 0x40000000ULL;
+	uint32_t ioas, id, hwpt;
+	char bdf[PCI_BDF_LEN];
+	struct memory mem;
+	int iommufd, dev;
+
+	must(pci_find(IGB_VENDOR, IGB_DEVICE, 2, bdf));
+	must(vfio_claim(bdf));
+	must(memory_create(&mem, "third", len));
+	iommufd = must(iommufd_open());
+	must(ioas_alloc(iommufd, &ioas));
+	must(ioas_map_file(iommufd, ioas, mem.fd, 0, len, &iova,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	dev = must(vfio_open(bdf));
+	must(vfio_bind(dev, iommufd, &id));
+	hwpt = ioas;
+	must(vfio_attach(dev, &hwpt));
+	must(vfio_bus_master(dev, true));
+}
+
 static void take_back(unsigned int nr)
 {
-	uint64_t start = now_ms(), bound, *canary;
-	uint32_t landed;
+	uint64_t start = now_ms(), bound, frames = 0, lost = 0, *canary;
+	uint32_t landed, i;
 
 	stream_take_memory(&stream, SESSION, nr);
-	landed = nic_landed(&stream.nic);
+	landed = stream_landed(&stream);
 	say("%u frames landed since the last look", landed);
 	report("frames_in_blackout", "%u", landed);
 	check(landed, "nothing has arrived");
@@ -65,8 +90,12 @@ static void take_back(unsigned int nr)
 	stream_finish(&stream);
 	stream_receive(&stream, 100);
 	canary_end(canary);
-	report("frames", "%llu", (unsigned long long)stream.nic.frames);
-	report("frames_lost", "%llu", (unsigned long long)stream.nic.gaps);
+	for (i = 0; i < stream.state->nics; i++) {
+		frames += stream.nic[i].frames;
+		lost += stream.nic[i].gaps;
+	}
+	report("frames", "%llu", (unsigned long long)frames);
+	report("frames_lost", "%llu", (unsigned long long)lost);
 }
 
 int main(int argc, char **argv)
@@ -79,8 +108,9 @@ int main(int argc, char **argv)
 	if (nr) {
 		take_back(nr);
 	} else {
-		stream_build(&stream, SESSION);
+		stream_build(&stream, SESSION, STREAM_NICS);
 		stream_start(&stream);
 	}
+	use_third();
 	stream_hand_over(&stream, nr);
 }
