@@ -206,14 +206,15 @@ static void flush_entry(struct intel_iommu *iommu, u16 did, u16 source_id)
 static const char *unit_differs(struct intel_iommu *iommu,
 				const struct iho_unit *was)
 {
+	const bool scalable = was->mode == IHO_UNIT_SCALABLE;
 	u64 root = readq(iommu->reg + DMAR_RTADDR_REG);
 
-	if ((was->mode == IHO_UNIT_SCALABLE) != sm_supported(iommu))
+	if (scalable != sm_supported(iommu))
 		return "mode";
 	if (was->cap != iommu->cap || was->ecap != iommu->ecap)
 		return "capabilities";
 	/* VT-d 11.4.5: bits 10 and 11 are the mode */
-	if (root != (was->root_pa | (sm_supported(iommu) ? DMA_RTADDR_SMT : 0)))
+	if (root != (was->root_pa | (scalable ? DMA_RTADDR_SMT : 0)))
 		return "root table";
 	return NULL;
 }

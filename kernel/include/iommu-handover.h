@@ -12,6 +12,8 @@
 
 struct device;
 struct iommufd_ctx;
+struct luo_session;
+struct pci_dev;
 struct iommufd_device;
 struct vfio_device_file;
 
@@ -72,6 +74,51 @@ bool iommufd_handover_device_close(struct iommufd_device *idev);
 /* A device that is waited for takes its recorded ID only while it is expected. */
 void iommufd_handover_expect(struct iommufd_ctx *ictx, struct device *dev,
 			     bool expected);
+
+/**
+ * iommufd_handover_preserve_device() - a device file is to be preserved
+ * @idev: the device
+ * @session: the session that it is to be in
+ * @token: set: of its iommufd there
+ * @dev_id: set: its object ID
+ *
+ * Return: 0; -ENOENT (noted) when the iommufd is not preserved in @session.
+ */
+int iommufd_handover_preserve_device(struct iommufd_device *idev,
+				     struct luo_session *session, u64 *token,
+				     u32 *dev_id);
+
+/* The jump has begun. Return: 0; -EBUSY (noted) for a device that is to stop. */
+int iommufd_handover_freeze_device(struct iommufd_device *idev);
+
+/**
+ * iommufd_handover_retrieve_ctx() - the iommufd of the session, for a device file
+ * @session: the session
+ * @token: of the iommufd
+ *
+ * It is retrieved if it was not yet. Context: from a handler's retrieve().
+ * Return: with a reference; ERR_PTR of what its retrieve gave.
+ */
+struct iommufd_ctx *iommufd_handover_retrieve_ctx(struct luo_session *session,
+						  u64 token);
+
+/**
+ * iommufd_handover_claim_device() - find a device, and have a driver take it
+ * @session: the session
+ * @token: of the iommufd
+ * @dev_id: object ID of the device there
+ * @driver: name of the PCI driver, for a device that no driver has
+ * @found: set, with a reference
+ *
+ * Return: 0; -ENODEV when it is gone, -EAGAIN when there is no such driver yet,
+ * -EBADMSG when the image does not know it, or what the driver said; noted.
+ */
+int iommufd_handover_claim_device(struct luo_session *session, u64 token,
+				  u32 dev_id, const char *driver,
+				  struct pci_dev **found);
+
+/* Whether a retrieve that failed so may be tried again. */
+bool iommufd_handover_may_retry(int err);
 
 /* vfio's callers of the above, under the dev_set lock. @token: it came with one */
 int vfio_handover_open(struct vfio_device_file *df, bool token);

@@ -366,6 +366,10 @@ void handover_stays_free(struct handover_seal *s);
 /* From here on these devices and the bridges above are left alone. */
 void handover_stays_commit(const struct handover_seal *s);
 
+/* Does this device go on with its DMA? @s: NULL for no seal */
+bool handover_seal_keeps(const struct handover_seal *s, u32 segment,
+			 u16 source_id);
+
 /*
  * Whether a unit, or with @source_id the entry of one of its devices, stays in use
  * after the jump. Context: at shutdown; takes no lock.
@@ -384,9 +388,9 @@ int handover_locked_down(void);
  * For SNAPSHOT and SEAL @unfinished is how many iommufds of the last handover
  * are not finished, which the refusal of a system without any other names.
  * @flags: see handover_live_take(); with HANDOVER_TAKE_ALL page tables are compared
- * as well. @adopt: NULL, or has the kernel that is loaded carry the cookie; with 0 it only asks whether that
- * could be done. Its errno, which it has noted, refuses the seal. Called with
- * handover_out.lock held.
+ * as well. @adopt: NULL, or has the kernel that is loaded carry the cookie; with 0 it
+ * only asks whether that could be done. Its errno, which it has noted, refuses the
+ * seal. Called with handover_out.lock held.
  */
 int handover_snapshot(void **buf, size_t *len, u64 *generation,
 		      u32 unfinished, u32 flags);

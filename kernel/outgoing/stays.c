@@ -171,3 +171,13 @@ bool handover_out_keeps(u64 register_pa, const u16 *source_id)
 			return true;
 	return false;
 }
+
+bool handover_seal_keeps(const struct handover_seal *s, u32 segment,
+			 u16 source_id)
+{
+	for (u32 i = 0; s && i < s->nr_kept; i++)
+		if (s->kept[i].segment == segment &&
+		    s->kept[i].source_id == source_id)
+			return true;
+	return false;
+}

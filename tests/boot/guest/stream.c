@@ -165,8 +165,12 @@ void stream_resume(struct stream *s)
 {
 	uint32_t i;
 
-	for (i = 0; i < s->state->nics; i++)
+	if (s->state->nics > 1)
+		s->ctx.dev[0] = must(luo_restore(s->session,
+						 STREAM_TOKEN_DEVICE));
+	for (i = s->state->nics > 1; i < s->state->nics; i++)
 		check(ctx_rebind(&s->ctx, i), "device %u has another ID", i);
+	check(!ctx_verify(&s->ctx, true), "the iommufd is not what it was");
 	stream_go_on(s);
 }
 
@@ -224,5 +228,7 @@ void stream_hand_over(struct stream *s, unsigned int nr)
 	session = must(luo_create(s->name));
 	must(luo_preserve(session, s->mem.fd, STREAM_TOKEN_MEMORY));
 	must(luo_preserve(session, s->ctx.fd, STREAM_TOKEN_IOMMUFD));
+	if (s->state->nics > 1)
+		must(luo_preserve(session, s->ctx.dev[0], STREAM_TOKEN_DEVICE));
 	background_ready();
 }

@@ -15,6 +15,7 @@
 
 #define STREAM_TOKEN_MEMORY	1
 #define STREAM_TOKEN_IOMMUFD	2
+#define STREAM_TOKEN_DEVICE	3	/* of the first of several */
 
 /* Controllers, and receive buffers of each. */
 #define STREAM_NICS		2
@@ -86,7 +87,11 @@ uint32_t stream_landed(const struct stream *s);
  */
 uint32_t stream_arriving(const struct stream *s, unsigned int ms);
 
-/** stream_resume() - bind the devices and go on with the controllers */
+/**
+ * stream_resume() - take or bind the devices and go on with the controllers
+ *
+ * Of several the first one's file comes out of the session.
+ */
 void stream_resume(struct stream *s);
 
 /** stream_go_on() - the second half of it, with devices that are attached */

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio's part of the IOMMU handover: the file of a PCI device as a file of a live
+ * update session. What comes back is bound to the iommufd of the same session,
+ * attached and not reset.
+ */
+#define pr_fmt(fmt) "vfio: handover: " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/iommu-handover.h>
+#include <linux/iommufd.h>
+#include <linux/kexec_handover.h>
+#include <linux/liveupdate.h>
+#include <linux/pci.h>
+#include <linux/vfio.h>
+#include <linux/vfio_pci_core.h>
+
+#include "vfio.h"
+
+#define DRIVER	"vfio-pci"
+
+/**
+ * struct device_ser - what one kernel leaves to the next of a device file
+ * @token: of the iommufd in the same session
+ * @dev_id: object ID of the device in it
+ * @reserved: 0
+ *
+ * Which device that is, is in the image. The layout belongs to the name of the
+ * handler.
+ */
+struct device_ser {
+	u64 token;
+	u32 dev_id;
+	u32 reserved;
+};
+
+static struct vfio_device_file *file_of(struct file *file)
+{
+	struct vfio_device_file *df = file->private_data;
+
+	return file->f_op == &vfio_device_fops && !df->group ? df : NULL;
+}
+
+static bool can_preserve(struct liveupdate_file_handler *handler,
+			 struct file *file)
+{
+	struct vfio_device_file *df = file_of(file);
+
+	return df && dev_is_pci(df->device->dev) &&
+	       !strcmp(df->device->ops->name, DRIVER);
+}
+
+static int preserve(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device_file *df = file_of(args->file);
+	struct vfio_device *device = df->device;
+	struct device_ser *ser;
+	int rc;
+
+	ser = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	memset(ser, 0, PAGE_SIZE);
+	mutex_lock(&device->dev_set->lock);
+	rc = df->access_granted && device->iommufd_device ?
+		     iommufd_handover_preserve_device(device->iommufd_device,
+						      args->session, &ser->token,
+						      &ser->dev_id) :
+		     -EINVAL;
+	mutex_unlock(&device->dev_set->lock);
+	if (rc) {
+		kho_unpreserve_free(ser);
+		return rc;
+	}
+	args->private_data = ser;
+	args->serialized_data = virt_to_phys(ser);
+	return 0;
+}
+
+static void unpreserve(struct liveupdate_file_op_args *args)
+{
+	kho_unpreserve_free(args->private_data);
+}
+
+/* The session has the file, so that it is bound as long as this. */
+static int freeze(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device_file *df = file_of(args->file);
+
+	return iommufd_handover_freeze_device(df->device->iommufd_device);
+}
+
+/* As opening the device's file does. */
+static struct file *open_file(struct vfio_device *device)
+{
+	struct vfio_device_file *df;
+	struct file *file;
+
+	df = vfio_allocate_device_file(device);
+	if (IS_ERR(df))
+		return ERR_CAST(df);
+	file = anon_inode_getfile("[vfio-device]", &vfio_device_fops, df, O_RDWR);
+	if (IS_ERR(file)) {
+		kfree(df);
+		return file;
+	}
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	file->f_mapping = device->inode->i_mapping;
+	return file;
+}
+
+/* As binding it does, by VFIO_DEVICE_BIND_IOMMUFD. */
+static int bind_file(struct vfio_device_file *df, struct iommufd_ctx *ictx)
+{
+	struct vfio_device *device = df->device;
+	int rc;
+
+	rc = vfio_device_block_group(device);
+	if (rc)
+		return rc;
+	mutex_lock(&device->dev_set->lock);
+	df->iommufd = ictx;
+	rc = vfio_handover_open(df, false);
+	if (!rc) {
+		rc = vfio_handover_replay(device);
+		if (rc)
+			vfio_df_close(df);
+	}
+	if (rc) {
+		df->iommufd = NULL;
+	} else {
+		device->cdev_opened = true;
+		/* Pairs with what each call of the file begins with */
+		smp_store_release(&df->access_granted, true);
+	}
+	mutex_unlock(&device->dev_set->lock);
+	if (rc)
+		vfio_device_unblock_group(device);
+	return rc;
+}
+
+static struct vfio_device *vfio_of(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *vdev;
+
+	guard(device)(&pdev->dev);
+	if (!pdev->driver || strcmp(pdev->driver->name, DRIVER))
+		return NULL;
+	vdev = dev_get_drvdata(&pdev->dev);
+	return vfio_device_try_get_registration(&vdev->vdev) ? &vdev->vdev : NULL;
+}
+
+static int retrieve(struct liveupdate_file_op_args *args)
+{
+	const struct device_ser *ser = phys_to_virt(args->serialized_data);
+	struct vfio_device *device;
+	struct iommufd_ctx *ictx;
+	struct pci_dev *pdev;
+	struct file *file;
+	int rc;
+
+	ictx = iommufd_handover_retrieve_ctx(args->session, ser->token);
+	if (IS_ERR(ictx))
+		return PTR_ERR(ictx);
+	rc = iommufd_handover_claim_device(args->session, ser->token,
+					   ser->dev_id, DRIVER, &pdev);
+	if (rc)
+		goto out_ctx;
+	device = vfio_of(pdev);
+	pci_dev_put(pdev);
+	if (!device) {
+		rc = -EBUSY;
+		goto out_ctx;
+	}
+	file = open_file(device);
+	if (IS_ERR(file)) {
+		vfio_device_put_registration(device);
+		rc = PTR_ERR(file);
+		goto out_ctx;
+	}
+	rc = bind_file(file->private_data, ictx);
+	if (rc) {
+		/* The registration goes with the file */
+		fput(file);
+		goto out_ctx;
+	}
+	args->file = file;
+	return 0;
+out_ctx:
+	iommufd_ctx_put(ictx);
+	return rc;
+}
+
+/* The iommufd of the session waits for the device. */
+static bool can_finish(struct liveupdate_file_op_args *args)
+{
+	return true;
+}
+
+static void finish(struct liveupdate_file_op_args *args)
+{
+	kho_restore_free(phys_to_virt(args->serialized_data));
+}
+
+static const struct liveupdate_file_ops ops = {
+	.can_preserve = can_preserve,
+	.preserve = preserve,
+	.unpreserve = unpreserve,
+	.freeze = freeze,
+	.retrieve = retrieve,
+	.may_retry = iommufd_handover_may_retry,
+	.can_finish = can_finish,
+	.finish = finish,
+	.owner = THIS_MODULE,
+};
+
+#ifndef MODULE
+static struct liveupdate_file_handler handler = {
+	.ops = &ops,
+	.compatible = "vfio-pci-handover-v1",
+};
+
+/* LUO wants all handlers before the first session is read: not of a module. */
+static int __init vfio_handover_init(void)
+{
+	int rc = liveupdate_register_file_handler(&handler);
+
+	return rc == -EOPNOTSUPP ? 0 : rc;
+}
+late_initcall(vfio_handover_init);
+#endif
