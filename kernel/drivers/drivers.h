@@ -136,7 +136,8 @@ void handover_block(const struct iho_unit *unit, u16 source_id,
  * @pdev: the device
  * @fact: filled, all else zero
  *
- * Return: 0, or -E2BIG when it is below more than IHO_MAX_PATH - 1 bridges.
+ * Return: 0, -E2BIG when it is below more than IHO_MAX_PATH - 1 bridges, -ENODEV
+ * for a virtual function on a bus without a bridge.
  */
 int handover_pci_device(struct pci_dev *pdev, struct iho_device *fact);
 

@@ -17,8 +17,12 @@ int handover_pci_device(struct pci_dev *pdev, struct iho_device *fact)
 	struct pci_bus *bus;
 	u32 len = 1;
 
-	for (bus = pdev->bus; !pci_is_root_bus(bus); bus = bus->parent)
+	for (bus = pdev->bus; !pci_is_root_bus(bus); bus = bus->parent) {
+		/* Of virtual functions, which are below no bridge of their own */
+		if (!bus->self)
+			return -ENODEV;
 		len++;
+	}
 	if (len > IHO_MAX_PATH)
 		return -E2BIG;
 	*fact = (struct iho_device) {

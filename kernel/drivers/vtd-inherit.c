@@ -336,6 +336,9 @@ void intel_handover_stop(struct intel_iommu *iommu)
 {
 	struct handover_entry e;
 
+	/* Interrupts may be off, and all that was handed over is about to end */
+	if (system_state > SYSTEM_RUNNING)
+		return;
 	/* Afterwards translation is only switched off with no device behind it */
 	if (handover_inherited(iommu->reg_phys, 0, &e) ||
 	    (system_state < SYSTEM_RUNNING && !is_kdump_kernel() &&
@@ -463,8 +466,7 @@ void intel_handover_block(const struct iho_unit *unit, u16 source_id,
 	/* In scalable mode that is done once for each device, when it is found */
 	if (sm_supported(iommu) && dev && dev_iommu_priv_get(dev) &&
 	    intel_pasid_setup_sm_context(dev))
-		/* Cure: none; it stays without DMA. */
-		dev_err(dev, "handover: no entry for it\n");
+		dev_warn(dev, "handover: no entry for it; its DMA stays off\n");
 }
 
 bool intel_handover_switching(struct intel_iommu *iommu, u8 bus, u8 devfn)
@@ -497,7 +499,7 @@ static void switched(struct intel_iommu *iommu, struct context_entry *context,
  */
 bool intel_handover_switch(struct intel_iommu *iommu,
 			   struct context_entry *context, u8 bus, u8 devfn,
-			   struct dmar_domain *domain, u16 did)
+			   struct dmar_domain *domain, u16 did, bool ats)
 {
 	struct pt_iommu_vtdss_hw_info info;
 	struct context_entry next = {};
@@ -509,7 +511,8 @@ bool intel_handover_switch(struct intel_iommu *iommu,
 	context_set_domain_id(&next, did);
 	context_set_address_root(&next, info.ssptptr);
 	context_set_address_width(&next, info.aw);
-	context_set_translation_type(&next, CONTEXT_TT_MULTI_LEVEL);
+	context_set_translation_type(&next, ats ? CONTEXT_TT_DEV_IOTLB :
+						   CONTEXT_TT_MULTI_LEVEL);
 	context_set_fault_enable(&next);
 	context_set_present(&next);
 	new = (u128)next.hi << 64 | next.lo;
@@ -538,8 +541,12 @@ void intel_handover_switch_directory(struct device *dev,
 		return;
 	next.lo = virt_to_phys(info->pasid_table->table) |
 		  context_pdts(max(ilog2(max_pde), 7) - 7);
+	if (info->ats_supported)
+		context_set_sm_dte(&next);
 	if (info->pasid_supported)
 		context_set_pasid(&next);
+	if (info->pri_supported)
+		context_set_sm_pre(&next);
 	context_set_fault_enable(&next);
 	context_set_present(&next);
 	guard(spinlock)(&iommu->lock);

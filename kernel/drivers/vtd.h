@@ -71,12 +71,13 @@ bool intel_handover_switching(struct intel_iommu *iommu, u8 bus, u8 devfn);
  * @devfn: its device and function
  * @domain: has an equal table of the second stage
  * @did: the domain's ID on the unit
+ * @ats: the device may ask for translations
  *
  * Return: false when it is not to be done; @context is as it was then.
  */
 bool intel_handover_switch(struct intel_iommu *iommu,
 			   struct context_entry *context, u8 bus, u8 devfn,
-			   struct dmar_domain *domain, u16 did);
+			   struct dmar_domain *domain, u16 did, bool ats);
 
 /*
  * The same in scalable mode: the entry leads to the directory of this kernel, in
@@ -129,7 +130,7 @@ static inline void intel_handover_attach(struct device *dev)
 static inline bool intel_handover_switch(struct intel_iommu *iommu,
 					 struct context_entry *context, u8 bus,
 					 u8 devfn, struct dmar_domain *domain,
-					 u16 did)
+					 u16 did, bool ats)
 {
 	return false;
 }

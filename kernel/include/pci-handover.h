@@ -31,6 +31,9 @@ static inline bool pci_handed_over(const struct pci_dev *pdev)
  */
 void pci_handover_found(struct pci_dev *pdev);
 
+/* It is in the lists: its power is held until it is taken back or stopped. */
+void pci_handover_added(struct pci_dev *pdev);
+
 /**
  * pci_handover_shutdown() - the machine is about to kexec
  * @pdev: its driver is shut down
@@ -59,6 +62,10 @@ static inline bool pci_handed_over(const struct pci_dev *pdev)
 }
 
 static inline void pci_handover_found(struct pci_dev *pdev)
+{
+}
+
+static inline void pci_handover_added(struct pci_dev *pdev)
 {
 }
 

@@ -129,6 +129,12 @@ static void __init early_parse(void)
 	size_t size;
 	int rc;
 
+	/* Perhaps after it was accepted; what it names is free memory then */
+	if (kho_was_refused()) {
+		handover_in.running = 0;
+		/* Cure: find out what of KHO differs between the two kernels. */
+		return refuse("KHO refused what the last kernel left");
+	}
 	rc = kho_retrieve_subtree(IHO_KHO_SUBTREE, &pa, &size);
 	if (rc == -ENOENT)
 		return;

@@ -136,6 +136,9 @@ u32 handover_in_running(void);
  */
 bool handover_in_runs(struct pci_dev *pdev);
 
+/* A function was found: if it is not what runs there, that is stopped. */
+void handover_in_found(struct pci_dev *pdev);
+
 /* The page table that a device runs on. Return: false if it does not. */
 bool handover_in_running_table(struct pci_dev *pdev, struct iho_table *table);
 
@@ -166,9 +169,11 @@ bool handover_in_switching(u64 register_pa, u16 source_id);
 void handover_in_stop(struct pci_dev *pdev);
 /* The same for all devices of a context of the image */
 void handover_in_stop_context(u32 index);
+/* The same for all devices of the contexts of a session */
+void handover_in_stop_session(const char *session);
 /*
- * The same for all devices of a unit. Without an accepted image all devices that
- * are not bridges lose bus mastering: before drivers have them.
+ * The same for all devices of a unit. With an image that was refused or ignored all
+ * devices that are not bridges lose bus mastering: before drivers have them.
  */
 void handover_in_stop_unit(u64 register_pa);
 

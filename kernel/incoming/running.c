@@ -10,6 +10,7 @@
 
 #include <linux/pci.h>
 #include <linux/pci-handover.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -59,8 +60,10 @@ int __init handover_in_running_init(void)
 			continue;
 		if (iho_get_unit(img, r.fact.unit, &r.unit) ||
 		    iho_get_domain(img, r.fact.domain, &domain) ||
-		    iho_get_table(img, domain.table, &r.table))
-			continue;
+		    iho_get_table(img, domain.table, &r.table)) {
+			kfree(p);
+			return -EBADMSG;
+		}
 		r.domain_id = domain.domain_id;
 		p[nr_running++] = r;
 	}
@@ -88,7 +91,7 @@ static struct running *find(struct pci_dev *pdev)
 {
 	struct iho_device now;
 
-	if (!nr_running || handover_pci_device(pdev, &now))
+	if (!handover_in_running() || handover_pci_device(pdev, &now))
 		return NULL;
 	for (u32 i = 0; i < nr_running; i++)
 		if (handover_pci_same_place(&running[i].fact, &now))
@@ -155,16 +158,25 @@ void handover_in_switch_begin(struct pci_dev *pdev)
 	r->switching = current;
 }
 
+/* As any other device: its power may be managed. */
+static void let_go(struct pci_dev *pdev)
+{
+	if (!pdev->handed_over)
+		return;
+	WRITE_ONCE(pdev->handed_over, false);
+	pm_runtime_put(&pdev->dev);
+}
+
 /* @r no longer runs; after the last one the bridges are as any others. */
 static void left(struct running *r, struct pci_dev *pdev)
 {
 	if (pdev)
-		WRITE_ONCE(pdev->handed_over, false);
+		let_go(pdev);
 	if (!atomic_dec_and_test(&waiting))
 		return;
 	pdev = NULL;
 	for_each_pci_dev(pdev)
-		WRITE_ONCE(pdev->handed_over, false);
+		let_go(pdev);
 }
 
 void handover_in_switch_end(struct pci_dev *pdev, bool done)
@@ -177,6 +189,8 @@ void handover_in_switch_end(struct pci_dev *pdev, bool done)
 			return;
 		r->state = HANDOVER_TAKEN;
 	}
+	/* Nothing is left of it, unless another entry was meant */
+	handover_block(&r->unit, r->fact.source_id[0], NULL);
 	left(r, pdev);
 }
 
@@ -222,13 +236,25 @@ static void stop_one(struct running *r)
 		    !handover_pci_same_place(fact, &now))
 			continue;
 		stop(pdev);
-		/* Cure: none; the VMM sets the device up anew. */
 		pci_warn(pdev, "iommu-handover: stopped: it was not taken back\n");
 		break;
 	}
 	handover_block(&r->unit, fact->source_id[0], pdev ? &pdev->dev : NULL);
 	left(r, pdev);
 	pci_dev_put(pdev);
+}
+
+/* Find out at enumeration what is plugged in where one of them was. */
+void handover_in_found(struct pci_dev *pdev)
+{
+	struct running *r = find(pdev);
+
+	if (!r || r->state != HANDOVER_RUNNING ||
+	    (r->fact.vendor_device == ((u32)pdev->vendor << 16 | pdev->device) &&
+	     r->fact.source_id[0] == pci_dev_id(pdev)))
+		return;
+	pci_warn(pdev, "iommu-handover: not the device that was handed over, or its number has changed\n");
+	stop_one(r);
 }
 
 void handover_in_stop(struct pci_dev *pdev)
@@ -246,6 +272,17 @@ void handover_in_stop_context(u32 index)
 			stop_one(&running[i]);
 }
 
+void handover_in_stop_session(const char *session)
+{
+	struct iho_context context;
+
+	for (u32 i = 0; handover_in_running() && i < nr_running; i++)
+		if (!iho_get_context(&handover_in.image, running[i].fact.context,
+				     &context) &&
+		    !strcmp(context.session, session))
+			stop_one(&running[i]);
+}
+
 void handover_in_stop_unit(u64 register_pa)
 {
 	struct pci_dev *pdev = NULL;
@@ -253,10 +290,14 @@ void handover_in_stop_unit(u64 register_pa)
 	for (u32 i = 0; i < nr_running; i++)
 		if (running[i].unit.register_pa == register_pa)
 			stop_one(&running[i]);
-	if (handover_in.state == HANDOVER_IN_ACCEPTED)
+	if (handover_in.state == HANDOVER_IN_ACCEPTED ||
+	    handover_in.state == HANDOVER_IN_NONE)
 		return;
-	/* It cannot be told which of them does DMA */
-	for_each_pci_dev(pdev)
-		if (!pci_is_bridge(pdev))
-			pci_clear_master(pdev);
+	/* Bus mastering is off since early; nothing may be under way either */
+	for_each_pci_dev(pdev) {
+		if (pci_is_bridge(pdev))
+			continue;
+		pci_clear_master(pdev);
+		pci_wait_for_pending_transaction(pdev);
+	}
 }

@@ -8,6 +8,7 @@
 #include <linux/init.h>
 #include <linux/pci.h>
 #include <linux/pci-handover.h>
+#include <linux/pm_runtime.h>
 
 #include "drivers.h"
 #include "incoming.h"
@@ -15,7 +16,16 @@
 
 void pci_handover_found(struct pci_dev *pdev)
 {
+	handover_in_found(pdev);
 	pdev->handed_over = handover_in_runs(pdev);
+}
+
+void pci_handover_added(struct pci_dev *pdev)
+{
+	/* The last one may have been taken back since it was found */
+	pdev->handed_over = handover_in_runs(pdev);
+	if (pdev->handed_over)
+		pm_runtime_get_noresume(&pdev->dev);
 }
 
 bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl)
@@ -31,12 +41,18 @@ bool pci_handover_shutdown(struct pci_dev *pdev)
 {
 	u16 ctrl;
 
-	if (!pci_handed_over(pdev))
+	if (!pci_handed_over(pdev) ||
+	    READ_ONCE(handover_out.jump) != HANDOVER_JUMP_COMMITTED)
 		return false;
+	if (pci_is_bridge(pdev))
+		return true;
 	if (pdev->msix_enabled) {
 		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
 				     &ctrl);
 		pci_handover_msix(pdev, ctrl);
+	} else {
+		/* A line may be shared, and nobody would answer it */
+		pci_intx(pdev, 0);
 	}
 	return true;
 }
@@ -79,8 +95,10 @@ static int __init handover_devices_init(void)
 {
 	int rc = handover_in_running_init();
 
-	if (rc)
+	if (rc) {
+		handover_in.state = HANDOVER_IN_REFUSED;
 		handover_in_silence();
+	}
 	return rc;
 }
 core_initcall(handover_devices_init);

@@ -66,7 +66,8 @@ int handover_gate(struct kimage *image)
 	rc = handover_target_settled(image);
 	if (rc)
 		return rc;
-	return handover_devices_settled(&handover_out.contexts, -EBUSY);
+	return handover_devices_settled(&handover_out.contexts, -EBUSY) ?:
+	       handover_stays_settled(seal);
 }
 
 /* What the gate would say of it once there is a seal. */

@@ -116,11 +116,15 @@ static bool luo_can_finish(struct liveupdate_file_op_args *args)
 		ictx = args->file->private_data;
 		return !iommufd_handover_pending(&ictx->handover);
 	}
-	/* Failed for good: no reason to wait */
-	if (args->retrieve_status < 0)
-		return true;
 	rc = handover_in_context(liveupdate_session_name(args->session),
 				 args->token, &index, &fact);
+	/* Failed for good: no reason to wait */
+	if (args->retrieve_status < 0) {
+		/* Other files of the session are given back before this one */
+		if (!rc)
+			handover_in_stop_context(index);
+		return true;
+	}
 	/* No reason to wait if nothing is to come back; -ENOMEM is not that */
 	return rc && rc != -ENOMEM;
 }
@@ -149,9 +153,18 @@ static void luo_retrieved(const struct liveupdate_file_op_args *args)
 	const char *session = liveupdate_session_name(args->session);
 	int rc = handover_in_pin(session, args->token, args->file);
 
-	if (rc)
-		pr_warn("session \"%s\" token %llu: memory not pinned yet: error %d\n",
-			session, args->token, rc);
+	if (!rc)
+		return;
+	pr_warn("session \"%s\" token %llu: memory not pinned yet: error %d\n",
+		session, args->token, rc);
+	/* It may be moved, or given back, while a device writes to it */
+	handover_in_stop_session(session);
+}
+
+/* A file cannot be retrieved, and what it has is about to be given back. */
+static void luo_giving_back(const struct liveupdate_file_op_args *args)
+{
+	handover_in_stop_session(liveupdate_session_name(args->session));
 }
 
 /*
@@ -166,7 +179,8 @@ static int luo_pre_serialize(struct liveupdate_file_handler *handler)
 	guard(mutex)(&handover_out.lock);
 	seal = handover_out.seal;
 	if ((seal ? seal->cookie : 0) == handover_out.passed)
-		return handover_devices_settled(&handover_out.contexts, -EBUSY);
+		return handover_devices_settled(&handover_out.contexts, -EBUSY) ?:
+		       handover_stays_settled(seal);
 	/* Cure: find out why; then load again. */
 	return handover_refuse(-EBUSY,
 			       "the seal was undone while the kexec began (%s); load again",
@@ -185,6 +199,7 @@ static const struct liveupdate_file_ops luo_ops = {
 	.can_finish = luo_can_finish,
 	.finish = luo_finish,
 	.retrieved = luo_retrieved,
+	.giving_back = luo_giving_back,
 	.pre_serialize = luo_pre_serialize,
 	.owner = THIS_MODULE,
 };

@@ -452,15 +452,15 @@ static bool goes_on(const struct handover_seal *s)
 
 int handover_seal_fill(struct handover_seal *s, u64 generation)
 {
+	const u32 flags = goes_on(s) ? HANDOVER_TAKE_CONTINUOUS : 0;
 	struct handover_live live;
 	u32 crc;
 	int rc;
 
-	rc = handover_live_take(&handover_out.contexts, generation,
-				goes_on(s) ? HANDOVER_TAKE_CONTINUOUS : 0, &live);
+	rc = handover_live_take(&handover_out.contexts, generation, flags, &live);
 	if (rc)
 		return rc;
-	if (handover_live_moved(&live, generation, &crc)) {
+	if (handover_live_moved(&live, generation, flags, &crc)) {
 		handover_generation_move();
 		/*
 		 * Cure: the loader begins again, three times in all; then let

@@ -77,6 +77,7 @@ struct handover_out {
 	char undone[192];
 	struct {
 		u64 generation;
+		u32 flags;
 		u32 crc;
 	} given;
 };
@@ -194,6 +195,7 @@ void handover_live_free(struct handover_live *live);
  * handover_live_moved() - is it another state of the same generation?
  * @live: what handover_live_take() read
  * @generation: of it
+ * @flags: it was read with
  * @crc: out, checksum of @live
  *
  * Where a process maps its memory is in a snapshot, and mmap() and mremap() move
@@ -203,7 +205,7 @@ void handover_live_free(struct handover_live *live);
  * differs from @live.
  */
 bool handover_live_moved(const struct handover_live *live, u64 generation,
-			 u32 *crc);
+			 u32 flags, u32 *crc);
 
 /**
  * handover_live_verify() - compare each hardware tree with the recorded maps
@@ -362,6 +364,12 @@ int handover_check_stays(struct handover_ctx *ctx, struct iommufd_device *idev,
 int handover_stays_fill(struct handover_seal *s, struct list_head *contexts,
 			const struct handover_live *live);
 void handover_stays_free(struct handover_seal *s);
+
+/*
+ * Is it still so that their interrupts can be held back? @s: NULL for no seal.
+ * Return: 0; -EBUSY (noted).
+ */
+int handover_stays_settled(const struct handover_seal *s);
 
 /* From here on these devices and the bridges above are left alone. */
 void handover_stays_commit(const struct handover_seal *s);

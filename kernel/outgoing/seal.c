@@ -115,12 +115,13 @@ int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished,
 	}
 	if (!rc) {
 		hdr = live.buf;
-		if (handover_live_moved(&live, *gen, &crc)) {
+		if (handover_live_moved(&live, *gen, flags, &crc)) {
 			handover_generation_move();
 			*gen = handover_generation();
 			hdr->generation = *gen;
 		}
 		handover_out.given.generation = *gen;
+		handover_out.given.flags = flags;
 		handover_out.given.crc = crc;
 		*buf = live.buf;
 		*len = live.len;

@@ -166,7 +166,7 @@ void handover_live_free(struct handover_live *live)
 }
 
 bool handover_live_moved(const struct handover_live *live, u64 generation,
-			 u32 *crc)
+			 u32 flags, u32 *crc)
 {
 	/* All but what comes before the contents: length and generation */
 	const size_t skip = offsetofend(struct iho_snap_header, generation);
@@ -174,5 +174,6 @@ bool handover_live_moved(const struct handover_live *live, u64 generation,
 	lockdep_assert_held(&handover_out.lock);
 	*crc = crc32_le(~0, live->buf + skip, live->len - skip);
 	return handover_out.given.generation == generation &&
+	       !((handover_out.given.flags ^ flags) & HANDOVER_TAKE_CONTINUOUS) &&
 	       handover_out.given.crc != *crc;
 }

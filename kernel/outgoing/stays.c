@@ -33,6 +33,12 @@ int handover_check_stays(struct handover_ctx *ctx, struct iommufd_device *idev,
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
 					   "device %u (%s) uses MSI, which cannot be held back while its DMA goes on; use MSI-X, or hand it over paused",
 					   idev->obj.id, pci_name(pdev));
+	/* A quirk of the PCI core stops these when they are found */
+	if (pdev->class >> 8 == PCI_CLASS_SERIAL_USB)
+		/* Cure: hand it over paused. */
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s) is a USB controller, which the next kernel stops at boot; hand it over paused",
+					   idev->obj.id, pci_name(pdev));
 	return 0;
 }
 
@@ -140,6 +146,26 @@ void handover_stays_free(struct handover_seal *s)
 				     1);
 	kvfree(s->unit_pa);
 	kvfree(s->kept);
+}
+
+int handover_stays_settled(const struct handover_seal *s)
+{
+	struct pci_dev *pdev;
+	int rc = 0;
+
+	for (u32 i = 0; s && !rc && i < s->nr_kept; i++) {
+		const struct handover_kept *k = &s->kept[i];
+
+		pdev = pci_get_domain_bus_and_slot(k->segment,
+						   PCI_BUS_NUM(k->source_id),
+						   k->source_id & 0xff);
+		if (pdev && pdev->msi_enabled)
+			rc = handover_refuse(-EBUSY,
+					     "%s was given MSI after the seal, which cannot be held back; use MSI-X and load again",
+					     pci_name(pdev));
+		pci_dev_put(pdev);
+	}
+	return rc;
 }
 
 void handover_stays_commit(const struct handover_seal *s)
