@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "stream.h"
@@ -165,11 +166,14 @@ void stream_resume(struct stream *s)
 {
 	uint32_t i;
 
-	if (s->state->nics > 1)
-		s->ctx.dev[0] = must(luo_restore(s->session,
-						 STREAM_TOKEN_DEVICE));
-	for (i = s->state->nics > 1; i < s->state->nics; i++)
-		check(ctx_rebind(&s->ctx, i), "device %u has another ID", i);
+	for (i = 0; i < s->state->nics; i++) {
+		if (i < s->state->files)
+			s->ctx.dev[i] = must(luo_restore(s->session,
+							 STREAM_TOKEN_DEVICE + i));
+		else
+			check(ctx_rebind(&s->ctx, i),
+			      "device %u has another ID", i);
+	}
 	check(!ctx_verify(&s->ctx, true), "the iommufd is not what it was");
 	stream_go_on(s);
 }
@@ -217,10 +221,28 @@ static void remap(struct stream *s, unsigned int nr)
 	stream_more(s, nr);
 }
 
+/* As if the program had ended, but for the session. */
+static void let_go(struct stream *s)
+{
+	uint32_t i, nics = s->state->nics;
+
+	for (i = 0; i < nics; i++) {
+		vfio_unmap(&s->nic[i].igb.bar);
+		close(s->nic[i].igb.irq);
+		close(s->ctx.dev[i]);
+	}
+	close(s->ctx.fd);
+	munmap(s->mem.va, s->mem.len);
+	close(s->mem.fd);
+}
+
 void stream_hand_over(struct stream *s, unsigned int nr)
 {
+	uint32_t i;
 	int session;
 
+	s->state->files = s->state->nics == 1 ? 0 :
+			  nr % 2 ? s->state->nics : 1;
 	remap(s, nr);
 	stream_receive(s, 100);
 	ctx_settle(&s->ctx);
@@ -228,7 +250,10 @@ void stream_hand_over(struct stream *s, unsigned int nr)
 	session = must(luo_create(s->name));
 	must(luo_preserve(session, s->mem.fd, STREAM_TOKEN_MEMORY));
 	must(luo_preserve(session, s->ctx.fd, STREAM_TOKEN_IOMMUFD));
-	if (s->state->nics > 1)
-		must(luo_preserve(session, s->ctx.dev[0], STREAM_TOKEN_DEVICE));
+	for (i = 0; i < s->state->files; i++)
+		must(luo_preserve(session, s->ctx.dev[i],
+				  STREAM_TOKEN_DEVICE + i));
+	if (s->state->files && s->state->files == s->state->nics)
+		let_go(s);
 	background_ready();
 }

@@ -31,6 +31,7 @@
  * @magic: of this program
  * @kexecs: how many it has been through
  * @nics: how many controllers, all attached to one HWPT
+ * @files: of how many, from the first on, the device files are preserved
  * @nic: each, when it was last used
  * @want: what the iommufd should hold
  */
@@ -38,6 +39,7 @@ struct stream_state {
 	uint64_t magic;
 	uint64_t kexecs;
 	uint32_t nics;
+	uint32_t files;
 	struct nic nic[STREAM_NICS];
 	struct want want;
 };
@@ -90,7 +92,7 @@ uint32_t stream_arriving(const struct stream *s, unsigned int ms);
 /**
  * stream_resume() - take or bind the devices and go on with the controllers
  *
- * Of several the first one's file comes out of the session.
+ * The files that were preserved come out of the session.
  */
 void stream_resume(struct stream *s);
 
@@ -115,6 +117,9 @@ void stream_receive(struct stream *s, uint64_t frames);
 /**
  * stream_hand_over() - other maps, then preserve memory and iommufd
  * @nr: kexecs so far
+ *
+ * Of several controllers the first one's file is preserved as well, and after an
+ * odd number of kexecs each one's: then nobody but the session has any of it.
  */
 void stream_hand_over(struct stream *s, unsigned int nr);
 
