@@ -5,6 +5,10 @@
 #ifndef __IOMMU_HANDOVER_DRIVERS_H
 #define __IOMMU_HANDOVER_DRIVERS_H
 
+#include <linux/bits.h>
+#include <linux/compiler.h>
+#include <linux/kconfig.h>
+
 #include "lib/iho.h"
 
 struct device;
@@ -67,6 +71,18 @@ struct iommu_handover_ops {
 	void (*block)(const struct iho_unit *unit, u16 source_id,
 		      struct device *dev);
 };
+
+/* Tests have a switch go wrong, or make it last longer (debugfs: disturb). */
+#define HANDOVER_DISTURB_CLEAR	BIT(0)	/* no entry for 50 ms: DMA is lost */
+#define HANDOVER_DISTURB_WAIT	BIT(1)	/* 50 ms from the store to the flush */
+
+extern u32 handover_disturb;
+
+static inline bool handover_disturbed(u32 how)
+{
+	return IS_ENABLED(CONFIG_IOMMU_HANDOVER_TEST) &&
+	       READ_ONCE(handover_disturb) & how;
+}
 
 /* For KUnit; each driver has it in a header of its own as well. */
 extern const struct iommu_handover_ops intel_iommu_handover_ops;

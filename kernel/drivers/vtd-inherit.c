@@ -11,6 +11,7 @@
 
 #include <linux/cpufeature.h>
 #include <linux/crash_dump.h>
+#include <linux/delay.h>
 #include <linux/kexec_handover.h>
 #include <linux/list.h>
 #include <linux/slab.h>
@@ -475,6 +476,21 @@ bool intel_handover_switching(struct intel_iommu *iommu, u8 bus, u8 devfn)
 	       handover_switching(iommu->reg_phys, PCI_DEVID(bus, devfn));
 }
 
+/* For tests: as if the entry were taken away first. */
+static void disturb(struct intel_iommu *iommu, struct context_entry *context,
+		    u8 bus, u8 devfn)
+{
+	u16 did;
+
+	if (!handover_disturbed(HANDOVER_DISTURB_CLEAR) ||
+	    !unit_of(iommu->reg_phys, PCI_DEVID(bus, devfn), &did))
+		return;
+	context_clear_present(context);
+	__iommu_flush_cache(iommu, context, sizeof(*context));
+	flush_entry(iommu, did, PCI_DEVID(bus, devfn));
+	mdelay(50);
+}
+
 /* @context leads to the new table: nothing of the old one may be left. */
 static void switched(struct intel_iommu *iommu, struct context_entry *context,
 		     u8 bus, u8 devfn, u16 did)
@@ -483,6 +499,8 @@ static void switched(struct intel_iommu *iommu, struct context_entry *context,
 
 	__iommu_flush_cache(iommu, context, sizeof(*context));
 	iommu_flush_write_buffer(iommu);
+	if (handover_disturbed(HANDOVER_DISTURB_WAIT))
+		mdelay(50);
 	if (!unit_of(iommu->reg_phys, source_id, &was))
 		return;
 	flush_entry(iommu, was, source_id);
@@ -515,6 +533,7 @@ bool intel_handover_switch(struct intel_iommu *iommu,
 						   CONTEXT_TT_MULTI_LEVEL);
 	context_set_fault_enable(&next);
 	context_set_present(&next);
+	disturb(iommu, context, bus, devfn);
 	new = (u128)next.hi << 64 | next.lo;
 	old = (u128)context->hi << 64 | context->lo;
 	while (!try_cmpxchg128((u128 *)context, &old, new))
@@ -551,6 +570,7 @@ void intel_handover_switch_directory(struct device *dev,
 	context_set_present(&next);
 	guard(spinlock)(&iommu->lock);
 	context = iommu_context_addr(iommu, info->bus, info->devfn, 1);
+	disturb(iommu, context, info->bus, info->devfn);
 	WRITE_ONCE(context->lo, next.lo);
 	switched(iommu, context, info->bus, info->devfn,
 		 domain_id_iommu(domain, iommu));

@@ -17,6 +17,9 @@
  * session once it was written to, by a handler that the next kernel does not
  * have until it is written to there.
  *
+ * debugfs iommu_handover/disturb takes HANDOVER_DISTURB_* of drivers.h, for the switch
+ * of a device that does DMA.
+ *
  * debugfs iommu_handover/break takes "leak", "read-freed" or "lock-order" and
  * does that, for kmemleak, KASAN and lockdep to find.
  */
@@ -310,6 +313,8 @@ static const struct file_operations break_fops = {
 	.write = break_write,
 };
 
+u32 handover_disturb;
+
 static int __init handover_break_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("iommu_handover", NULL);
@@ -319,6 +324,7 @@ static int __init handover_break_init(void)
 	unknown = debugfs_create_file("unknown", 0600, dir, NULL,
 				      &unknown_fops);
 	debugfs_create_file("break", 0200, dir, NULL, &break_fops);
+	debugfs_create_x32("disturb", 0600, dir, &handover_disturb);
 	return 0;
 }
 device_initcall(handover_break_init);

@@ -82,6 +82,8 @@ static void take_back(unsigned int nr)
 
 	bound = now_ms();
 	stream_take_iommufd(&stream);
+	/* 50 ms between the store and the flush lose nothing */
+	must(write_text("/sys/kernel/debug/iommu_handover/disturb", "2"));
 	stream_resume(&stream);
 	say("the device is back %llu ms after the memory, of which %llu were looking",
 	    (unsigned long long)(now_ms() - start),
