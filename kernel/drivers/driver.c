@@ -81,6 +81,12 @@ int handover_pages(struct device *dev, int (*visit)(void *priv, u64 pa),
 	return ops_of(dev)->pages(dev, visit, priv);
 }
 
+bool handover_can_take_over(const struct iho_unit *unit)
+{
+	return IS_ENABLED(CONFIG_INTEL_IOMMU) &&
+	       unit->type == IHO_UNIT_INTEL_VTD;
+}
+
 /* A machine has the units of one driver only. */
 static const struct iommu_handover_ops *heir;
 

@@ -136,6 +136,9 @@ handover_stays(struct device *dev, struct iommu_domain *domain);
 int handover_pages(struct device *dev, int (*visit)(void *priv, u64 pa),
 		   void *priv);
 
+/* Is there a driver that can take over such a unit? Asked before any runs. */
+bool handover_can_take_over(const struct iho_unit *unit);
+
 /*
  * The driver with these ops has taken over units of the last kernel; from here on
  * handover_block() asks it.

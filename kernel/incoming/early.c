@@ -14,6 +14,7 @@
 #include <linux/string.h>
 #include <asm/pci-direct.h>
 
+#include "drivers.h"
 #include "incoming.h"
 
 struct handover_incoming handover_in;
@@ -105,10 +106,8 @@ static bool __init count_running(void)
 		if (iho_get_device(img, i, &dev) ||
 		    dev.level != IHO_LEVEL_CONTINUOUS)
 			continue;
-		if (!IS_ENABLED(CONFIG_INTEL_IOMMU) ||
-		    iho_get_unit(img, dev.unit, &unit) ||
-		    unit.type != IHO_UNIT_INTEL_VTD ||
-		    dev.domain == IHO_NONE ||
+		if (iho_get_unit(img, dev.unit, &unit) ||
+		    !handover_can_take_over(&unit) || dev.domain == IHO_NONE ||
 		    dev.source_ids != 1) {
 			/* Cure: hand devices over paused; VMMs build new iommufds. */
 			refuse("device-%u: this kernel cannot let it go on with its DMA",

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci-handover.h>
 #include <linux/pm_runtime.h>
@@ -40,6 +41,8 @@ static u32 nr_running;
 static atomic_t waiting;
 /* Of state and switching; innermost, asked for by IOMMU drivers under theirs. */
 static DEFINE_SPINLOCK(running_lock);
+/* Of stopping, inside of all other mutexes and rwsems. */
+static DEFINE_MUTEX(stop_mutex);
 
 /* Before PCI is looked at. There is no memory to run short of yet. */
 int __init handover_in_running_init(void)
@@ -225,6 +228,8 @@ static void stop_one(struct running *r)
 	struct pci_dev *pdev = NULL;
 	struct iho_device now;
 
+	/* Who comes second gives memory back only after the first is done */
+	guard(mutex)(&stop_mutex);
 	scoped_guard(spinlock_irqsave, &running_lock) {
 		if (r->state != HANDOVER_RUNNING)
 			return;
@@ -254,6 +259,9 @@ void handover_in_found(struct pci_dev *pdev)
 	     r->fact.source_id[0] == pci_dev_id(pdev)))
 		return;
 	pci_warn(pdev, "iommu-handover: not the device that was handed over, or its number has changed\n");
+	/* It is not in the lists yet */
+	pci_clear_master(pdev);
+	pci_wait_for_pending_transaction(pdev);
 	stop_one(r);
 }
 
