@@ -9,8 +9,8 @@
  * threads map and unmap in different IOASes at once, and all of them would write
  * the cache line of a single lock. Order: LUO serialize -> session -> handover
  * mutex -> iommufd_ctx_handover::lock -> iommufd's own locks. A vfio dev_set
- * lock may be held outside of all of these but the LUO ones, with which it is not
- * nested.
+ * lock may be held outside of all of these but the LUO ones, inside of which it is
+ * taken when a device file is preserved or retrieved.
  */
 #ifndef __IOMMUFD_HANDOVER_H
 #define __IOMMUFD_HANDOVER_H

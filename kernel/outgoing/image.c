@@ -438,21 +438,10 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 	return s;
 }
 
-/* Is the image one of devices that do not stop? All that are attached, or none. */
-static bool goes_on(const struct handover_seal *s)
-{
-	struct iho_device dev;
-
-	for (u32 i = 0; !s->open_err && i < s->opened.devices; i++)
-		if (!iho_get_device(&s->opened, i, &dev) &&
-		    dev.level == IHO_LEVEL_CONTINUOUS)
-			return true;
-	return false;
-}
-
 int handover_seal_fill(struct handover_seal *s, u64 generation)
 {
-	const u32 flags = goes_on(s) ? HANDOVER_TAKE_CONTINUOUS : 0;
+	/* Of the snapshot that it is made from, and not of what the image says */
+	const u32 flags = handover_out.given.flags & HANDOVER_TAKE_CONTINUOUS;
 	struct handover_live live;
 	u32 crc;
 	int rc;

@@ -121,8 +121,13 @@ int handover_stays_fill(struct handover_seal *s, struct list_head *contexts,
 			const struct handover_live *live)
 {
 	const struct iho_facts *facts = &live->facts;
+	u32 nr = 0;
 
-	s->kept = kvcalloc(facts->devices + 1, sizeof(*s->kept), GFP_KERNEL);
+	for (u32 i = 0; i < facts->devices; i++)
+		nr += facts->device[i].level == IHO_LEVEL_CONTINUOUS;
+	if (!nr)
+		return 0;
+	s->kept = kvcalloc(nr, sizeof(*s->kept), GFP_KERNEL);
 	if (!s->kept)
 		return refuse_memory();
 	for (u32 i = 0; i < facts->devices; i++) {
@@ -136,7 +141,7 @@ int handover_stays_fill(struct handover_seal *s, struct list_head *contexts,
 			.source_id = dev->source_id[0],
 		};
 	}
-	return s->nr_kept ? preserve_pages(s, contexts) : 0;
+	return preserve_pages(s, contexts);
 }
 
 void handover_stays_free(struct handover_seal *s)
