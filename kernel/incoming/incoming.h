@@ -124,7 +124,7 @@ enum handover_running_state {
 	HANDOVER_STOPPED,
 };
 
-/* Know the devices of the accepted image. Return: 0 or -ENOMEM. */
+/* Know the devices of the accepted image. Return: 0, -ENOMEM or -EBADMSG. */
 int handover_in_running_init(void);
 
 /* How many of them run on inherited page tables. Takes no lock. */

@@ -64,6 +64,7 @@ int __init handover_in_running_init(void)
 		if (iho_get_unit(img, r.fact.unit, &r.unit) ||
 		    iho_get_domain(img, r.fact.domain, &domain) ||
 		    iho_get_table(img, domain.table, &r.table)) {
+			nr_running = 0;
 			kfree(p);
 			return -EBADMSG;
 		}
@@ -298,8 +299,7 @@ void handover_in_stop_unit(u64 register_pa)
 	for (u32 i = 0; i < nr_running; i++)
 		if (running[i].unit.register_pa == register_pa)
 			stop_one(&running[i]);
-	if (handover_in.state == HANDOVER_IN_ACCEPTED ||
-	    handover_in.state == HANDOVER_IN_NONE)
+	if (handover_in.state == HANDOVER_IN_ACCEPTED)
 		return;
 	/* Bus mastering is off since early; nothing may be under way either */
 	for_each_pci_dev(pdev) {

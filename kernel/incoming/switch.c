@@ -3,10 +3,8 @@
  * IOMMU handover, incoming side: the inherited page table against one that was
  * rebuilt, and a device that goes from the one to the other.
  */
-#include <kunit/static_stub.h>
 #include <linux/iommu-handover.h>
 #include <linux/pci.h>
-#include <linux/pci-handover.h>
 
 #include "../iommufd/io_pagetable.h"
 #include "../iommu-priv.h"

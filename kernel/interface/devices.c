@@ -69,6 +69,9 @@ bool handover_switching(u64 register_pa, u16 source_id)
 
 void handover_stop_unit(u64 register_pa)
 {
+	/* Firmware may leave translation on as well */
+	if (handover_in.state == HANDOVER_IN_NONE)
+		return;
 	pr_warn("unit at %#llx: not taken over; the DMA of what is behind it ends\n",
 		register_pa);
 	handover_in_stop_unit(register_pa);

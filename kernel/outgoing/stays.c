@@ -5,7 +5,6 @@
  * The unit of such a device goes on with its root and entry tables until the next
  * kernel has its own, so that they are preserved as the page tables are.
  */
-#include <linux/bsearch.h>
 #include <linux/kexec_handover.h>
 #include <linux/pci.h>
 #include <linux/pci-handover.h>
