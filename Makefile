@@ -31,6 +31,7 @@ help:
 	@echo 'make boot SCENARIO=NAME [KEXECS=N]   one boot scenario'
 	@echo 'make check-fast    all tests that need no boot, under a minute'
 	@echo 'make check         what CI runs, under 45 minutes from nothing'
+	@echo 'make check-debug   what of it is run on the kernel with KASAN and lockdep'
 	@echo 'make check-full    all of tests/boot/run --list, debug kernel included'
 	@echo 'make selftests     upstream'\''s, on the stock and on the patched kernel'
 	@echo 'make bench         cost of the recorder, and of 100,000 maps'
@@ -83,8 +84,8 @@ boot:
 	@tests/boot/run $(SCENARIO) $(if $(filter command% environment%,\
 		$(origin KEXECS)),--kexecs $(KEXECS))
 
-.PHONY: check check-fast check-full selftests bench lint submit submit-check
-check check-fast check-full: packages
+.PHONY: check check-fast check-debug check-full selftests bench lint submit submit-check
+check check-fast check-debug check-full: packages
 	@scripts/check $@
 
 selftests: packages
