@@ -194,6 +194,9 @@ struct handover_entry {
  */
 u32 handover_inherited(u64 register_pa, u32 from, struct handover_entry *entry);
 
+/* Are there such entries on any unit? Context: from early on. */
+bool handover_expected(void);
+
 /* Whether current attaches the device to a table that is equal. Context: any. */
 bool handover_switching(u64 register_pa, u16 source_id);
 

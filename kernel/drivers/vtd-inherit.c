@@ -70,7 +70,7 @@ int intel_handover_pages(struct device *dev,
 		rc = visit(priv, virt_to_phys(context) & VTD_PAGE_MASK);
 	if (!rc && sm_supported(iommu))
 		rc = visit_pasid(context->lo, visit, priv);
-	return rc;
+	return rc ?: intel_handover_irq_pages(iommu, visit, priv);
 }
 
 /*
@@ -111,14 +111,10 @@ static void park_half(struct intel_iommu *iommu, u8 bus, u8 first, u64 *half)
  * interrupts are off under them.
  *
  * VT-d 6.5.2: invalidations are done when the wait descriptor behind them is; then
- * the queue, which nobody preserves, is switched off. 5.1.2: without interrupt
- * remapping a request of a device is delivered as it is, and no entry is read from
- * what is free memory after the jump.
+ * the queue, which nobody preserves, is switched off.
  */
 bool intel_handover_park(struct intel_iommu *iommu)
 {
-	u32 sts;
-
 	if (!iommu->root_entry || !handover_parks(iommu->reg_phys))
 		return false;
 	for (u32 bus = 0; bus < 256; bus++) {
@@ -133,11 +129,8 @@ bool intel_handover_park(struct intel_iommu *iommu)
 	if (sm_supported(iommu))
 		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
 	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+	intel_handover_irq_park(iommu);
 	dmar_disable_qi(iommu);
-
-	iommu->gcmd &= ~DMA_GCMD_IRE;
-	writel(iommu->gcmd, iommu->reg + DMAR_GCMD_REG);
-	IOMMU_WAIT_OP(iommu, DMAR_GSTS_REG, readl, !(sts & DMA_GSTS_IRES), sts);
 	/* A fault is noted, but nobody is told before the next kernel asks */
 	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
 	return true;

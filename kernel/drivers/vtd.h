@@ -29,8 +29,8 @@ void intel_handover_block(const struct iho_unit *unit, u16 source_id,
  * intel_handover_park() - leave a unit to the next kernel
  * @iommu: the unit; at shutdown
  *
- * Translation stays on for the devices that are handed over and for no others.
- * Queued invalidation and interrupt remapping are off.
+ * Translation stays on for the devices that are handed over and for no others,
+ * interrupt remapping for nobody. Queued invalidation is off.
  *
  * Return: false when nothing behind it is handed over; nothing is done then.
  */
@@ -131,6 +131,39 @@ static inline bool intel_handover_switch(struct intel_iommu *iommu,
 					 struct context_entry *context, u8 bus,
 					 u8 devfn, struct dmar_domain *domain,
 					 u16 did, bool ats)
+{
+	return false;
+}
+
+#endif
+
+#if defined(CONFIG_IOMMU_HANDOVER) && defined(CONFIG_IRQ_REMAP)
+
+/* Of pages and park, for interrupt remapping: what is preserved, and what is left. */
+int intel_handover_irq_pages(struct intel_iommu *iommu,
+			     int (*visit)(void *priv, u64 pa), void *priv);
+void intel_handover_irq_park(struct intel_iommu *iommu);
+
+/*
+ * Interrupt remapping was found on: is its table one that was left so? It is then
+ * exchanged without being switched off. Context: early, there is an allocator.
+ */
+bool intel_handover_remaps(struct intel_iommu *iommu);
+
+#else
+
+static inline int
+intel_handover_irq_pages(struct intel_iommu *iommu,
+			 int (*visit)(void *priv, u64 pa), void *priv)
+{
+	return 0;
+}
+
+static inline void intel_handover_irq_park(struct intel_iommu *iommu)
+{
+}
+
+static inline bool intel_handover_remaps(struct intel_iommu *iommu)
 {
 	return false;
 }

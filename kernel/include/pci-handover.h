@@ -39,7 +39,8 @@ void pci_handover_added(struct pci_dev *pdev);
  * @pdev: its driver is shut down
  *
  * Holds the interrupts of a device that is handed over back: MSI-X is masked
- * as a whole, so that what it raises stays pending in it, or INTx is disabled.
+ * as a whole and each vector by itself, so that what it raises stays pending in
+ * it, or INTx is disabled.
  *
  * Return: true when bus mastering has to stay on.
  */

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
 #include <linux/init.h>
+#include <linux/io.h>
 #include <linux/pci.h>
 #include <linux/pci-handover.h>
 #include <linux/pm_runtime.h>
@@ -37,6 +38,22 @@ bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl)
 	return true;
 }
 
+/*
+ * The next kernel takes an entry that is not masked for one that it has unmasked,
+ * and lets it go before there is a handler for it: what is pending would be lost.
+ */
+static void mask_vectors(struct pci_dev *pdev)
+{
+	int nr = pci_msix_vec_count(pdev);
+	void __iomem *ctrl;
+
+	for (int i = 0; pdev->msix_base && i < nr; i++) {
+		ctrl = pdev->msix_base + i * PCI_MSIX_ENTRY_SIZE +
+		       PCI_MSIX_ENTRY_VECTOR_CTRL;
+		writel(readl(ctrl) | PCI_MSIX_ENTRY_CTRL_MASKBIT, ctrl);
+	}
+}
+
 bool pci_handover_shutdown(struct pci_dev *pdev)
 {
 	u16 ctrl;
@@ -50,6 +67,7 @@ bool pci_handover_shutdown(struct pci_dev *pdev)
 		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
 				     &ctrl);
 		pci_handover_msix(pdev, ctrl);
+		mask_vectors(pdev);
 	} else {
 		/* A line may be shared, and nobody would answer it */
 		pci_intx(pdev, 0);
@@ -60,6 +78,11 @@ bool pci_handover_shutdown(struct pci_dev *pdev)
 u32 handover_inherited(u64 register_pa, u32 from, struct handover_entry *entry)
 {
 	return handover_in_entries(register_pa, from, entry);
+}
+
+bool handover_expected(void)
+{
+	return handover_in.state == HANDOVER_IN_ACCEPTED && handover_in.running;
 }
 
 bool handover_switching(u64 register_pa, u16 source_id)
