@@ -345,8 +345,7 @@ static int retrieve(struct liveupdate_file_op_args *args, u32 index,
 		kfree(r);
 		return -ENOMEM;
 	}
-	mutex_init(&r->lock);
-	r->index = index;
+	handover_replay_init(r, index);
 	rc = iho_plan_init(&plan, &src, index, map + fact->stream_off,
 			   fact->stream_len, fact->records, work, work_len,
 			   &where);

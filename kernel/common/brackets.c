@@ -131,7 +131,7 @@ int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
 	changes = ioctl_changes(cmd, arg);
 	if (!changes)
 		return 0;
-	rc = iommufd_handover_change_begin(h);
+	rc = iommufd_handover_settle(h) ?: iommufd_handover_change_begin(h);
 	*locked = !rc;
 	/* Newer than this file: what it leaves is not recorded */
 	if (!rc && changes < 0)

@@ -75,6 +75,7 @@ struct iommu_handover_ops {
 /* Tests have a switch go wrong, or make it last longer (debugfs: disturb). */
 #define HANDOVER_DISTURB_CLEAR	BIT(0)	/* no entry for 50 ms: DMA is lost */
 #define HANDOVER_DISTURB_WAIT	BIT(1)	/* 50 ms from the store to the flush */
+#define HANDOVER_DISTURB_BEHIND	BIT(2)	/* nothing is rebuilt behind a device */
 
 extern u32 handover_disturb;
 

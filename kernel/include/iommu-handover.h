@@ -39,6 +39,27 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 				   int (*attach)(void *data, u32 *pt_id),
 				   void *data);
 
+/**
+ * iommufd_handover_replay_behind() - the same in a worker, the device is in use
+ * @idev: device just bound, its driver has opened it
+ * @attach: as above, takes the locks that it needs itself
+ * @release: called when it has been tried, the last thing that is done
+ * @data: for both; keeps the device bound until it is released
+ *
+ * Only for a device that did not stop for the kexec. Its regions can be used from
+ * here on. Calls that change the iommufd or the attachment of the device wait. If
+ * it fails, that is noted, the device goes on with the inherited table and is
+ * pending; it is tried again when the session is finished.
+ *
+ * Return: false, with nothing done, for any other device.
+ */
+bool iommufd_handover_replay_behind(struct iommufd_device *idev,
+				    int (*attach)(void *data, u32 *pt_id),
+				    void (*release)(void *data), void *data);
+
+/* Wait until no device of its context is replayed. Return: 0 or -ERESTARTSYS. */
+int iommufd_handover_settle_device(struct iommufd_device *idev);
+
 /* -EBUSY while the device's context is sealed, else 0. */
 int iommufd_handover_device_sealed(struct iommufd_device *idev);
 
@@ -124,6 +145,8 @@ bool iommufd_handover_may_retry(int err);
 int vfio_handover_open(struct vfio_device_file *df, bool token);
 int vfio_handover_replay(struct vfio_device *device);
 int vfio_handover_sealed(struct vfio_device *device);
+/* Without that lock, before the device is attached or detached */
+int vfio_handover_settle(struct vfio_device *device);
 bool vfio_handover_close(struct vfio_device *device);
 
 /*
@@ -174,6 +197,11 @@ static inline int vfio_handover_replay(struct vfio_device *device)
 }
 
 static inline int vfio_handover_sealed(struct vfio_device *device)
+{
+	return 0;
+}
+
+static inline int vfio_handover_settle(struct vfio_device *device)
 {
 	return 0;
 }

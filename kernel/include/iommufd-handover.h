@@ -65,6 +65,7 @@ struct iommufd_handover_lock {
  * @compat: used through VFIO's type1 interface
  * @unknown: an ioctl that this file does not know was called; 0 for none
  * @pending: devices of the last handover that it waits for
+ * @behind: of these, how many are in use and just replayed by a worker
  * @replay: what was retrieved with the context; NULL for one that was opened
  */
 struct iommufd_ctx_handover {
@@ -74,6 +75,7 @@ struct iommufd_ctx_handover {
 	bool compat;
 	unsigned int unknown;
 	u32 pending;
+	u32 behind;
 	struct iommufd_replay *replay;
 };
 
@@ -155,6 +157,14 @@ static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
 	return 0;
 }
 
+/* Wait until no worker replays records of the context. Return: 0 or -ERESTARTSYS. */
+int iommufd_handover_settle_wait(struct iommufd_ctx_handover *h);
+
+static inline int iommufd_handover_settle(struct iommufd_ctx_handover *h)
+{
+	return unlikely(READ_ONCE(h->behind)) ? iommufd_handover_settle_wait(h) : 0;
+}
+
 static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h)
 {
 	/* Before the lock goes: a snapshot sees the change and the move */
@@ -198,7 +208,7 @@ static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx_handover *h,
 	if (unlikely(!(IOMMUFD_HANDOVER_CHANGES &
 		       BIT(_IOC_NR(cmd) - IOMMUFD_CMD_BASE))))
 		return iommufd_handover_ioctl_other(h, cmd, arg, locked);
-	rc = iommufd_handover_change_begin(h);
+	rc = iommufd_handover_settle(h) ?: iommufd_handover_change_begin(h);
 	*locked = !rc;
 	return rc;
 }

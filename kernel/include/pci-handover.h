@@ -24,6 +24,15 @@ static inline bool pci_handed_over(const struct pci_dev *pdev)
 }
 
 /**
+ * pci_handover_closed() - is it to be kept from whoever has opened it?
+ * @pdev: the device
+ *
+ * Its DMA is that of the one who had it in the last kernel. It is closed to
+ * others until it is attached to what they have.
+ */
+bool pci_handover_closed(struct pci_dev *pdev);
+
+/**
  * pci_handover_found() - a function was found on its bus
  * @pdev: bus, devfn, vendor and device are known, nothing else was touched
  *
@@ -58,6 +67,11 @@ bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl);
 #else
 
 static inline bool pci_handed_over(const struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_handover_closed(struct pci_dev *pdev)
 {
 	return false;
 }

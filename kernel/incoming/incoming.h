@@ -130,6 +130,9 @@ int handover_in_running_init(void);
 /* How many of them run on inherited page tables. Takes no lock. */
 u32 handover_in_running(void);
 
+/* How many are in a state. */
+u32 handover_in_running_are(enum handover_running_state state);
+
 /*
  * Whether @pdev is one of those, or a bridge above one. For an early look: of
  * the device only place, vendor and device ID need to be known.
@@ -141,6 +144,13 @@ void handover_in_found(struct pci_dev *pdev);
 
 /* The page table that a device runs on. Return: false if it does not. */
 bool handover_in_running_table(struct pci_dev *pdev, struct iho_table *table);
+
+/*
+ * Its own file is open again, bound to its own iommufd: it may be used. Return:
+ * false if it does not run.
+ */
+bool handover_in_claim(struct pci_dev *pdev);
+bool handover_in_claimed(struct pci_dev *pdev);
 
 /* See handover_inherited() in drivers.h. */
 u32 handover_in_entries(u64 register_pa, u32 from, struct handover_entry *entry);
@@ -243,6 +253,8 @@ struct handover_in_stats {
 	u32 retrieved;
 	u32 devices;
 	u32 devices_pending;
+	u32 devices_switched;	/* attached while they did DMA */
+	u32 devices_stopped;
 	u64 records;
 	u32 tables_compared;
 	u32 tables_equal;
@@ -261,6 +273,13 @@ void handover_in_forget(void);
 void handover_in_forget_pins(void);
 
 /* ---- switch.c ------------------------------------------------------------ */
+
+/*
+ * What becomes of a device that does DMA and is attached to an HWPT that maps
+ * something else: false: it is refused; true: it goes from the one address space to
+ * the other in one store.
+ */
+extern bool handover_in_take_differing;
 
 /**
  * handover_in_compare() - is a rebuilt page table equal to an inherited one?

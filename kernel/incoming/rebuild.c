@@ -18,7 +18,11 @@ u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx)
 {
 	struct iommufd_replay *r = ictx->handover.replay;
 
-	return r && READ_ONCE(r->task) == current ? r->forced : 0;
+	if (!r)
+		return 0;
+	if (READ_ONCE(r->task) == current)
+		return r->forced;
+	return READ_ONCE(r->filling) == current ? r->fill_id : 0;
 }
 
 bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id)
@@ -178,8 +182,8 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 		return PTR_ERR(ioas);
 	}
 	mutex_lock(&ioas->mutex);
-	r->forced = h->id;
-	WRITE_ONCE(r->task, current);
+	r->fill_id = h->id;
+	WRITE_ONCE(r->filling, current);
 	/* As its first device's unit had it, whatever this one's can do */
 	snoops = idev->enforce_cache_coherency;
 	idev->enforce_cache_coherency = snoops && must_snoop;
@@ -187,7 +191,7 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	hwpt = iommufd_hwpt_paging_alloc(ictx, ioas, idev, IOMMU_NO_PASID,
 					 h->flags, false, NULL);
 	idev->enforce_cache_coherency = snoops;
-	WRITE_ONCE(r->task, NULL);
+	WRITE_ONCE(r->filling, NULL);
 	if (IS_ERR(hwpt)) {
 		rc = PTR_ERR(hwpt);
 		if ((rc == -EADDRINUSE || rc == -EOPNOTSUPP) &&
@@ -284,6 +288,33 @@ static bool still_waited_for(struct iommufd_replay *r,
 	return false;
 }
 
+static void device_is_back(struct iommufd_replay *r, struct replay_device *d)
+{
+	mutex_lock(&r->fill);
+	mutex_lock(&r->lock);
+	WRITE_ONCE(d->done, true);
+	for (u32 i = 0; i < r->hwpts; i++)
+		if (uses_hwpt(d, &r->hwpt[i]) &&
+		    !still_waited_for(r, &r->hwpt[i]))
+			WRITE_ONCE(r->hwpt[i].done, true);
+	/* 0 when it was abandoned in the meantime */
+	if (r->ictx->handover.pending)
+		WRITE_ONCE(r->ictx->handover.pending,
+			   r->ictx->handover.pending - 1);
+	mutex_unlock(&r->lock);
+	/* It may be large, and who binds another device waits for r->lock */
+	for (u32 i = 0; i < r->hwpts; i++) {
+		struct replay_hwpt *h = &r->hwpt[i];
+
+		if (!h->done || h->freed)
+			continue;
+		h->freed = true;
+		handover_in_free_tree(&h->table);
+	}
+	mutex_unlock(&r->fill);
+	handover_in_device_done();
+}
+
 int iommufd_handover_replay_device(struct iommufd_device *idev,
 				   int (*attach)(void *data, u32 *pt_id),
 				   void *data)
@@ -293,6 +324,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	u32 id = idev->obj.id, pt_id, i;
 	struct replay_device *d;
 	char why[200] = "";
+	bool said = false;
 	int rc;
 
 	if (!r || !iommufd_handover_pending(&ictx->handover) ||
@@ -312,18 +344,20 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	rc = iommufd_handover_change_begin(&ictx->handover);
 	if (rc)
 		return rc;
-	mutex_lock(&r->lock);
-	for (i = 0; !rc && ictx->handover.pending && i < r->hwpts; i++)
+	mutex_lock(&r->fill);
+	for (i = 0; !rc && iommufd_handover_pending(&ictx->handover) &&
+		    i < r->hwpts; i++)
 		if (uses_hwpt(d, &r->hwpt[i]) &&
 		    !xa_load(&ictx->objects, r->hwpt[i].id))
 			rc = make_hwpt(ictx, &r->hwpt[i], d, idev, why,
 				       sizeof(why));
-	for (i = 0; !rc && ictx->handover.pending && i < r->hwpts; i++)
+	for (i = 0; !rc && iommufd_handover_pending(&ictx->handover) &&
+		    i < r->hwpts; i++)
 		if (r->hwpt[i].dev_id == id)
 			note_maker(ictx, &r->hwpt[i], idev);
 	if (rc)
 		unmake_hwpts(ictx, id);
-	mutex_unlock(&r->lock);
+	mutex_unlock(&r->fill);
 	iommufd_handover_change_end(&ictx->handover);
 
 	if (!rc && d->pt_id && iommufd_handover_pending(&ictx->handover)) {
@@ -338,32 +372,22 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 				 "device %u cannot be attached to HWPT %u: error %d",
 				 id, d->pt_id, rc);
 			down_read(iommufd_handover_lock(&ictx->handover));
-			mutex_lock(&r->lock);
+			mutex_lock(&r->fill);
 			unmake_hwpts(ictx, id);
-			mutex_unlock(&r->lock);
+			mutex_unlock(&r->fill);
 			up_read(iommufd_handover_lock(&ictx->handover));
+			/* By the attach itself, see switch.c, and better */
+			said = rc == -EBADMSG;
 		}
 	}
+	if (said)
+		return rc;
 	if (rc)
 		/* Cure (that of the reason): see the reason. */
 		return handover_refuse(rc, "%s is not handed over: %s",
 				       dev_name(idev->dev), why);
 
-	mutex_lock(&r->lock);
-	WRITE_ONCE(d->done, true);
-	for (i = 0; i < r->hwpts; i++) {
-		struct replay_hwpt *h = &r->hwpt[i];
-
-		if (h->done || !uses_hwpt(d, h) || still_waited_for(r, h))
-			continue;
-		WRITE_ONCE(h->done, true);
-		handover_in_free_tree(&h->table);
-	}
-	/* 0 when it was abandoned in the meantime */
-	if (ictx->handover.pending)
-		WRITE_ONCE(ictx->handover.pending, ictx->handover.pending - 1);
-	mutex_unlock(&r->lock);
-	handover_in_device_done();
+	device_is_back(r, d);
 	dev_info(idev->dev, "iommu-handover: device %u is back, attached to HWPT %u\n",
 		 id, d->pt_id);
 	return 0;

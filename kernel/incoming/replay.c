@@ -9,6 +9,13 @@
 #include "incoming.h"
 #include "replay.h"
 
+void handover_replay_init(struct iommufd_replay *r, u32 index)
+{
+	mutex_init(&r->fill);
+	mutex_init(&r->lock);
+	r->index = index;
+}
+
 void handover_replay_free(struct iommufd_replay *r)
 {
 	if (!r)
@@ -16,13 +23,18 @@ void handover_replay_free(struct iommufd_replay *r)
 	kvfree(r->device);
 	kvfree(r->hwpt);
 	mutex_destroy(&r->lock);
+	mutex_destroy(&r->fill);
 	kfree(r);
 }
 
 bool handover_replay_abandon(struct iommufd_replay *r)
 {
-	if (!mutex_trylock(&r->lock))
+	if (!mutex_trylock(&r->fill))
 		return false;
+	if (!mutex_trylock(&r->lock)) {
+		mutex_unlock(&r->fill);
+		return false;
+	}
 	WRITE_ONCE(r->ictx->handover.pending, 0);
 	if (r->devices)
 		handover_in_stop_context(r->device[0].fact.context);
@@ -31,6 +43,7 @@ bool handover_replay_abandon(struct iommufd_replay *r)
 		if (r->hwpt[i].done)
 			continue;
 		WRITE_ONCE(r->hwpt[i].done, true);
+		r->hwpt[i].freed = true;
 		handover_in_free_tree(&r->hwpt[i].table);
 		xa_release(&r->ictx->objects, r->hwpt[i].id);
 	}
@@ -41,5 +54,6 @@ bool handover_replay_abandon(struct iommufd_replay *r)
 		xa_release(&r->ictx->objects, r->device[i].id);
 	}
 	mutex_unlock(&r->lock);
+	mutex_unlock(&r->fill);
 	return true;
 }

@@ -8,9 +8,30 @@
 #define __IOMMU_HANDOVER_REPLAY_H
 
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 
 #include "../iommufd/iommufd_private.h"
 #include "incoming.h"
+
+struct mem_cgroup;
+
+/**
+ * struct replay_behind - a device that is in use while its records are replayed
+ * @work: replays them
+ * @idev: the device, bound; NULL when nobody asked for it
+ * @memcg: pays for the page tables
+ * @attach: as of iommufd_handover_replay_behind()
+ * @release: the same
+ * @data: the same
+ */
+struct replay_behind {
+	struct work_struct work;
+	struct iommufd_device *idev;
+	struct mem_cgroup *memcg;
+	int (*attach)(void *data, u32 *pt_id);
+	void (*release)(void *data);
+	void *data;
+};
 
 /**
  * struct replay_device - a VFIO_BIND record, and the ATTACH of that device
@@ -19,6 +40,7 @@
  * @done: bound and attached again
  * @expected: a bind through its own character device is under way
  * @fact: which device
+ * @behind: see there
  */
 struct replay_device {
 	u32 id;
@@ -26,6 +48,7 @@ struct replay_device {
 	bool done;
 	bool expected;
 	struct iho_device fact;
+	struct replay_behind behind;
 };
 
 /**
@@ -36,7 +59,8 @@ struct replay_device {
  * @made_by: device whose replay made it last; it may be gone again
  * @flags: of HWPT_ALLOC
  * @is_auto: iommufd allocated it by itself
- * @done: every device that uses it is back, the inherited table given back
+ * @done: every device that uses it is back
+ * @freed: the inherited table was given back
  * @table: the inherited table
  */
 struct replay_hwpt {
@@ -47,6 +71,7 @@ struct replay_hwpt {
 	u32 flags;
 	bool is_auto;
 	bool done;
+	bool freed;
 	struct iho_table table;
 };
 
@@ -54,9 +79,12 @@ struct replay_hwpt {
  * struct iommufd_replay - what of a context is still to be replayed
  * @ictx: the context
  * @index: its index in the image
- * @lock: of all below and of iommufd_ctx_handover::pending; inside of
- *	iommufd_ctx_handover::lock. Held while a page table is filled, which may
- *	wait for user space: abandon only tries it.
+ * @fill: held while page tables are filled, which may wait for user space:
+ *	abandon only tries it. Inside of iommufd_ctx_handover::lock
+ * @filling: who holds it and allocates the HWPT @fill_id
+ * @fill_id: its ID
+ * @lock: of all below and of iommufd_ctx_handover::pending and behind; inside of
+ *	@fill. What is "done" is written with both held, and may be read with either
  * @task: allocates an object now that gets @forced as its ID
  * @forced: 0 for the next free one
  * @devices: length of @device
@@ -69,6 +97,9 @@ struct replay_hwpt {
 struct iommufd_replay {
 	struct iommufd_ctx *ictx;
 	u32 index;
+	struct mutex fill;
+	struct task_struct *filling;
+	u32 fill_id;
 	struct mutex lock;	/* all that follows */
 	struct task_struct *task;
 	u32 forced;
@@ -77,6 +108,16 @@ struct iommufd_replay {
 	struct replay_hwpt *hwpt;
 };
 
+void handover_replay_init(struct iommufd_replay *r, u32 index);
 void handover_replay_free(struct iommufd_replay *r);
+
+/**
+ * handover_replay_finish() - the session of a context is about to be finished
+ * @r: of the context
+ *
+ * Waits for what is replayed behind devices in use, and tries once more what
+ * failed. Afterwards iommufd_handover_pending() says whether all is back.
+ */
+void handover_replay_finish(struct iommufd_replay *r);
 
 #endif

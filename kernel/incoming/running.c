@@ -26,6 +26,7 @@
  * @domain_id: that its entry carries
  * @state: where it is
  * @switching: attaches it to an equal table
+ * @claimed: who had it has it again
  */
 struct running {
 	struct iho_device fact;
@@ -34,12 +35,13 @@ struct running {
 	u32 domain_id;
 	enum handover_running_state state;
 	struct task_struct *switching;
+	bool claimed;
 };
 
 static struct running *running;
 static u32 nr_running;
 static atomic_t waiting;
-/* Of state and switching; innermost, asked for by IOMMU drivers under theirs. */
+/* Of all from state on; innermost, asked for by IOMMU drivers under theirs. */
 static DEFINE_SPINLOCK(running_lock);
 /* Of stopping, inside of all other mutexes and rwsems. */
 static DEFINE_MUTEX(stop_mutex);
@@ -79,6 +81,15 @@ int __init handover_in_running_init(void)
 u32 handover_in_running(void)
 {
 	return atomic_read(&waiting);
+}
+
+u32 handover_in_running_are(enum handover_running_state state)
+{
+	u32 nr = 0;
+
+	for (u32 i = 0; i < nr_running; i++)
+		nr += READ_ONCE(running[i].state) == state;
+	return nr;
 }
 
 /* Is @now where @fact is, or a bridge on the way to it? */
@@ -132,6 +143,24 @@ bool handover_in_running_table(struct pci_dev *pdev, struct iho_table *table)
 		return false;
 	*table = r->table;
 	return true;
+}
+
+bool handover_in_claim(struct pci_dev *pdev)
+{
+	struct running *r = find(pdev);
+
+	guard(spinlock_irqsave)(&running_lock);
+	if (!r || r->state != HANDOVER_RUNNING)
+		return false;
+	r->claimed = true;
+	return true;
+}
+
+bool handover_in_claimed(struct pci_dev *pdev)
+{
+	struct running *r = find(pdev);
+
+	return r && READ_ONCE(r->claimed);
 }
 
 u32 handover_in_entries(u64 register_pa, u32 from,

@@ -262,6 +262,8 @@ void handover_in_stats(struct handover_in_stats *stats)
 	stats->devices = handover_in.image.devices;
 	stats->devices_pending = gone ? 0 : stats->devices -
 					    atomic_read(&devices_done);
+	stats->devices_switched = handover_in_running_are(HANDOVER_TAKEN);
+	stats->devices_stopped = handover_in_running_are(HANDOVER_STOPPED);
 	stats->tables_compared = atomic_read(&compared);
 	stats->tables_equal = atomic_read(&equal);
 	stats->runs_compared = atomic64_read(&runs);

@@ -11,6 +11,8 @@
 #include "drivers.h"
 #include "replay.h"
 
+bool handover_in_take_differing;
+
 static u64 pa_there(const struct iho_run *run, u64 iova)
 {
 	return run->pa + (iova - run->first_iova);
@@ -111,6 +113,11 @@ static int attach_running(struct iommufd_hw_pagetable *hwpt,
 	if (rc)
 		return rc;
 	rc = handover_in_compare(table, hwpt->obj.id, paging, why, sizeof(why));
+	if (rc == -EBADMSG && READ_ONCE(handover_in_take_differing)) {
+		dev_warn(idev->dev, "iommu-handover: takes over another address space: %s\n",
+			 why);
+		rc = 0;
+	}
 	if (rc) {
 		up_write(&paging->ioas->iopt.domains_rwsem);
 		/* Cure (that of the reason): see the reason. */

@@ -29,6 +29,12 @@ void pci_handover_added(struct pci_dev *pdev)
 		pm_runtime_get_noresume(&pdev->dev);
 }
 
+bool pci_handover_closed(struct pci_dev *pdev)
+{
+	return pci_handed_over(pdev) && !handover_in_claimed(pdev);
+}
+EXPORT_SYMBOL_GPL(pci_handover_closed);
+
 bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl)
 {
 	if (!pci_handed_over(pdev))

@@ -9,6 +9,7 @@
 
 #include "incoming.h"
 #include "outgoing.h"
+#include "replay.h"
 
 static bool luo_can_preserve(struct liveupdate_file_handler *handler,
 			     struct file *file)
@@ -114,6 +115,8 @@ static bool luo_can_finish(struct liveupdate_file_op_args *args)
 
 	if (args->retrieve_status > 0) {
 		ictx = args->file->private_data;
+		if (ictx->handover.replay)
+			handover_replay_finish(ictx->handover.replay);
 		return !iommufd_handover_pending(&ictx->handover);
 	}
 	rc = handover_in_context(liveupdate_session_name(args->session),

@@ -100,6 +100,8 @@ IN_RO(unfinished, "%u", stats.unfinished);
 IN_RO(retrieved, "%u", stats.retrieved);
 IN_RO(devices, "%u", stats.devices);
 IN_RO(devices_pending, "%u", stats.devices_pending);
+IN_RO(devices_switched, "%u", stats.devices_switched);
+IN_RO(devices_stopped, "%u", stats.devices_stopped);
 IN_RO(records, "%llu", stats.records);
 IN_RO(trees_compared, "%u", stats.tables_compared);
 IN_RO(trees_equal, "%u", stats.tables_equal);
@@ -125,8 +127,35 @@ static ssize_t abandon_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute abandon_attr = __ATTR_WO(abandon);
 
+static const char *const differing_names[] = { "refuse", "take" };
+
+static ssize_t differing_show(struct kobject *kobj, struct kobj_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%s\n",
+			  differing_names[READ_ONCE(handover_in_take_differing)]);
+}
+
+static ssize_t differing_store(struct kobject *kobj,
+			       struct kobj_attribute *attr, const char *buf,
+			       size_t len)
+{
+	int rc;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	rc = sysfs_match_string(differing_names, buf);
+	if (rc < 0)
+		return rc;
+	WRITE_ONCE(handover_in_take_differing, rc);
+	return len;
+}
+
+static struct kobj_attribute differing_attr = __ATTR_RW(differing);
+
 static struct attribute *in_attrs[] = {
 	&abandon_attr.attr,
+	&differing_attr.attr,
 	&in_state_attr.attr,
 	&in_reason_attr.attr,
 	&in_contexts_attr.attr,
@@ -134,6 +163,8 @@ static struct attribute *in_attrs[] = {
 	&in_retrieved_attr.attr,
 	&in_devices_attr.attr,
 	&in_devices_pending_attr.attr,
+	&in_devices_switched_attr.attr,
+	&in_devices_stopped_attr.attr,
 	&in_records_attr.attr,
 	&in_trees_compared_attr.attr,
 	&in_trees_equal_attr.attr,

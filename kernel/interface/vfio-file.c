@@ -110,9 +110,39 @@ static struct file *open_file(struct vfio_device *device)
 	return file;
 }
 
-/* As binding it does, by VFIO_DEVICE_BIND_IOMMUFD. */
-static int bind_file(struct vfio_device_file *df, struct iommufd_ctx *ictx)
+static int attach_behind(void *data, u32 *pt_id)
 {
+	struct vfio_device_file *df = ((struct file *)data)->private_data;
+	struct vfio_device *device = df->device;
+
+	guard(mutex)(&device->dev_set->lock);
+	/* User space was faster, after it had failed once */
+	if (device->iommufd_attached)
+		return -EBUSY;
+	return device->ops->attach_ioas(device, pt_id);
+}
+
+static void release(void *data)
+{
+	fput(data);
+}
+
+static int replay(struct file *file, struct vfio_device *device)
+{
+	if (!device->iommufd_device)
+		return 0;
+	if (iommufd_handover_replay_behind(device->iommufd_device, attach_behind,
+					   release, get_file(file)))
+		return 0;
+	/* It is being opened: this is not the last reference */
+	fput(file);
+	return vfio_handover_replay(device);
+}
+
+/* As binding it does, by VFIO_DEVICE_BIND_IOMMUFD. */
+static int bind_file(struct file *file, struct iommufd_ctx *ictx)
+{
+	struct vfio_device_file *df = file->private_data;
 	struct vfio_device *device = df->device;
 	int rc;
 
@@ -123,7 +153,7 @@ static int bind_file(struct vfio_device_file *df, struct iommufd_ctx *ictx)
 	df->iommufd = ictx;
 	rc = vfio_handover_open(df, false);
 	if (!rc) {
-		rc = vfio_handover_replay(device);
+		rc = replay(file, device);
 		if (rc)
 			vfio_df_close(df);
 	}
@@ -179,7 +209,7 @@ static int retrieve(struct liveupdate_file_op_args *args)
 		rc = PTR_ERR(file);
 		goto out_ctx;
 	}
-	rc = bind_file(file->private_data, ictx);
+	rc = bind_file(file, ictx);
 	if (rc) {
 		/* The registration goes with the file */
 		fput(file);

@@ -43,6 +43,14 @@ int vfio_handover_sealed(struct vfio_device *device)
 	return iommufd_handover_device_sealed(device->iommufd_device);
 }
 
+int vfio_handover_settle(struct vfio_device *device)
+{
+	/* Bound for as long as its file is open */
+	if (!device->iommufd_device)
+		return 0;
+	return iommufd_handover_settle_device(device->iommufd_device);
+}
+
 bool vfio_handover_close(struct vfio_device *device)
 {
 	if (!device->iommufd_device)

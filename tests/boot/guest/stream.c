@@ -61,11 +61,19 @@ void stream_maps(struct stream *s)
 		SLOTS_IOVA, IOVA_RW);
 }
 
+static void begin(struct stream *s)
+{
+	bool by_file = s->by_file;
+
+	memset(s, 0, sizeof(*s));
+	s->by_file = by_file;
+}
+
 void stream_build(struct stream *s, const char *name, uint32_t nics)
 {
 	uint64_t len = RING_OFF + nics * (RING_LEN + SLOTS_LEN) + STREAM_MORE_LEN;
 
-	memset(s, 0, sizeof(*s));
+	begin(s);
 	s->name = name;
 	s->session = -1;
 	must(memory_create(&s->mem, name, len));
@@ -102,7 +110,7 @@ void stream_take_memory(struct stream *s, const char *name, unsigned int nr)
 {
 	uint32_t i;
 
-	memset(s, 0, sizeof(*s));
+	begin(s);
 	s->name = name;
 	s->session = must(luo_retrieve(name));
 	must(memory_adopt(&s->mem, must(luo_restore(s->session,
@@ -241,8 +249,8 @@ void stream_hand_over(struct stream *s, unsigned int nr)
 	uint32_t i;
 	int session;
 
-	s->state->files = s->state->nics == 1 ? 0 :
-			  nr % 2 ? s->state->nics : 1;
+	s->state->files = s->by_file || (s->state->nics > 1 && nr % 2) ?
+			  s->state->nics : s->state->nics - 1;
 	remap(s, nr);
 	stream_receive(s, 100);
 	ctx_settle(&s->ctx);

@@ -53,6 +53,7 @@ struct stream_state {
  * @nic: its controllers
  * @slots: buffers of each
  * @session: the one it came back in, -1 when that is finished
+ * @by_file: the caller's: the file of each device is always preserved
  */
 struct stream {
 	const char *name;
@@ -62,6 +63,7 @@ struct stream {
 	struct nic nic[STREAM_NICS];
 	struct nic_slot *slots[STREAM_NICS];
 	int session;
+	bool by_file;
 };
 
 /**

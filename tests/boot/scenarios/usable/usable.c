@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * usable NUMBER - NUMBER is 0 before the only kexec
+ *
+ * Three guests that differ in their memory. Each is taken back in turn, up to a
+ * device that can be used; then all are waited for.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "handover.h"
+#include "igb.h"
+
+#define TOKEN_MEMORY	1
+#define TOKEN_IOMMUFD	2
+#define TOKEN_DEVICE	3
+#define IOVA		0x100000000ULL
+#define STATUS		8	/* 82576: device status register */
+#define SHMEM_HUGE	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+struct vm {
+	const char *name;
+	uint64_t len;
+	const char *huge;
+	/* after the kexec: when each was back, in us */
+	uint64_t memory, iommufd, device, used, done;
+	int session;
+};
+
+static struct vm vms[] = {
+	{ .name = "small", .len = 1ULL << 20, .huge = "never" },
+	{ .name = "large", .len = 2ULL << 30, .huge = "never" },
+	{ .name = "huge", .len = 2ULL << 30, .huge = "always" },
+};
+
+#define VMS	(sizeof(vms) / sizeof(vms[0]))
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	must(clock_gettime(CLOCK_MONOTONIC, &ts));
+	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
+}
+
+static void build(struct vm *vm, unsigned int nth)
+{
+	int session, iommufd, dev;
+	uint32_t ioas, id, hwpt;
+	uint64_t iova = IOVA;
+	char bdf[PCI_BDF_LEN];
+	struct memory mem;
+
+	must(write_text(SHMEM_HUGE, vm->huge));
+	must(memory_create(&mem, vm->name, vm->len));
+	must(pci_find(IGB_VENDOR, IGB_DEVICE, nth, bdf));
+	must(vfio_claim(bdf));
+	iommufd = must(iommufd_open());
+	must(ioas_alloc(iommufd, &ioas));
+	must(ioas_map_file(iommufd, ioas, mem.fd, 0, vm->len, &iova,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	dev = must(vfio_open(bdf));
+	must(vfio_bind(dev, iommufd, &id));
+	hwpt = ioas;
+	must(vfio_attach(dev, &hwpt));
+	must(vfio_bus_master(dev, true));
+	session = must(luo_create(vm->name));
+	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
+	must(luo_preserve(session, iommufd, TOKEN_IOMMUFD));
+	must(luo_preserve(session, dev, TOKEN_DEVICE));
+}
+
+static void take_back(struct vm *vm)
+{
+	uint64_t begin = now_us();
+	struct igb igb = { 0 };
+	int dev;
+
+	vm->session = must(luo_retrieve(vm->name));
+	must(luo_restore(vm->session, TOKEN_MEMORY));
+	vm->memory = now_us() - begin;
+	must(luo_restore(vm->session, TOKEN_IOMMUFD));
+	vm->iommufd = now_us() - begin;
+	dev = must(luo_restore(vm->session, TOKEN_DEVICE));
+	vm->device = now_us() - begin;
+	must(igb_resume(&igb, dev));
+	check(*(volatile uint32_t *)((uint8_t *)igb.bar.va + STATUS) != ~0U,
+	      "%s: the device does not answer", vm->name);
+	vm->used = now_us() - begin;
+	must(luo_finish(vm->session));
+	vm->done = now_us() - begin;
+}
+
+static void tell(const struct vm *vm)
+{
+	char key[64];
+
+	say("%-6s usable after %llu us: memory %llu, iommufd %llu, device %llu, registers %llu; complete after %llu us",
+	    vm->name, (unsigned long long)vm->used,
+	    (unsigned long long)vm->memory,
+	    (unsigned long long)(vm->iommufd - vm->memory),
+	    (unsigned long long)(vm->device - vm->iommufd),
+	    (unsigned long long)(vm->used - vm->device),
+	    (unsigned long long)vm->done);
+	snprintf(key, sizeof(key), "usable_us_%s", vm->name);
+	report(key, "%llu", (unsigned long long)vm->used);
+	snprintf(key, sizeof(key), "usable_us_%s_device", vm->name);
+	report(key, "%llu", (unsigned long long)(vm->used - vm->iommufd));
+}
+
+int main(int argc, char **argv)
+{
+	const struct vm *small = &vms[0], *large = &vms[1], *huge = &vms[2];
+	unsigned int i;
+
+	check(argc == 2, "usage: %s NUMBER", argv[0]);
+	background();
+	if (!atoi(argv[1])) {
+		for (i = 0; i < VMS; i++)
+			build(&vms[i], i);
+		background_ready();
+	}
+	for (i = 0; i < VMS; i++)
+		take_back(&vms[i]);
+	for (i = 0; i < VMS; i++)
+		tell(&vms[i]);
+	report("usable_ratio_large", "%.2f", (double)large->used / small->used);
+	report("usable_ratio_huge", "%.2f", (double)huge->used / small->used);
+	report("usable_ratio_device", "%.2f",
+	       (double)(large->used - large->iommufd) /
+	       (small->used - small->iommufd));
+	check(large->done - large->used > large->used - large->iommufd,
+	      "the device waited for its page table");
+	background_ready();
+}
