@@ -128,10 +128,12 @@ int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
 	/* The mock's call comes back in through the drivers' interface */
 	if (is_mock(cmd) || destroys_mock(h, cmd, arg))
 		return READ_ONCE(h->sealed) ? -EBUSY : 0;
+	/* Ranges and HWPTs are those of the records only then */
+	rc = iommufd_handover_settle(h);
 	changes = ioctl_changes(cmd, arg);
-	if (!changes)
-		return 0;
-	rc = iommufd_handover_settle(h) ?: iommufd_handover_change_begin(h);
+	if (rc || !changes)
+		return rc;
+	rc = iommufd_handover_change_begin(h);
 	*locked = !rc;
 	/* Newer than this file: what it leaves is not recorded */
 	if (!rc && changes < 0)
