@@ -300,4 +300,14 @@ int vfio_bus_master(int dev, bool on);
 int vfio_irq_connect(int dev, uint32_t index, int *fds, uint32_t nr);
 int vfio_irq_disable(int dev, uint32_t index);
 
+/** vfio_capability() - where in configuration space; 0 for none, or an errno */
+int vfio_capability(int dev, uint8_t id);
+
+/**
+ * vfio_msix_pending() - is an interrupt of this vector held back?
+ *
+ * As the device's pending bits say. Return: 0, 1, or a negative errno.
+ */
+int vfio_msix_pending(int dev, uint32_t vector);
+
 #endif /* GUEST_H */

@@ -29,6 +29,7 @@
 #define  RCTL_MPE	BIT(4)
 #define  RCTL_BAM	BIT(15)
 #define  RCTL_SECRC	BIT(26)
+#define  RCTL_ALL	(RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC)
 #define TCTL		0x0400
 #define  TCTL_EN	BIT(1)
 #define  TCTL_PSP	BIT(3)
@@ -212,8 +213,15 @@ int igb_start(struct igb *igb)
 	if (err)
 		return err;
 	wr(igb, RDT0, 0);
-	wr(igb, RCTL, RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC);
+	wr(igb, RCTL, RCTL_ALL);
 	return 0;
+}
+
+void igb_rx_enable(struct igb *igb, bool on)
+{
+	wr(igb, RCTL, on ? RCTL_ALL : 0);
+	/* What was under way has landed once a register has been read */
+	rd(igb, RCTL);
 }
 
 void igb_rx_post(struct igb *igb, uint32_t index, uint64_t iova)

@@ -92,6 +92,9 @@ int igb_link_up(struct igb *igb, unsigned int timeout_ms);
  */
 int igb_start(struct igb *igb);
 
+/** igb_rx_enable() - begin again to receive, or hold on with all descriptors kept */
+void igb_rx_enable(struct igb *igb, bool on);
+
 /** igb_rx_post() - give descriptor @index a buffer of IGB_BUF_LEN bytes */
 void igb_rx_post(struct igb *igb, uint32_t index, uint64_t iova);
 

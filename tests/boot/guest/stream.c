@@ -8,12 +8,12 @@
 
 #define MAGIC		0x6d6165727473ULL
 
-#define SLOTS_LEN	(STREAM_SLOTS_NR * (uint64_t)DMA_SLOT_STRIDE)
+#define SLOTS_LEN	STREAM_SLOTS_LEN
 #define STATE_LEN	0x20000ULL
 #define RING_OFF	STATE_LEN
 #define RING_LEN	0x80000ULL
 #define RING_IOVA	0x10000000ULL
-#define SLOTS_IOVA	0x7ffd3000ULL
+#define SLOTS_IOVA	STREAM_SLOTS_IOVA
 #define SLOTS_OFF(s)	(RING_OFF + (s)->state->nics * RING_LEN)
 #define MORE_OFF(s)	(SLOTS_OFF(s) + (s)->state->nics * SLOTS_LEN)
 
@@ -90,7 +90,8 @@ void stream_start(struct stream *s)
 	uint32_t nic, dev;
 
 	for (nic = 0; nic < s->state->nics; nic++) {
-		must(pci_find(IGB_VENDOR, IGB_DEVICE, nic, bdf));
+		must(pci_find(IGB_VENDOR, IGB_DEVICE, s->state->first + nic,
+			      bdf));
 		dev = ctx_bind(&s->ctx, bdf);
 		ctx_attach(&s->ctx, dev, ioas_of(s));
 		must(nic_start(&s->nic[nic], s->ctx.dev[dev], ring_of(s, nic),
@@ -229,30 +230,25 @@ static void remap(struct stream *s, unsigned int nr)
 	stream_more(s, nr);
 }
 
-/* As if the program had ended, but for the session. */
-static void let_go(struct stream *s)
+void stream_stop(struct stream *s)
 {
-	uint32_t i, nics = s->state->nics;
+	uint32_t i;
 
-	for (i = 0; i < nics; i++) {
+	for (i = 0; i < s->state->nics; i++) {
 		vfio_unmap(&s->nic[i].igb.bar);
 		close(s->nic[i].igb.irq);
 		close(s->ctx.dev[i]);
 	}
 	close(s->ctx.fd);
-	munmap(s->mem.va, s->mem.len);
-	close(s->mem.fd);
 }
 
-void stream_hand_over(struct stream *s, unsigned int nr)
+static void preserve(struct stream *s, unsigned int nr)
 {
 	uint32_t i;
 	int session;
 
 	s->state->files = s->by_file || (s->state->nics > 1 && nr % 2) ?
 			  s->state->nics : s->state->nics - 1;
-	remap(s, nr);
-	stream_receive(s, 100);
 	ctx_settle(&s->ctx);
 	memcpy(s->state->nic, s->nic, sizeof(s->nic));
 	session = must(luo_create(s->name));
@@ -261,7 +257,24 @@ void stream_hand_over(struct stream *s, unsigned int nr)
 	for (i = 0; i < s->state->files; i++)
 		must(luo_preserve(session, s->ctx.dev[i],
 				  STREAM_TOKEN_DEVICE + i));
-	if (s->state->files && s->state->files == s->state->nics)
-		let_go(s);
+}
+
+void stream_preserve(struct stream *s, unsigned int nr)
+{
+	remap(s, nr);
+	preserve(s, nr);
+}
+
+void stream_hand_over(struct stream *s, unsigned int nr)
+{
+	remap(s, nr);
+	stream_receive(s, 100);
+	preserve(s, nr);
+	/* As if the program had ended, but for the session */
+	if (s->state->files && s->state->files == s->state->nics) {
+		stream_stop(s);
+		munmap(s->mem.va, s->mem.len);
+		close(s->mem.fd);
+	}
 	background_ready();
 }

@@ -22,6 +22,10 @@
 #define STREAM_SLOTS_NR		16384
 #define STREAM_WAIT_MS		120000
 
+/* Where the buffers of the first controller are, those of the others behind. */
+#define STREAM_SLOTS_LEN	(STREAM_SLOTS_NR * (uint64_t)DMA_SLOT_STRIDE)
+#define STREAM_SLOTS_IOVA	0x7ffd3000ULL
+
 /* A map that the controller does not use, another one for each kexec. */
 #define STREAM_MORE_LEN		0x100000ULL
 #define STREAM_MORE_IOVA(nr)	(0x100000000ULL + (nr) * 0x10000000ULL)
@@ -31,6 +35,7 @@
  * @magic: of this program
  * @kexecs: how many it has been through
  * @nics: how many controllers, all attached to one HWPT
+ * @first: number of the first, of all of the machine
  * @files: of how many, from the first on, the device files are preserved
  * @nic: each, when it was last used
  * @want: what the iommufd should hold
@@ -39,6 +44,7 @@ struct stream_state {
 	uint64_t magic;
 	uint64_t kexecs;
 	uint32_t nics;
+	uint32_t first;
 	uint32_t files;
 	struct nic nic[STREAM_NICS];
 	struct want want;
@@ -72,7 +78,11 @@ struct stream {
  */
 void stream_build(struct stream *s, const char *name, uint32_t nics);
 
-/** stream_start() - bind, attach and start the controllers, with interrupts */
+/**
+ * stream_start() - bind, attach and start the controllers, with interrupts
+ *
+ * The first of the machine, unless @s->state->first says another.
+ */
 void stream_start(struct stream *s);
 
 /** stream_take_memory() - the memory out of the session, after kexec @nr */
@@ -104,6 +114,13 @@ void stream_go_on(struct stream *s);
 /** stream_finish() - finish and close the session */
 void stream_finish(struct stream *s);
 
+/**
+ * stream_stop() - close the devices and the iommufd
+ *
+ * The memory stays, for stream_again().
+ */
+void stream_stop(struct stream *s);
+
 /** stream_maps() - a new iommufd with the maps that the controller uses */
 void stream_maps(struct stream *s);
 
@@ -121,8 +138,12 @@ void stream_receive(struct stream *s, uint64_t frames);
  * @nr: kexecs so far
  *
  * Of several controllers the first one's file is preserved as well, and after an
- * odd number of kexecs each one's: then nobody but the session has any of it.
+ * odd number of kexecs, or with @s->by_file, each one's: then nobody but the
+ * session has any of it.
  */
 void stream_hand_over(struct stream *s, unsigned int nr);
+
+/** stream_preserve() - the same without its frames; the caller goes on */
+void stream_preserve(struct stream *s, unsigned int nr);
 
 #endif /* STREAM_H */

@@ -241,6 +241,42 @@ int vfio_config_write(int dev, uint32_t offset, const void *value, size_t len)
 		0 : -EIO;
 }
 
+int vfio_capability(int dev, uint8_t id)
+{
+	uint8_t at[2];
+	uint8_t pos;
+	int err = vfio_config_read(dev, PCI_CAPABILITY_LIST, &pos, 1);
+
+	while (!err && pos) {
+		err = vfio_config_read(dev, pos, at, sizeof(at));
+		if (!err && at[0] == id)
+			return pos;
+		pos = at[1];
+	}
+	return err;
+}
+
+int vfio_msix_pending(int dev, uint32_t vector)
+{
+	struct vfio_region_info info;
+	uint64_t bits;
+	uint32_t pba;
+	int pos, err;
+
+	pos = vfio_capability(dev, PCI_CAP_ID_MSIX);
+	if (pos <= 0)
+		return pos ? pos : -ENXIO;
+	err = vfio_config_read(dev, pos + PCI_MSIX_PBA, &pba, sizeof(pba));
+	if (!err)
+		err = region_info(dev, pba & PCI_MSIX_PBA_BIR, &info);
+	if (err)
+		return err;
+	if (pread(dev, &bits, sizeof(bits), info.offset +
+		  (pba & PCI_MSIX_PBA_OFFSET) + vector / 64 * 8) != sizeof(bits))
+		return -EIO;
+	return bits >> vector % 64 & 1;
+}
+
 int vfio_bus_master(int dev, bool on)
 {
 	uint16_t cmd;

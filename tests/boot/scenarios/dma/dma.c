@@ -6,42 +6,14 @@
  * stops. A third one, on the same IOMMU, is not handed over.
  */
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
+#include "canary.h"
 #include "stream.h"
 
 #define SESSION		"dma"
 #define CANARY_LEN	(256ULL << 20)
 
 static struct stream stream;
-
-/*
- * Memory that the new kernel believes is free is given out right away, much of it:
- * what the device wrote to there would be seen.
- */
-static uint64_t *canary_begin(void)
-{
-	uint64_t *canary = mmap(NULL, CANARY_LEN, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint64_t i;
-
-	check(canary != MAP_FAILED, "out of memory");
-	for (i = 0; i < CANARY_LEN / 8; i++)
-		canary[i] = i * 0x9e3779b97f4a7c15ULL;
-	return canary;
-}
-
-static void canary_end(uint64_t *canary)
-{
-	uint64_t i, changed = 0;
-
-	for (i = 0; i < CANARY_LEN / 8; i++)
-		changed += canary[i] != i * 0x9e3779b97f4a7c15ULL;
-	check(!changed, "%llu words of other memory have changed",
-	      (unsigned long long)changed);
-	munmap(canary, CANARY_LEN);
-}
 
 /* A host's own device: bound and attached until the jump, of no session. */
 static void use_third(void)
@@ -69,7 +41,8 @@ static void use_third(void)
 
 static void take_back(unsigned int nr)
 {
-	uint64_t start = now_ms(), bound, frames = 0, lost = 0, *canary;
+	uint64_t start = now_ms(), bound, frames = 0, lost = 0;
+	struct canary canary;
 	uint32_t landed, i;
 
 	stream_take_memory(&stream, SESSION, nr);
@@ -77,7 +50,8 @@ static void take_back(unsigned int nr)
 	say("%u frames landed since the last look", landed);
 	report("frames_in_blackout", "%u", landed);
 	check(landed, "nothing has arrived");
-	canary = canary_begin();
+	/* Memory that the new kernel believes is free is given out right away */
+	canary_begin(&canary, CANARY_LEN);
 	check(stream_arriving(&stream, 500), "the device has stopped");
 
 	bound = now_ms();
@@ -91,7 +65,7 @@ static void take_back(unsigned int nr)
 	stream_receive(&stream, 100);
 	stream_finish(&stream);
 	stream_receive(&stream, 100);
-	canary_end(canary);
+	check(!canary_end(&canary), "other memory has changed");
 	for (i = 0; i < stream.state->nics; i++) {
 		frames += stream.nic[i].frames;
 		lost += stream.nic[i].gaps;
