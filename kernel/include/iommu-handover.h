@@ -103,11 +103,15 @@ void iommufd_handover_expect(struct iommufd_ctx *ictx, struct device *dev,
  * @token: set: of its iommufd there
  * @dev_id: set: its object ID
  *
+ * Until the call below SNAPSHOT and SEAL refuse the device where it is to stop.
+ *
  * Return: 0; -ENOENT (noted) when the iommufd is not preserved in @session.
  */
 int iommufd_handover_preserve_device(struct iommufd_device *idev,
 				     struct luo_session *session, u64 *token,
 				     u32 *dev_id);
+/* It is not any more. */
+void iommufd_handover_unpreserve_device(struct iommufd_device *idev);
 
 /* The jump has begun. Return: 0; -EBUSY (noted) for a device that is to stop. */
 int iommufd_handover_freeze_device(struct iommufd_device *idev);

@@ -84,6 +84,7 @@ struct iommufd_ctx_handover {
  * @serial: IDs are reused, serials are not
  * @closing: its driver is closing and perhaps resetting it
  * @token: bound with a token
+ * @file: its file is preserved in a session, under handover_out.lock
  * @user: orders the calls that change the following
  * @migrating: its driver has it in another migration state than running
  * @logging: its driver logs DMA
@@ -92,6 +93,7 @@ struct iommufd_device_handover {
 	u64 serial;
 	bool closing;
 	bool token;
+	bool file;
 	struct mutex user;	/* of all that follows */
 	bool migrating;
 	bool logging;

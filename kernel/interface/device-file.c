@@ -25,6 +25,7 @@ int iommufd_handover_preserve_device(struct iommufd_device *idev,
 			continue;
 		*token = ctx->token;
 		*dev_id = idev->obj.id;
+		idev->handover.file = true;
 		return 0;
 	}
 	return handover_refuse(-ENOENT,
@@ -32,6 +33,13 @@ int iommufd_handover_preserve_device(struct iommufd_device *idev,
 			       idev->obj.id, dev_name(idev->dev));
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_handover_preserve_device, "IOMMUFD");
+
+void iommufd_handover_unpreserve_device(struct iommufd_device *idev)
+{
+	guard(mutex)(&handover_out.lock);
+	idev->handover.file = false;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_handover_unpreserve_device, "IOMMUFD");
 
 int iommufd_handover_freeze_device(struct iommufd_device *idev)
 {

@@ -78,12 +78,15 @@ static int preserve(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
+/* The session has the file, so that it is bound as long as this. */
 static void unpreserve(struct liveupdate_file_op_args *args)
 {
+	struct vfio_device_file *df = file_of(args->file);
+
+	iommufd_handover_unpreserve_device(df->device->iommufd_device);
 	kho_unpreserve_free(args->private_data);
 }
 
-/* The session has the file, so that it is bound as long as this. */
 static int freeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device_file *df = file_of(args->file);

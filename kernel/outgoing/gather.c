@@ -319,7 +319,8 @@ static int gather_device(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	/* A reset in between would give it another domain ID */
 	rc = gather_settled(g, ctx, ci, idev);
 	device_unlock(idev->dev);
-	return rc;
+	return rc ?: handover_check_file(ctx, idev,
+					 DEVICE(g, g->device.nr - 1));
 }
 
 static int check_pasids(struct handover_ctx *ctx, struct iommufd_device *idev)

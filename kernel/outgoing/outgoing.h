@@ -353,6 +353,13 @@ struct iommufd_hw_pagetable;
 int handover_check_stays(struct handover_ctx *ctx, struct iommufd_device *idev,
 			 struct iommufd_hw_pagetable *hwpt);
 
+/*
+ * A device whose file is preserved comes back attached and as it was: can it, as
+ * @dev says? Return: 0; -EOPNOTSUPP (noted) for one that is to stop.
+ */
+int handover_check_file(struct handover_ctx *ctx, struct iommufd_device *idev,
+			const struct iho_device *dev);
+
 /**
  * handover_stays_fill() - preserve what units need for devices that do not stop
  * @s: from handover_seal_copy()

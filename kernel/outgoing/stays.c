@@ -41,6 +41,20 @@ int handover_check_stays(struct handover_ctx *ctx, struct iommufd_device *idev,
 	return 0;
 }
 
+int handover_check_file(struct handover_ctx *ctx, struct iommufd_device *idev,
+			const struct iho_device *dev)
+{
+	if (!idev->handover.file || dev->level == IHO_LEVEL_CONTINUOUS)
+		return 0;
+	if (!handover_attached(idev))
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "device %u (%s): its file is preserved, but it is not attached, so that it is to be stopped; attach it, or do not preserve its file",
+					   idev->obj.id, dev_name(idev->dev));
+	return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+				   "device %u (%s): its file is preserved, but it is to be stopped; load with kexec -s -l --iommu-handover=continuous, or do not preserve its file",
+				   idev->obj.id, dev_name(idev->dev));
+}
+
 static int cmp_u64(const void *a, const void *b)
 {
 	return cmp_int(*(const u64 *)a, *(const u64 *)b);

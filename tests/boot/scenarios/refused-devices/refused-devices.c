@@ -265,6 +265,45 @@ static void with_token(struct side *s)
 	take_device(s, "the device without its token");
 }
 
+/* ---- a file that is preserved -------------------------------------------- */
+
+#define FILE_STOPS	"its file is preserved, but it is to be stopped; load with kexec -s -l --iommu-handover=continuous, or do not preserve its file"
+#define FILE_DETACHED	"its file is preserved, but it is not attached, so that it is to be stopped; attach it, or do not preserve its file"
+
+/* Only the end of the session undoes it, so it is the last case. */
+static void preserved_file(struct side *s)
+{
+	char bdf[PCI_BDF_LEN];
+	const char *who;
+
+	find(IGB_VENDOR, IGB_DEVICE, NIC_PF, bdf);
+	put_device(s, bdf);
+	who = device(s->dev_id, bdf);
+	want_fine("a device whose file is not preserved");
+	must(luo_preserve(s->session, s->dev, TOKEN_OTHER));
+	want_refused("a device whose file is preserved, but stops", EOPNOTSUPP,
+		     who, FILE_STOPS, NULL);
+	must(vfio_detach(s->dev));
+	want_refused("a device whose file is preserved, not attached",
+		     EOPNOTSUPP, who, FILE_DETACHED, NULL);
+}
+
+/* Nothing undoes the seal: LUO asks the file in the jump. */
+static void preserved_late(struct side *s)
+{
+	char bdf[PCI_BDF_LEN];
+
+	find(IGB_VENDOR, IGB_DEVICE, NIC_PF, bdf);
+	put_device(s, bdf);
+	want_fine("the file of a device");
+	seal();
+	must(luo_preserve(s->session, s->dev, TOKEN_OTHER));
+	check(handover_state_is("sealed"), "the file of a device undoes the seal");
+	want_no_jump("a file that is preserved after the load", EBUSY,
+		     "is preserved, but is to be stopped; load with kexec -s -l --iommu-handover=continuous");
+	unload_kernel();
+}
+
 /* ---- ATS, groups, aliases ------------------------------------------------ */
 
 static void refused(struct side *s, const char *what, uint16_t vendor,
@@ -294,6 +333,10 @@ static void cases(void)
 	refused(&s, "a device behind a bridge", EDU_VENDOR, EDU_DEVICE,
 		EDU_BEHIND,
 		"has DMA aliases, which cannot be handed over; unbind it or use another slot");
+	preserved_file(&s);
+	side_close(&s);
+	side_open(&s);
+	preserved_late(&s);
 	side_close(&s);
 }
 
