@@ -13,6 +13,8 @@
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/pci.h>
+#include <linux/pci-handover.h>
+#include <linux/unaligned.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
@@ -24,7 +26,9 @@
  * struct device_ser - what one kernel leaves to the next of a device file
  * @token: of the iommufd in the same session
  * @dev_id: object ID of the device in it
- * @reserved: 0
+ * @config_len: bytes of @config
+ * @config: configuration space as vfio shows it, where it does not show the
+ *	device's own: what the VMM wrote there, the device does not know
  *
  * Which device that is, is in the image. The layout belongs to the name of the
  * handler.
@@ -32,7 +36,8 @@
 struct device_ser {
 	u64 token;
 	u32 dev_id;
-	u32 reserved;
+	u32 config_len;
+	u8 config[PCI_CFG_SPACE_EXP_SIZE];
 };
 
 static struct vfio_device_file *file_of(struct file *file)
@@ -40,6 +45,11 @@ static struct vfio_device_file *file_of(struct file *file)
 	struct vfio_device_file *df = file->private_data;
 
 	return file->f_op == &vfio_device_fops && !df->group ? df : NULL;
+}
+
+static struct vfio_pci_core_device *pci_of(struct vfio_device *device)
+{
+	return container_of(device, struct vfio_pci_core_device, vdev);
 }
 
 static bool can_preserve(struct liveupdate_file_handler *handler,
@@ -58,10 +68,9 @@ static int preserve(struct liveupdate_file_op_args *args)
 	struct device_ser *ser;
 	int rc;
 
-	ser = kho_alloc_preserve(PAGE_SIZE);
+	ser = kho_alloc_preserve(sizeof(*ser));
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
-	memset(ser, 0, PAGE_SIZE);
 	mutex_lock(&device->dev_set->lock);
 	rc = df->access_granted && device->iommufd_device ?
 		     iommufd_handover_preserve_device(device->iommufd_device,
@@ -90,8 +99,32 @@ static void unpreserve(struct liveupdate_file_op_args *args)
 static int freeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device_file *df = file_of(args->file);
+	struct vfio_pci_core_device *vdev = pci_of(df->device);
+	struct device_ser *ser = args->private_data;
 
+	ser->config_len = vdev->pdev->cfg_size;
+	memcpy(ser->config, vdev->vconfig, ser->config_len);
 	return iommufd_handover_freeze_device(df->device->iommufd_device);
+}
+
+/*
+ * Of a device that is as it was: one that was stopped is opened as any other.
+ * Decoding is on by now, and stays as vfio knows it.
+ */
+static void restore_config(struct vfio_pci_core_device *vdev,
+			   const struct device_ser *ser)
+{
+	const u8 decode = PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
+	u8 on = vdev->vconfig[PCI_COMMAND] & decode;
+
+	if (!pci_handed_over(vdev->pdev))
+		return;
+	memcpy(vdev->vconfig, ser->config,
+	       min_t(u32, ser->config_len, vdev->pdev->cfg_size));
+	vdev->vconfig[PCI_COMMAND] &= ~decode;
+	vdev->vconfig[PCI_COMMAND] |= on;
+	vdev->virq_disabled = get_unaligned_le16(&vdev->vconfig[PCI_COMMAND]) &
+			      PCI_COMMAND_INTX_DISABLE;
 }
 
 /* As opening the device's file does. */
@@ -143,7 +176,8 @@ static int replay(struct file *file, struct vfio_device *device)
 }
 
 /* As binding it does, by VFIO_DEVICE_BIND_IOMMUFD. */
-static int bind_file(struct file *file, struct iommufd_ctx *ictx)
+static int bind_file(struct file *file, struct iommufd_ctx *ictx,
+		     const struct device_ser *ser)
 {
 	struct vfio_device_file *df = file->private_data;
 	struct vfio_device *device = df->device;
@@ -156,6 +190,7 @@ static int bind_file(struct file *file, struct iommufd_ctx *ictx)
 	df->iommufd = ictx;
 	rc = vfio_handover_open(df, false);
 	if (!rc) {
+		restore_config(pci_of(device), ser);
 		rc = replay(file, device);
 		if (rc)
 			vfio_df_close(df);
@@ -212,7 +247,7 @@ static int retrieve(struct liveupdate_file_op_args *args)
 		rc = PTR_ERR(file);
 		goto out_ctx;
 	}
-	rc = bind_file(file, ictx);
+	rc = bind_file(file, ictx, ser);
 	if (rc) {
 		/* The registration goes with the file */
 		fput(file);
@@ -251,7 +286,7 @@ static const struct liveupdate_file_ops ops = {
 #ifndef MODULE
 static struct liveupdate_file_handler handler = {
 	.ops = &ops,
-	.compatible = "vfio-pci-handover-v1",
+	.compatible = "vfio-pci-handover-v2",
 };
 
 /* LUO wants all handlers before the first session is read: not of a module. */
