@@ -72,10 +72,17 @@ struct iommu_handover_ops {
 		      struct device *dev);
 };
 
-/* Tests have a switch go wrong, or make it last longer (debugfs: disturb). */
+/* Tests have a handover go wrong, or a switch last longer (debugfs: disturb). */
 #define HANDOVER_DISTURB_CLEAR	BIT(0)	/* no entry for 50 ms: DMA is lost */
 #define HANDOVER_DISTURB_WAIT	BIT(1)	/* 50 ms from the store to the flush */
 #define HANDOVER_DISTURB_BEHIND	BIT(2)	/* nothing is rebuilt behind a device */
+/* No flush: what the unit holds stays in use, and so must all it leads to */
+#define HANDOVER_DISTURB_FLUSH	BIT(3)
+/* At the jump: */
+#define HANDOVER_DISTURB_MSIX	BIT(4)	/* interrupts are not held back */
+#define HANDOVER_DISTURB_MASTER	BIT(5)	/* bus mastering ends */
+#define HANDOVER_DISTURB_IMAGE	BIT(6)	/* a bit of the image flips */
+#define HANDOVER_DISTURB_KHO	BIT(7)	/* a bit of what KHO passes on flips */
 
 extern u32 handover_disturb;
 

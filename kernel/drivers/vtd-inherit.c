@@ -496,6 +496,10 @@ static void switched(struct intel_iommu *iommu, struct context_entry *context,
 		mdelay(50);
 	if (!unit_of(iommu->reg_phys, source_id, &was))
 		return;
+	if (handover_disturbed(HANDOVER_DISTURB_FLUSH)) {
+		clear_context_copied(iommu, bus, devfn);
+		return;
+	}
 	flush_entry(iommu, was, source_id);
 	if (cap_caching_mode(iommu->cap))
 		flush_entry(iommu, did, source_id);

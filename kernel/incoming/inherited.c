@@ -7,6 +7,7 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 
+#include "drivers.h"
 #include "incoming.h"
 
 const u64 *handover_in_table(void *priv, u64 pa)
@@ -35,6 +36,8 @@ void handover_in_free_tree(const struct iho_table *table)
 	};
 
 	KUNIT_STATIC_STUB_REDIRECT(handover_in_free_tree, table);
+	if (handover_disturbed(HANDOVER_DISTURB_FLUSH))
+		return;
 	iho_walk_tables(&pt, free_table, NULL);
 }
 

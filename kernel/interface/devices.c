@@ -69,9 +69,13 @@ bool pci_handover_shutdown(struct pci_dev *pdev)
 		return false;
 	if (pci_is_bridge(pdev))
 		return true;
+	if (handover_disturbed(HANDOVER_DISTURB_MASTER))
+		return false;
 	if (pdev->msix_enabled) {
 		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
 				     &ctrl);
+		if (handover_disturbed(HANDOVER_DISTURB_MSIX))
+			return true;
 		pci_handover_msix(pdev, ctrl);
 		mask_vectors(pdev);
 	} else {

@@ -7,8 +7,10 @@
  */
 #include <linux/init.h>
 #include <linux/iommu-handover.h>
+#include <linux/io.h>
 #include <linux/kexec.h>
 
+#include "drivers.h"
 #include "incoming.h"
 #include "interface.h"
 #include "outgoing.h"
@@ -103,11 +105,21 @@ int handover_adopt_loaded(u64 cookie)
 	return min(rc, 0);
 }
 
+/* For tests: what the next kernel finds is damaged. */
+static void disturb(void)
+{
+	if (handover_disturbed(HANDOVER_DISTURB_IMAGE))
+		*(u8 *)handover_out.seal->image.ptr[0] ^= 1;
+	if (handover_disturbed(HANDOVER_DISTURB_KHO))
+		*(u8 *)phys_to_virt(kexec_image->kho.fdt) ^= 1;
+}
+
 static void commit(void)
 {
 	guard(mutex)(&handover_out.lock);
 	if (!handover_out.frozen)
 		return;
+	disturb();
 	handover_stays_commit(handover_out.seal);
 	WRITE_ONCE(handover_out.jump, HANDOVER_JUMP_COMMITTED);
 	wake_up_all(&handover_out.jump_wait);

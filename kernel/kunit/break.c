@@ -17,8 +17,8 @@
  * session once it was written to, by a handler that the next kernel does not
  * have until it is written to there.
  *
- * debugfs iommu_handover/disturb takes HANDOVER_DISTURB_* of drivers.h, for the switch
- * of a device that does DMA.
+ * debugfs iommu_handover/disturb takes HANDOVER_DISTURB_* of drivers.h, for the jump
+ * and the switch of devices that do DMA.
  *
  * debugfs iommu_handover/break takes "leak", "read-freed" or "lock-order" and
  * does that, for kmemleak, KASAN and lockdep to find.
