@@ -24,9 +24,9 @@
 
 /* HANDOVER_DISTURB_* of kernel/drivers/drivers.h */
 #define CLEAR		0x01
-#define FLUSH		0x04
-#define MSIX		0x08
-#define MASTER		0x10
+#define FLUSH		0x08
+#define MSIX		0x10
+#define MASTER		0x20
 
 static struct stream stream;
 

@@ -5,71 +5,32 @@
  * One case for each kexec; kernel-args-next belongs to them.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "stream.h"
+#include "stops.h"
 
 #define SESSION		"dma-stops"
-#define LOOK_MS		2000
 
-#define ABANDON		"/sys/kernel/iommu_handover/incoming/abandon"
 #define ALTER_LEAF	"/sys/kernel/debug/iommu_handover/alter_leaf"
 
 static struct stream stream;
 
-static bool masters(void)
-{
-	char path[128];
-	uint16_t word;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config",
-		 stream.state->want.dev[0].bdf);
-	fd = must(open(path, O_RDONLY | O_CLOEXEC));
-	check(pread(fd, &word, sizeof(word), 4) == sizeof(word), "%s: %s",
-	      path, strerror(errno));
-	close(fd);
-	return word & 4;
-}
-
-static void want_running(const char *when)
-{
-	check(masters(), "%s: the device is no bus master", when);
-	check(stream_arriving(&stream, LOOK_MS), "%s: nothing arrives", when);
-	say("%s: frames arrive", when);
-}
-
-static void want_silence(const char *when)
-{
-	check(!masters(), "%s: the device is bus master", when);
-	check(!stream_arriving(&stream, LOOK_MS), "%s: the device writes to memory",
-	      when);
-	say("%s: silence", when);
-}
-
-static void give_up(void)
-{
-	must_fail(EBUSY, luo_finish(stream.session));
-	must(write_text(ABANDON, "1"));
-}
-
 static void ignored(void)
 {
-	want_silence("ignored");
+	want_silence(&stream, "ignored");
 	must_fail(EOPNOTSUPP, luo_restore(stream.session, STREAM_TOKEN_IOMMUFD));
 }
 
 static void abandoned(void)
 {
-	want_running("retrieved");
+	want_running(&stream, "retrieved");
 	stream_take_iommufd(&stream);
-	want_running("waited for");
-	give_up();
-	want_silence("abandoned");
+	want_running(&stream, "waited for");
+	give_up(&stream);
+	want_silence(&stream, "abandoned");
 	close(stream.ctx.fd);
 }
 
@@ -83,14 +44,14 @@ static void alter(uint64_t iova)
 
 static void altered(unsigned int nr)
 {
-	want_running("retrieved");
+	want_running(&stream, "retrieved");
 	stream_take_iommufd(&stream);
 	alter(STREAM_MORE_IOVA(nr - 1));
 	check(ctx_rebind_refused(&stream.ctx, 0) == EBADMSG, "another error");
-	want_silence("refused");
+	want_silence(&stream, "refused");
 	alter(STREAM_MORE_IOVA(nr - 1));
-	give_up();
-	want_silence("abandoned");
+	give_up(&stream);
+	want_silence(&stream, "abandoned");
 	close(stream.ctx.fd);
 }
 
@@ -101,15 +62,15 @@ static void not_attached(void)
 	uint32_t id;
 
 	must(vfio_claim(bdf));
-	want_running("claimed");
+	want_running(&stream, "claimed");
 	dev = must(vfio_open(bdf));
 	must(vfio_bind(dev, iommufd, &id));
-	want_running("bound to another iommufd");
+	want_running(&stream, "bound to another iommufd");
 	close(dev);
-	want_silence("closed");
+	want_silence(&stream, "closed");
 	close(iommufd);
 	stream_take_iommufd(&stream);
-	give_up();
+	give_up(&stream);
 	close(stream.ctx.fd);
 }
 
@@ -119,31 +80,32 @@ static void rebuilt(unsigned int nr)
 	uint32_t dev, hwpt, other, ioas;
 	char bdf[PCI_BDF_LEN];
 
-	want_running("retrieved");
+	want_running(&stream, "retrieved");
 	stream_maps(&stream);
 	ioas = stream.state->want.ioas[0].id;
 	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
 	dev = ctx_bind(&stream.ctx, bdf);
 	hwpt = other = ctx_hwpt(&stream.ctx, dev, ioas);
 	must_fail(EBADMSG, vfio_attach(stream.ctx.dev[dev], &other));
-	want_running("not equal");
+	want_running(&stream, "not equal");
 	stream_more(&stream, nr - 1);
 	ctx_attach(&stream.ctx, dev, hwpt);
 	stream_go_on(&stream);
 	stream_receive(&stream, 100);
-	must(write_text(ABANDON, "1"));
+	must(write_text(STOPS_ABANDON, "1"));
 	stream_finish(&stream);
 	stream_receive(&stream, 100);
 }
 
 static void no_iommu(void)
 {
-	want_silence("intel_iommu=off");
+	want_silence(&stream, "intel_iommu=off");
 	stream_take_iommufd(&stream);
-	must(write_text(ABANDON, "1"));
+	must(write_text(STOPS_ABANDON, "1"));
 	close(stream.ctx.fd);
 	stream_finish(&stream);
-	want_silence("finished");
+	want_silence(&stream, "finished");
+	want_memory_back(&stream);
 	background_ready();
 }
 
@@ -184,7 +146,7 @@ int main(int argc, char **argv)
 		check(false, "there are 6 cases");
 	}
 	stream_finish(&stream);
-	want_silence("finished");
-	stream_again(&stream);
+	want_silence(&stream, "finished");
+	start_over(&stream, nr);
 	stream_hand_over(&stream, nr);
 }

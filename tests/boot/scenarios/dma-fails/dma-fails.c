@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-fails NUMBER - NUMBER is 0 before the first kexec
+ *
+ * One case for each kexec.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "canary.h"
+#include "handover.h"
+#include "starve.h"
+#include "stops.h"
+
+#define SESSION		"dma-fails"
+#define MOST_FAULTS	20000
+/* In the middle of a memfd's retrieve: a page-cache node for each 64 pages */
+#define LATE_FAULT	60
+
+/* HANDOVER_DISTURB_* of kernel/drivers/drivers.h */
+#define DISTURB		"/sys/kernel/debug/iommu_handover/disturb"
+#define IMAGE		"0x40"
+#define KHO		"0x80"
+
+static struct stream stream;
+
+static void want_state(const char *state, const char *reason)
+{
+	char text[SENTENCE_LEN];
+
+	handover_attr("incoming/state", text);
+	check(!strcmp(text, state), "the image is %s", text);
+	handover_attr("incoming/reason", text);
+	check(strstr(text, reason), "refused because: %s", text);
+	say("%s: %s", state, text);
+}
+
+static void want_free_memory_kept(void)
+{
+	struct canary canary;
+
+	canary_begin(&canary, CANARY_MOST);
+	sleep_ms(STOPS_LOOK_MS);
+	check(!canary_end(&canary), "memory that is free has changed");
+}
+
+/* What there was is free memory. */
+static void build_anew(unsigned int nr)
+{
+	want_free_memory_kept();
+	stream_build(&stream, SESSION, 1);
+	stream.state->kexecs = nr;
+	stream_start(&stream);
+}
+
+/* ---- the image ------------------------------------------------------------ */
+
+static void refused(void)
+{
+	want_state("refused", "image:");
+	want_silence(&stream, "refused");
+	must_fail(EBADMSG, luo_restore(stream.session, STREAM_TOKEN_IOMMUFD));
+	stream_finish(&stream);
+	want_silence(&stream, "finished");
+}
+
+/* ---- the VMM is killed ---------------------------------------------------- */
+
+enum step { MEMORY, IOMMUFD, DEVICE };
+
+/* A VMM that comes so far, and is killed. */
+static void killed_after(enum step step, const char *what)
+{
+	int ready[2], status;
+	pid_t pid;
+	char c;
+
+	must(pipe2(ready, O_CLOEXEC) ? -errno : 0);
+	fflush(NULL);
+	pid = fork();
+	must(pid < 0 ? -errno : 0);
+	if (!pid) {
+		stream_take_memory(&stream, SESSION, stream.state->kexecs + 1);
+		if (step >= IOMMUFD)
+			stream_take_iommufd(&stream);
+		if (step >= DEVICE)
+			stream_resume(&stream);
+		check(write(ready[1], "r", 1) == 1, "pipe: %s", strerror(errno));
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	check(read(ready[0], &c, 1) == 1, "the VMM to be killed has failed");
+	close(ready[0]);
+	kill(pid, SIGKILL);
+	check(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status),
+	      "the VMM was not killed");
+	say("VMM killed after the %s", what);
+}
+
+/* The session is closed, as the death of a VMM does, and taken again. */
+static void close_all(void)
+{
+	munmap(stream.mem.va, stream.mem.len);
+	close(stream.mem.fd);
+	close(stream.session);
+}
+
+static void look_again(void)
+{
+	uint64_t kexecs = stream.state->kexecs;
+
+	close_all();
+	stream_take_memory(&stream, SESSION, kexecs + 1);
+}
+
+static void killed(unsigned int nr)
+{
+	static struct stream_state copy;
+
+	want_running(&stream, "not taken yet");
+	copy = *stream.state;
+	close_all();
+	stream.state = &copy;
+	killed_after(MEMORY, "memory");
+	copy.kexecs++;
+	killed_after(IOMMUFD, "iommufd");
+	copy.kexecs++;
+	stream_take_memory(&stream, SESSION, copy.kexecs + 1);
+	want_running(&stream, "VMM killed twice");
+	copy = *stream.state;
+	close_all();
+	stream.state = &copy;
+	/* It had everything: the end of its session is as good as FINISH */
+	killed_after(DEVICE, "device");
+	must_fail(ENOENT, luo_retrieve(SESSION));
+	check(!pci_masters(copy.want.dev[0].bdf), "the device is bus master");
+	build_anew(nr);
+	say("silence");
+}
+
+/* ---- patience, with the device's file in the session ----------------------- */
+
+static void want_no_jump(const char *when)
+{
+	char output[OUTPUT_LEN];
+
+	check(!load_kernel(output, false, NULL), "kexec -l: %s", output);
+	must_fail(EBUSY, jump());
+	unload_kernel();
+	say("%s: no jump", when);
+}
+
+static void patient(unsigned int nr)
+{
+	want_running(&stream, "not taken yet");
+	want_no_jump("memory taken");
+	must_fail(EBUSY, luo_finish(stream.session));
+	want_running(&stream, "FINISH");
+	look_again();
+	want_running(&stream, "session closed");
+	stream_take_iommufd(&stream);
+	want_no_jump("iommufd taken");
+	must_fail(EBUSY, luo_finish(stream.session));
+	want_running(&stream, "FINISH without the device");
+	close(stream.ctx.fd);
+	look_again();
+	want_running(&stream, "session closed once more");
+	stream_take_iommufd(&stream);
+	stream_resume(&stream);
+	stream_receive(&stream, 100);
+	want_no_jump("device taken");
+	stream_finish(&stream);
+	stream_receive(&stream, 100);
+	stream.state->kexecs = nr;
+}
+
+/* ---- no memory ------------------------------------------------------------ */
+
+static void starved(void)
+{
+	const char *bdf = stream.state->want.dev[0].bdf;
+	unsigned int nth, taken = 0, left = 0;
+	struct starve starve;
+	int fd = -1, dev, err;
+	uint32_t id;
+
+	starve_open(&starve);
+	for (nth = 1; fd < 0; nth++) {
+		check(nth < MOST_FAULTS, "it never succeeds");
+		starve_begin(&starve, nth, true);
+		fd = luo_restore(stream.session, STREAM_TOKEN_IOMMUFD);
+		starve_end(&starve);
+		check(fd >= 0 || fd == -ENOMEM, "retrieve: %s", strerror(-fd));
+		check(pci_masters(bdf), "allocation %u: the DMA has ended", nth);
+		taken += fd < 0;
+	}
+	check(taken, "no allocation has failed");
+	say("%u allocations of the retrieve have failed", taken);
+	want_running(&stream, "retrieved without memory");
+	ctx_adopt(&stream.ctx, SESSION, &stream.state->want, fd);
+	ctx_memory(&stream.ctx, &stream.mem);
+
+	must(vfio_claim(bdf));
+	for (nth = 1, err = -ENOMEM; err && pci_masters(bdf); nth++) {
+		check(nth < MOST_FAULTS, "it never ends");
+		dev = must(vfio_open(bdf));
+		starve_begin(&starve, nth, true);
+		err = vfio_bind(dev, fd, &id);
+		starve_end(&starve);
+		check(!err || err == -ENOMEM, "bind: %s", strerror(-err));
+		/* If it was bound, that ends its DMA as well */
+		close(dev);
+		left += pci_masters(bdf);
+	}
+	starve_close(&starve);
+	report("faults_of_retrieve", "%u", taken);
+	report("faults_of_bind", "%u", left);
+	say("%u times the bind has failed and the DMA gone on, then it has %s",
+	    left, err ? "ended" : "been bound");
+	check(left, "the first allocation has ended it");
+	want_silence(&stream, "bound without memory");
+	if (err)
+		give_up(&stream);
+	close(fd);
+	stream_finish(&stream);
+	want_silence(&stream, "finished");
+}
+
+/* ---- gone ----------------------------------------------------------------- */
+
+static void gone(void)
+{
+	const char *bdf = stream.state->want.dev[0].bdf;
+	char path[128];
+
+	want_running(&stream, "not taken yet");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", bdf);
+	must(write_text(path, "1"));
+	check(access(path, F_OK), "it is still there");
+	check(!stream_arriving(&stream, STOPS_LOOK_MS), "it writes to memory");
+	say("removed: silence");
+	stream_take_iommufd(&stream);
+	give_up(&stream);
+	close(stream.ctx.fd);
+	stream_finish(&stream);
+	must(write_text("/sys/bus/pci/rescan", "1"));
+	want_silence(&stream, "found again");
+}
+
+/* ---- the memory is lost --------------------------------------------------- */
+
+/* Half of it is in the file, for which the other half is given back then. */
+static void lost(unsigned int nr)
+{
+	int session = must(luo_retrieve(SESSION));
+	struct starve starve;
+	char bdf[PCI_BDF_LEN];
+
+	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
+	check(pci_masters(bdf), "not taken yet: the DMA has ended");
+	starve_open(&starve);
+	starve_begin(&starve, LATE_FAULT, true);
+	must_fail(ENOMEM, luo_restore(session, STREAM_TOKEN_MEMORY));
+	starve_end(&starve);
+	starve_close(&starve);
+	check(!pci_masters(bdf), "the device is bus master");
+	want_free_memory_kept();
+	must_fail(ENOMEM, luo_restore(session, STREAM_TOKEN_MEMORY));
+	must_fail(EIO, luo_restore(session, STREAM_TOKEN_IOMMUFD));
+	must(luo_finish(session));
+	close(session);
+	build_anew(nr);
+	say("the memory is lost: silence");
+}
+
+/* ---- KHO ------------------------------------------------------------------ */
+
+/* No session has come through, so that the memory is not known. */
+static void kho_refused(void)
+{
+	char bdf[PCI_BDF_LEN];
+
+	want_state("refused", "KHO refused what the last kernel left");
+	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
+	check(!pci_masters(bdf), "the device is bus master");
+	want_free_memory_kept();
+	say("KHO refused: silence");
+	background_ready();
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nr;
+
+	check(argc == 2, "usage: %s NUMBER", argv[0]);
+	nr = atoi(argv[1]);
+	background();
+	if (nr == 7)
+		kho_refused();
+	if (nr == 5) {
+		lost(nr);
+	} else if (nr) {
+		stream_take_memory(&stream, SESSION, nr);
+	} else {
+		stream_build(&stream, SESSION, 1);
+		stream_start(&stream);
+		must(write_text(DISTURB, IMAGE));
+	}
+	switch (nr) {
+	case 0:
+		break;
+	case 1:
+		refused();
+		break;
+	case 2:
+		killed(nr);
+		break;
+	case 3:
+		patient(nr);
+		break;
+	case 4:
+		starved();
+		break;
+	case 5:
+		break;
+	case 6:
+		gone();
+		break;
+	default:
+		check(false, "there are 7 cases");
+	}
+	if (nr == 1 || nr == 4 || nr == 6)
+		start_over(&stream, nr);
+	stream.by_file = nr == 2;
+	if (nr == 6)
+		must(write_text(DISTURB, KHO));
+	stream_hand_over(&stream, nr);
+}
