@@ -198,6 +198,7 @@ struct handover_entry {
  * @from: 0 for the first, then what the last call returned
  * @entry: filled
  *
+ * Context: from boot on, once memory can be allocated.
  * Return: what to ask for next with; 0 when there is none.
  */
 u32 handover_inherited(u64 register_pa, u32 from, struct handover_entry *entry);
@@ -208,11 +209,17 @@ bool handover_expected(void);
 /* Whether current attaches the device to a table that is equal. Context: any. */
 bool handover_switching(u64 register_pa, u16 source_id);
 
-/*
- * Translation is about to end on a unit that the last kernel left on: end the DMA
- * of what is behind it. Context: before drivers have devices.
+/**
+ * handover_stop_unit() - end the DMA of what is behind a unit
+ * @register_pa: of the unit, which the last kernel left on
+ *
+ * Translation is about to end there. Before there is a PCI device, those of the
+ * image in segment 0 are found by the numbers that their buses have.
+ *
+ * Context: before drivers have devices.
+ * Return: whether an image came; when not, nothing is done.
  */
-void handover_stop_unit(u64 register_pa);
+bool handover_stop_unit(u64 register_pa);
 
 /* The same for one device: it is attached to something else. */
 void handover_stop_device(struct device *dev);

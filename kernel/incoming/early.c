@@ -10,7 +10,7 @@
 #include <linux/iommu-handover.h>
 #include <linux/kexec_handover.h>
 #include <linux/memblock.h>
-#include <linux/pci_regs.h>
+#include <linux/pci.h>
 #include <linux/string.h>
 #include <asm/pci-direct.h>
 
@@ -68,6 +68,49 @@ void __init handover_in_silence(void)
 					break;
 			}
 	pr_warn("the DMA of %u PCI functions was ended\n", stopped);
+}
+
+static u16 early_read(u16 id, u8 reg)
+{
+	return read_pci_config_16(PCI_BUS_NUM(id), PCI_SLOT(id & 0xff),
+				  PCI_FUNC(id & 0xff), reg);
+}
+
+static u8 early_pcie_cap(u16 id)
+{
+	u8 pos, left = 48;
+	u16 head;
+
+	if (!(early_read(id, PCI_STATUS) & PCI_STATUS_CAP_LIST))
+		return 0;
+	pos = early_read(id, PCI_CAPABILITY_LIST) & 0xfc;
+	while (pos >= 0x40 && left--) {
+		head = early_read(id, pos);
+		if ((head & 0xff) == PCI_CAP_ID_EXP)
+			return pos;
+		pos = head >> 8 & 0xfc;
+	}
+	return 0;
+}
+
+void handover_in_silence_one(const struct iho_device *fact)
+{
+	u16 id = fact->source_id[0];
+	u32 wait = 500000;
+	u8 cap;
+
+	if (!list_empty(&pci_root_buses) || fact->segment || !early_pci_allowed())
+		return;
+	write_pci_config_16(PCI_BUS_NUM(id), PCI_SLOT(id & 0xff),
+			    PCI_FUNC(id & 0xff), PCI_COMMAND,
+			    early_read(id, PCI_COMMAND) & ~PCI_COMMAND_MASTER);
+	/* A read of it is answered after what it wrote before is in memory */
+	cap = early_pcie_cap(id);
+	while (cap && wait-- &&
+	       early_read(id, cap + PCI_EXP_DEVSTA) & PCI_EXP_DEVSTA_TRPND)
+		cpu_relax();
+	pr_warn("%02x:%02x.%x: stopped: it was not taken back\n", PCI_BUS_NUM(id),
+		PCI_SLOT(id & 0xff), PCI_FUNC(id & 0xff));
 }
 
 static __printf(1, 2) void __init refuse(const char *fmt, ...)

@@ -61,6 +61,8 @@ extern struct handover_incoming handover_in;
 
 /* At boot, before PCI is known: no device does DMA afterwards. */
 void handover_in_silence(void);
+/* The same for one, which keeps others as they are; later it does nothing. */
+void handover_in_silence_one(const struct iho_device *fact);
 
 /* How many contexts of the accepted image are not finished. Takes no lock. */
 static inline u32 handover_in_unfinished(void)

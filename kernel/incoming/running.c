@@ -274,6 +274,8 @@ static void stop_one(struct running *r)
 		pci_warn(pdev, "iommu-handover: stopped: it was not taken back\n");
 		break;
 	}
+	if (!pdev)
+		handover_in_silence_one(fact);
 	handover_block(&r->unit, fact->source_id[0], pdev ? &pdev->dev : NULL);
 	left(r, pdev);
 	pci_dev_put(pdev);

@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/pci.h>
@@ -85,8 +86,24 @@ bool pci_handover_shutdown(struct pci_dev *pdev)
 	return true;
 }
 
+/* A driver that remaps interrupts asks before there are initcalls. */
+static void __ref begin(void)
+{
+	static bool begun;
+
+	if (begun)
+		return;
+	begun = true;
+	if (handover_in_running_init()) {
+		handover_in.state = HANDOVER_IN_REFUSED;
+		handover_in_silence();
+	}
+}
+
 u32 handover_inherited(u64 register_pa, u32 from, struct handover_entry *entry)
 {
+	KUNIT_STATIC_STUB_REDIRECT(handover_inherited, register_pa, from, entry);
+	begin();
 	return handover_in_entries(register_pa, from, entry);
 }
 
@@ -97,17 +114,21 @@ bool handover_expected(void)
 
 bool handover_switching(u64 register_pa, u16 source_id)
 {
+	KUNIT_STATIC_STUB_REDIRECT(handover_switching, register_pa, source_id);
 	return handover_in_switching(register_pa, source_id);
 }
 
-void handover_stop_unit(u64 register_pa)
+bool handover_stop_unit(u64 register_pa)
 {
+	KUNIT_STATIC_STUB_REDIRECT(handover_stop_unit, register_pa);
 	/* Firmware may leave translation on as well */
 	if (handover_in.state == HANDOVER_IN_NONE)
-		return;
+		return false;
 	pr_warn("unit at %#llx: not taken over; the DMA of what is behind it ends\n",
 		register_pa);
+	begin();
 	handover_in_stop_unit(register_pa);
+	return true;
 }
 
 void handover_stop_device(struct device *dev)
@@ -118,23 +139,20 @@ void handover_stop_device(struct device *dev)
 
 bool handover_parks(u64 register_pa)
 {
+	KUNIT_STATIC_STUB_REDIRECT(handover_parks, register_pa);
 	return handover_out_keeps(register_pa, NULL);
 }
 
 bool handover_keeps(u64 register_pa, u16 source_id)
 {
+	KUNIT_STATIC_STUB_REDIRECT(handover_keeps, register_pa, source_id);
 	return handover_out_keeps(register_pa, &source_id);
 }
 
 /* Before buses are scanned. */
 static int __init handover_devices_init(void)
 {
-	int rc = handover_in_running_init();
-
-	if (rc) {
-		handover_in.state = HANDOVER_IN_REFUSED;
-		handover_in_silence();
-	}
-	return rc;
+	begin();
+	return 0;
 }
 core_initcall(handover_devices_init);
