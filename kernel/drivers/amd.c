@@ -7,6 +7,7 @@
 #include <asm/iommu.h>
 
 #include "amd_iommu.h"
+#include "handover.h"
 #include "../handover/drivers.h"
 
 static int amd_unit(struct device *dev, struct iho_unit *unit)
@@ -106,4 +107,7 @@ const struct iommu_handover_ops amd_iommu_handover_ops = {
 	.tag = amd_tag,
 	.objection = amd_objection,
 	.differ = amd_differ,
+	.stays = amd_handover_stays,
+	.pages = amd_handover_pages,
+	.block = amd_handover_block,
 };

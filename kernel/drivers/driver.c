@@ -83,8 +83,14 @@ int handover_pages(struct device *dev, int (*visit)(void *priv, u64 pa),
 
 bool handover_can_take_over(const struct iho_unit *unit)
 {
-	return IS_ENABLED(CONFIG_INTEL_IOMMU) &&
-	       unit->type == IHO_UNIT_INTEL_VTD;
+	switch (unit->type) {
+	case IHO_UNIT_INTEL_VTD:
+		return IS_ENABLED(CONFIG_INTEL_IOMMU);
+	case IHO_UNIT_AMD_VI:
+		return IS_ENABLED(CONFIG_AMD_IOMMU);
+	default:
+		return false;
+	}
 }
 
 /* A machine has the units of one driver only. */
