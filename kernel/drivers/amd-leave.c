@@ -97,10 +97,14 @@ static void park_table(struct amd_iommu_pci_seg *seg)
 		struct dev_table_entry *dte = &seg->dev_table[devid];
 		u64 irq = dte->data[2] & ~DTE_IRQ_MASK;
 
-		if (kept(seg, devid))
+		if (kept(seg, devid)) {
 			irq |= DTE_IRQ_REMAP_ENABLE;
-		else
+			if (handover_disturbed(HANDOVER_DISTURB_ENTRY))
+				amd_handover_exchange(dte, dte->data128[0] ^
+							   (u128)0x8000 << 64);
+		} else {
 			no_dma(dte);
+		}
 		if (dte->data[2] != irq)
 			WRITE_ONCE(dte->data[2], irq);
 	}

@@ -83,6 +83,8 @@ struct iommu_handover_ops {
 #define HANDOVER_DISTURB_MASTER	BIT(5)	/* bus mastering ends */
 #define HANDOVER_DISTURB_IMAGE	BIT(6)	/* a bit of the image flips */
 #define HANDOVER_DISTURB_KHO	BIT(7)	/* a bit of what KHO passes on flips */
+/* At the jump: entries that stay in use get another domain ID (AMD-Vi) */
+#define HANDOVER_DISTURB_ENTRY	BIT(8)
 
 extern u32 handover_disturb;
 
