@@ -56,6 +56,12 @@ def read_kernel(value):
     return value
 
 
+def read_seal(value):
+    if value not in ("early", "late"):
+        raise ValueError(f"{value!r} is neither early nor late")
+    return value == "late"
+
+
 def read_variant(value):
     """A name, QEMU's words, and the kernel's after " -- "."""
     name, _, words = value.partition(" ")
@@ -89,6 +95,8 @@ class Conf:
     @hands_over: load the next kernel with --iommu-handover: "yes", "continuous"
         with the word of that name, "" without the option
     @stock_kernel: the guest has upstream's kernel, too
+    @seals_late: the load only checks, and the jump seals
+    @shared_memory: the host part may look into the guest's memory
     @iommu: name of the IOMMU that it runs with
     @iommus: names of the IOMMUs that it runs with besides the first
     @variants: (name, QEMU's words, the kernel's words) of each
@@ -101,7 +109,9 @@ class Conf:
                "stock-kernel": ("stock_kernel", read_switch),
                "iommu": ("iommu", read_iommu),
                "iommus": ("iommus", read_iommus),
-               "variant": ("variants", read_variant)}
+               "variant": ("variants", read_variant),
+               "seal": ("seals_late", read_seal),
+               "shared-memory": ("shared_memory", read_switch)}
 
     def __init__(self, directory):
         self.kexecs = (3, 3)
@@ -109,6 +119,7 @@ class Conf:
         self.kernel = None
         self.hands_over = "yes"
         self.stock_kernel = False
+        self.seals_late = self.shared_memory = False
         self.iommu = "vtd"
         self.iommus = []
         self.variants = []

@@ -119,6 +119,38 @@ def free_udp_ports(count):
             item.close()
 
 
+# Where q35 has its memory: at 0, and from this size on what is above 2 GiB is at 4 GiB.
+SPLIT_FROM, SPLIT_LOW = 0xb0000000, 0x80000000
+
+
+class GuestMemory:
+    """The guest's memory as a file that QEMU, host part and we share.
+
+    Its pages are small ones, so that the guest is a little slower with it.
+    """
+
+    def __init__(self, debug):
+        self.size = memory_mib(debug) << 20
+        self.low = SPLIT_LOW if self.size >= SPLIT_FROM else self.size
+        self.fd = os.memfd_create("guest-memory")
+        os.ftruncate(self.fd, self.size)
+
+    def words(self):
+        """QEMU's; they come after another -machine, which they add to."""
+        return ["-object", f"memory-backend-file,id=ram,size={self.size},"
+                f"mem-path=/proc/self/fd/{self.fd},share=on",
+                "-machine", "memory-backend=ram"]
+
+    def variables(self):
+        """For the host part's environment."""
+        return {"GUEST_MEMORY": f"/proc/self/fd/{self.fd}",
+                "GUEST_MEMORY_LOW": str(self.low)}
+
+
+def memory_mib(debug):
+    return 3072 if debug else 1024
+
+
 def die_with_parent():
     """In a child: end when the run is killed, which cannot clean up then."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -171,16 +203,21 @@ class Machine:
 
     @on_mark(stage, words, when), @on_fact(stage, key, value) and
     @on_file(name, path) are called as things arrive; @on_trouble(text) with
-    anything that makes the run a failure whatever the guest says.
+    anything that makes the run a failure whatever the guest says. @memory is
+    GuestMemory or None.
     """
 
     def __init__(self, run_dir, command, host, environment, timeout,
-                 on_mark, on_fact, on_file, on_trouble):
+                 on_mark, on_fact, on_file, on_trouble, memory=None):
         self.run_dir, self.command, self.host = run_dir, command, host
         self.environment, self.timeout = environment, timeout
         self.on_mark, self.on_fact = on_mark, on_fact
         self.on_trouble = on_trouble
         self.on_file = on_file
+        self.memory = memory
+        if memory:
+            self.command = command + memory.words()
+            self.environment = {**environment, **memory.variables()}
         self.received = FileReceiver(run_dir, self.taken, self.broken)
         self.data = None
         self.buffers = {}
@@ -249,7 +286,8 @@ class Machine:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=self.run_dir, start_new_session=True,
                 preexec_fn=die_with_parent,
-                pass_fds=[end.fileno() for end in theirs.values()])
+                pass_fds=[end.fileno() for end in theirs.values()]
+                + self.memory_fds())
         try:
             for end in theirs.values():
                 end.close()
@@ -271,7 +309,11 @@ class Machine:
             self.host_process = subprocess.Popen(
                 [self.host], stdin=end, stdout=end, stderr=log,
                 cwd=self.run_dir, env=self.environment,
+                pass_fds=self.memory_fds(),
                 start_new_session=True, preexec_fn=die_with_parent)
+
+    def memory_fds(self):
+        return [self.memory.fd] if self.memory else []
 
     def watch(self, ours):
         selector = selectors.DefaultSelector()
@@ -345,7 +387,7 @@ def qemu_command(qemu, kernel, initrd, cmdline, serial, debug, iommu, extra):
     cpu = "host,arch-capabilities=off" if accel == "kvm" else "max,la57=off"
     return [qemu,
             "-machine", f"q35,kernel-irqchip=split,accel={accel}",
-            "-cpu", cpu, "-smp", "2", "-m", "3G" if debug else "1G",
+            "-cpu", cpu, "-smp", "2", "-m", f"{memory_mib(debug)}M",
             "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-monitor", "none",
             *([] if brings_iommu(extra) else iommu_words(qemu, iommu)),

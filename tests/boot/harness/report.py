@@ -55,6 +55,7 @@ class Report:
         self.facts = {}      # stage -> key -> value
         self.boots = {}      # stage -> (boot_id, release)
         self.when = {}       # (stage, event) -> monotonic seconds
+        self.marks = []      # all of them: stage, event, monotonic seconds
         self.images = {}     # number -> dict
         self.frozen = {}     # stage that is left -> milliseconds
         self.locked = {}     # likewise, of the seal's lock alone
@@ -72,6 +73,7 @@ class Report:
 
     def mark(self, stage, event, rest, now):
         self.when.setdefault((stage, event), now)
+        self.marks.append([stage, event, round(now, 6)])
         self.stage, self.last_event = stage, event
         if event == "boot":
             boot_id, _, release = rest.partition(" ")
@@ -244,10 +246,31 @@ class Report:
                   in range(1, self.kexecs + 1)]
         if any(value is not None for value in outage):
             out["outage_ms"] = outage
+        out["marks"] = self.marks
         self.add_images(out, verdict)
         out["verdict"] = "pass" if verdict and not self.troubles else "fail"
         out["reason"] = self.troubles[0] if self.troubles else None
         return out
+
+    def measure(self, command, path, out):
+        """Add what a scenario's program makes of the report at @path to @out."""
+        done = subprocess.run([command, path], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+        try:
+            found = json.loads(done.stdout)
+            if not isinstance(found, dict):
+                raise ValueError("no object")
+        except ValueError as error:
+            done.returncode = done.returncode or 1
+            found = {}
+            done.stderr += f"its output is no JSON object: {error}"
+        out.update(found)
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:] or ["it does not say"]
+            self.trouble(f"measure exited with {done.returncode}: {last[0]}")
+        out["verdict"] = "pass" if out["verdict"] == "pass" \
+            and not self.troubles else "fail"
+        out["reason"] = self.troubles[0] if self.troubles else None
 
     def add_images(self, out, verdict):
         numbers = sorted(self.images)

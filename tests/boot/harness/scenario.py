@@ -11,7 +11,7 @@ from machine import IOMMUS
 from programs import SetupTrouble, check_runs_in_guest
 
 HOST_ONLY = {"conf", "host", "qemu-args", "kernel-args", "kexecs",
-             "allow-lines", "table"}
+             "allow-lines", "table", "measure"}
 HOST_ONLY |= {f"qemu-args-{name}" for name in IOMMUS}
 
 
@@ -49,8 +49,9 @@ class Scenario:
             self.find_sources(name)
         self.program = self.find_program()
         self.conf = Conf(self.dir)
-        self.table = (os.path.join(self.dir, "table")
-                      if "table" in self.files else None)
+        self.table, self.measure = (
+            os.path.join(self.dir, name) if name in self.files else None
+            for name in ("table", "measure"))
 
     def find_sources(self, name):
         """Note what NAME.c, or a directory NAME of C files, is compiled to."""
@@ -97,7 +98,8 @@ class Scenario:
     def settings(self):
         """What the guest's init has to know, see initramfs.build()."""
         return {"PROGRAM": self.program or "",
-                "HANDS_OVER": self.conf.hands_over or "no"}
+                "HANDS_OVER": self.conf.hands_over or "no",
+                "SEALS": "late" if self.conf.seals_late else "early"}
 
     def description(self):
         return description_in(self.dir)
