@@ -292,6 +292,13 @@ int igb_irq_on(struct igb *igb)
 	return 0;
 }
 
+void igb_irq_hold(struct igb *igb, bool hold)
+{
+	wr(igb, hold ? EIMC : EIMS, BIT(0));
+	/* Posted writes have arrived when a register has been read. */
+	rd(igb, STATUS);
+}
+
 static void irq_off(struct igb *igb)
 {
 	if (igb->irq < 0)

@@ -126,6 +126,13 @@ int igb_tx(struct igb *igb, uint64_t iova, uint32_t len);
  */
 int igb_irq_on(struct igb *igb);
 
+/**
+ * igb_irq_hold() - do not raise the receive interrupt, or do so again
+ *
+ * One whose cause came meanwhile is raised then.
+ */
+void igb_irq_hold(struct igb *igb, bool hold);
+
 /** igb_stop() - stop both queues, mask interrupts, end bus mastering */
 int igb_stop(struct igb *igb);
 

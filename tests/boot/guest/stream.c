@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "stream.h"
+#include "tell.h"
 
 #define MAGIC		0x6d6165727473ULL
 
@@ -134,6 +135,14 @@ void stream_take_iommufd(struct stream *s)
 	ctx_memory(&s->ctx, &s->mem);
 }
 
+void stream_watched(const struct stream *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->state->nics; i++)
+		tell_buffers(i, s->slots[i], STREAM_SLOTS_NR, DMA_SLOT_STRIDE);
+}
+
 uint32_t stream_landed(const struct stream *s)
 {
 	uint32_t i, nr = 0;
@@ -160,15 +169,24 @@ uint32_t stream_arriving(const struct stream *s, unsigned int ms)
 
 void stream_go_on(struct stream *s)
 {
+	bool pending[STREAM_NICS];
 	uint32_t i;
 
-	for (i = 0; i < s->state->nics; i++)
-		must(nic_resume(&s->nic[i], s->ctx.dev[i]));
-	stream_receive(s, 0);
+	tell_phase("device");
 	for (i = 0; i < s->state->nics; i++) {
-		must(igb_irq_resume(&s->nic[i].igb));
-		must(nic_interrupts(&s->nic[i], 10, STREAM_WAIT_MS));
+		must(nic_resume(&s->nic[i], s->ctx.dev[i]));
+		pending[i] = irqs_resume(&s->nic[i]);
 	}
+	tell_phase("usable");
+	stream_receive(s, 0);
+	memset(&s->irqs, 0, sizeof(s->irqs));
+	for (i = 0; i < s->state->nics; i++)
+		irqs_count(&s->irqs, &s->nic[i], pending[i], STREAM_IRQ_WAIT_MS);
+	check(!s->irqs.lost && !s->irqs.spurious,
+	      "interrupts: %u were held back, %u are lost, %u are spurious",
+	      s->irqs.raised, s->irqs.lost, s->irqs.spurious);
+	for (i = 0; i < s->state->nics; i++)
+		must(nic_interrupts(&s->nic[i], 10, STREAM_WAIT_MS));
 }
 
 void stream_resume(struct stream *s)
@@ -183,8 +201,8 @@ void stream_resume(struct stream *s)
 			check(ctx_rebind(&s->ctx, i),
 			      "device %u has another ID", i);
 	}
-	check(!ctx_verify(&s->ctx, true), "the iommufd is not what it was");
 	stream_go_on(s);
+	check(!ctx_verify(&s->ctx, true), "the iommufd is not what it was");
 }
 
 void stream_finish(struct stream *s)

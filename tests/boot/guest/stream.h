@@ -11,6 +11,7 @@
 
 #include "ctx.h"
 #include "dma.h"
+#include "irqs.h"
 #include "nic.h"
 
 #define STREAM_TOKEN_MEMORY	1
@@ -21,6 +22,8 @@
 #define STREAM_NICS		2
 #define STREAM_SLOTS_NR		16384
 #define STREAM_WAIT_MS		120000
+/* For an interrupt that was held back. */
+#define STREAM_IRQ_WAIT_MS	20000
 
 /* Where the buffers of the first controller are, those of the others behind. */
 #define STREAM_SLOTS_LEN	(STREAM_SLOTS_NR * (uint64_t)DMA_SLOT_STRIDE)
@@ -60,6 +63,7 @@ struct stream_state {
  * @slots: buffers of each
  * @session: the one it came back in, -1 when that is finished
  * @by_file: the caller's: the file of each device is always preserved
+ * @irqs: what became of the interrupts of the last stream_go_on()
  */
 struct stream {
 	const char *name;
@@ -70,6 +74,7 @@ struct stream {
 	struct nic_slot *slots[STREAM_NICS];
 	int session;
 	bool by_file;
+	struct irqs irqs;
 };
 
 /**
@@ -91,6 +96,13 @@ void stream_take_memory(struct stream *s, const char *name, unsigned int nr);
 /** stream_take_iommufd() - the iommufd, whose device is not bound */
 void stream_take_iommufd(struct stream *s);
 
+/**
+ * stream_watched() - tell the host where the buffers are, after stream_start()
+ *
+ * It sees frames land from then on: they stay where they are through all kexecs.
+ */
+void stream_watched(const struct stream *s);
+
 /** stream_landed() - how many frames are there that nobody has looked at, of all */
 uint32_t stream_landed(const struct stream *s);
 
@@ -108,7 +120,11 @@ uint32_t stream_arriving(const struct stream *s, unsigned int ms);
  */
 void stream_resume(struct stream *s);
 
-/** stream_go_on() - the second half of it, with devices that are attached */
+/**
+ * stream_go_on() - the second half of it, with devices that are attached
+ *
+ * No interrupt that was raised meanwhile may be lost, none may come without a cause.
+ */
 void stream_go_on(struct stream *s);
 
 /** stream_finish() - finish and close the session */

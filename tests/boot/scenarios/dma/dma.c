@@ -9,6 +9,7 @@
 
 #include "canary.h"
 #include "stream.h"
+#include "tell.h"
 
 #define SESSION		"dma"
 #define CANARY_LEN	(256ULL << 20)
@@ -41,27 +42,32 @@ static void use_third(void)
 
 static void take_back(unsigned int nr)
 {
-	uint64_t start = now_ms(), bound, frames = 0, lost = 0;
+	uint64_t frames = 0, lost = 0;
 	struct canary canary;
 	uint32_t landed, i;
 
+	tell_phase("retrieve");
 	stream_take_memory(&stream, SESSION, nr);
+	tell_phase("test");
 	landed = stream_landed(&stream);
 	say("%u frames landed since the last look", landed);
-	report("frames_in_blackout", "%u", landed);
 	check(landed, "nothing has arrived");
 	/* Memory that the new kernel believes is free is given out right away */
 	canary_begin(&canary, CANARY_LEN);
 	check(stream_arriving(&stream, 500), "the device has stopped");
-
-	bound = now_ms();
-	stream_take_iommufd(&stream);
 	/* 50 ms between the store and the flush lose nothing */
-	must(write_text("/sys/kernel/debug/iommu_handover/disturb", "2"));
+	if (nr % 4 >= 2)
+		must(write_text("/sys/kernel/debug/iommu_handover/disturb", "2"));
+
+	tell_phase("retrieve");
+	stream_take_iommufd(&stream);
+	tell_phase("bind");
 	stream_resume(&stream);
-	say("the device is back %llu ms after the memory, of which %llu were looking",
-	    (unsigned long long)(now_ms() - start),
-	    (unsigned long long)(bound - start));
+	report("interrupts_in_blackout[]", "%u", stream.irqs.raised);
+	/* Frames have landed at each since the jump: nothing pending is lost as well */
+	report("interrupts_lost[]", "%u", stream.irqs.lost +
+	       stream.state->nics - stream.irqs.raised);
+	report("interrupts_spurious[]", "%u", stream.irqs.spurious);
 	stream_receive(&stream, 100);
 	stream_finish(&stream);
 	stream_receive(&stream, 100);
@@ -70,8 +76,8 @@ static void take_back(unsigned int nr)
 		frames += stream.nic[i].frames;
 		lost += stream.nic[i].gaps;
 	}
-	report("frames", "%llu", (unsigned long long)frames);
-	report("frames_lost", "%llu", (unsigned long long)lost);
+	report("frames_received", "%llu", (unsigned long long)frames);
+	report("frames_missing", "%llu", (unsigned long long)lost);
 }
 
 int main(int argc, char **argv)
@@ -86,6 +92,8 @@ int main(int argc, char **argv)
 	} else {
 		stream_build(&stream, SESSION, STREAM_NICS);
 		stream_start(&stream);
+		stream_watched(&stream);
+		irqs_control(&stream.nic[0]);
 	}
 	use_third();
 	stream_hand_over(&stream, nr);

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "irqs.h"
+
+/* How long one may come that should not, and a control waits for one that cannot. */
+#define MORE_MS		50
+#define CONTROL_MS	200
+
+int vfio_msix_pending(int dev, uint32_t vector)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info) };
+	uint8_t at = 0, id = 0;
+	uint32_t table, bits;
+	int err;
+
+	err = vfio_config_read(dev, PCI_CAPABILITY_LIST, &at, sizeof(at));
+	while (!err && at) {
+		err = vfio_config_read(dev, at, &id, sizeof(id));
+		if (err || id == PCI_CAP_ID_MSIX)
+			break;
+		err = vfio_config_read(dev, at + 1, &at, sizeof(at));
+	}
+	if (err || !at)
+		return err ?: -ENOENT;
+	err = vfio_config_read(dev, at + PCI_MSIX_PBA, &table, sizeof(table));
+	if (err)
+		return err;
+	info.index = table & PCI_MSIX_PBA_BIR;
+	if (ioctl(dev, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return -errno;
+	if (pread(dev, &bits, sizeof(bits), info.offset +
+		  (table & PCI_MSIX_PBA_OFFSET) + vector / 32 * sizeof(bits)) !=
+	    sizeof(bits))
+		return -EIO;
+	return bits >> vector % 32 & 1;
+}
+
+bool irqs_resume(struct nic *nic)
+{
+	bool pending;
+
+	igb_irq_hold(&nic->igb, true);
+	pending = must(vfio_msix_pending(nic->igb.dev, 0));
+	must(igb_irq_resume(&nic->igb));
+	return pending;
+}
+
+static uint64_t signals(struct nic *nic)
+{
+	uint64_t nr;
+
+	return read(nic->igb.irq, &nr, sizeof(nr)) == sizeof(nr) ? nr : 0;
+}
+
+static void count(struct irqs *irqs, struct nic *nic, bool pending,
+		  unsigned int wait_ms)
+{
+	uint64_t end = now_ms() + wait_ms, nr = 0;
+
+	while (pending && !nr && now_ms() < end) {
+		nr = signals(nic);
+		if (!nr)
+			sleep_ms(1);
+	}
+	sleep_ms(MORE_MS);
+	nr += signals(nic);
+	irqs->raised += pending;
+	irqs->lost += pending && !nr;
+	irqs->spurious += nr > pending ? nr - pending : 0;
+}
+
+void irqs_count(struct irqs *irqs, struct nic *nic, bool pending,
+		unsigned int wait_ms)
+{
+	count(irqs, nic, pending, wait_ms);
+	igb_irq_hold(&nic->igb, false);
+}
+
+/* As if the device had raised it. */
+static int trigger(int dev)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.count = 1,
+	};
+
+	return ioctl(dev, VFIO_DEVICE_SET_IRQS, &set) < 0 ? -errno : 0;
+}
+
+void irqs_control(struct nic *nic)
+{
+	struct irqs irqs = {};
+
+	igb_irq_hold(&nic->igb, true);
+	sleep_ms(MORE_MS);
+	signals(nic);
+	count(&irqs, nic, false, 0);
+	check(!irqs.lost && !irqs.spurious, "%u lost, %u spurious of none",
+	      irqs.lost, irqs.spurious);
+	count(&irqs, nic, true, CONTROL_MS);
+	check(irqs.lost == 1 && !irqs.spurious, "one that was lost went unnoticed");
+	must(trigger(nic->igb.dev));
+	count(&irqs, nic, true, CONTROL_MS);
+	check(irqs.lost == 1 && !irqs.spurious, "one that came is amiss");
+	must(trigger(nic->igb.dev));
+	irqs_count(&irqs, nic, false, 0);
+	check(irqs.lost == 1 && irqs.spurious == 1,
+	      "one without a cause went unnoticed");
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What becomes of an interrupt that a controller raises while nobody takes it: MSI-X
+ * keeps it in the pending bit of its vector, and it has to come once, when the vector
+ * has an eventfd again, without another frame.
+ */
+#ifndef IRQS_H
+#define IRQS_H
+
+#include "nic.h"
+
+/**
+ * struct irqs - how many
+ * @raised: vectors with their pending bit set
+ * @lost: those of them that were not signalled then
+ * @spurious: signals without a cause
+ */
+struct irqs {
+	unsigned int raised;
+	unsigned int lost;
+	unsigned int spurious;
+};
+
+/** vfio_msix_pending() - the pending bit of @vector, or a negative errno */
+int vfio_msix_pending(int dev, uint32_t vector);
+
+/**
+ * irqs_resume() - give vector 0 of a controller that never stopped an eventfd
+ * @nic: after nic_resume()
+ *
+ * The controller raises no more interrupts, while frames go on landing, until
+ * irqs_count(): what is signalled now was pending before.
+ *
+ * Return: whether its pending bit was set.
+ */
+bool irqs_resume(struct nic *nic);
+
+/**
+ * irqs_count() - see what was signalled, and let the controller raise again
+ * @irqs: added to
+ * @pending: what irqs_resume() said
+ * @wait_ms: how long a signal may take
+ */
+void irqs_count(struct irqs *irqs, struct nic *nic, bool pending,
+		unsigned int wait_ms);
+
+/**
+ * irqs_control() - show that irqs_count() sees one lost and one too many
+ *
+ * Exits with 1 when it does not.
+ */
+void irqs_control(struct nic *nic);
+
+#endif /* IRQS_H */
