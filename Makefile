@@ -10,6 +10,9 @@ SHELL := /bin/bash
 
 O ?= build
 KEXECS ?= 5
+SOAK_KEXECS ?= 100
+# AMD-Vi has the paused level only.
+LEVEL ?= $(if $(filter amd,$(IOMMU)),paused,continuous)
 override O := $(abspath $(O))
 export O
 
@@ -27,7 +30,9 @@ help:
 	@echo 'make kernel-debug  KASAN and lockdep    build/kernel/debug/bzImage'
 	@echo 'make kexec         patched kexec-tools  build/bin/kexec'
 	@echo 'make tool          the offline tool     build/bin/iommu-handover'
-	@echo 'make demo          an iommufd with a device through KEXECS=5 kexecs'
+	@echo 'make demo          devices whose DMA goes on through KEXECS=5 kexecs'
+	@echo 'make demo LEVEL=paused   one that is stopped for each: the only level of AMD-Vi'
+	@echo 'make soak          twice in a row SOAK_KEXECS=100 kexecs of the first  build/soak'
 	@echo 'make boot SCENARIO=NAME [KEXECS=N]   one boot scenario'
 	@echo 'make check-fast    all tests that need no boot, under a minute'
 	@echo 'make check         what CI runs, under 45 minutes from nothing'
@@ -41,7 +46,7 @@ help:
 	@echo 'make clean         remove build/'
 	@echo 'make distclean-cache   remove the cache as well'
 	@echo
-	@echo 'IOMMU=vtd|vtd-first-stage|amd  the IOMMU of demo and boot'
+	@echo 'IOMMU=vtd|vtd-first-stage|amd  the IOMMU of demo, soak and boot'
 	@echo 'Variables: O=DIR  UPSTREAM=7.3  LINUX_TARBALL=FILE  KEXEC_TARBALL=FILE'
 	@echo '  QEMU=FILE  ACCEL=kvm  JOBS=N  IOMMU_HANDOVER_CACHE=DIR'
 
@@ -72,10 +77,19 @@ unit: packages
 boot-programs: packages
 	@tests/boot/run --build
 
-.PHONY: demo boot
-demo: kernel kexec tool
-	@mkdir -p $(O)/demo
-	@tests/boot/run demo --kexecs $(KEXECS) --json $(O)/demo/report.json
+.PHONY: demo demo-level soak boot
+demo-level:
+	@case '$(LEVEL)' in continuous|paused) ;; *) \
+		echo 'LEVEL=$(LEVEL): there are continuous and paused'; exit 2;; esac
+
+demo: demo-level kernel kexec tool
+	@tests/boot/run $(if $(filter paused,$(LEVEL)),demo,dma) --kexecs $(KEXECS) \
+		--results $(O)/demo
+
+soak: kernel kexec tool
+	@for run in 1 2; do \
+		tests/boot/run dma --kexecs $(SOAK_KEXECS) \
+			--results $(O)/soak/$$run || exit; done
 
 boot:
 	@[ "$(SCENARIO)" ] || { echo 'make boot SCENARIO=NAME; there are:'; \
