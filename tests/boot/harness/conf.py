@@ -62,6 +62,12 @@ def read_seal(value):
     return value == "late"
 
 
+def read_disk(value):
+    if not re.fullmatch("[1-9][0-9]{0,3}", value):
+        raise ValueError(f"{value!r} is not a number of MiB from 1 to 9999")
+    return int(value)
+
+
 def read_variant(value):
     """A name, QEMU's words, and the kernel's after " -- "."""
     name, _, words = value.partition(" ")
@@ -94,6 +100,7 @@ class Conf:
     @kernel: "plain" or "debug" when only that one runs it, else None
     @hands_over: load the next kernel with --iommu-handover: "yes", "continuous"
         with the word of that name, "" without the option
+    @disk: MiB of a file for QEMU's block devices, 0 when there is none
     @stock_kernel: the guest has upstream's kernel, too
     @seals_late: the load only checks, and the jump seals
     @shared_memory: the host part may look into the guest's memory
@@ -106,6 +113,7 @@ class Conf:
                "steady": ("steady", read_switch),
                "kernel": ("kernel", read_kernel),
                "iommu-handover": ("hands_over", read_hands_over),
+               "disk": ("disk", read_disk),
                "stock-kernel": ("stock_kernel", read_switch),
                "iommu": ("iommu", read_iommu),
                "iommus": ("iommus", read_iommus),
@@ -118,6 +126,7 @@ class Conf:
         self.steady = False
         self.kernel = None
         self.hands_over = "yes"
+        self.disk = 0
         self.stock_kernel = False
         self.seals_late = self.shared_memory = False
         self.iommu = "vtd"
