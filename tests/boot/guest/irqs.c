@@ -3,7 +3,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
 #include "irqs.h"
@@ -11,35 +10,6 @@
 /* How long one may come that should not, and a control waits for one that cannot. */
 #define MORE_MS		50
 #define CONTROL_MS	200
-
-int vfio_msix_pending(int dev, uint32_t vector)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info) };
-	uint8_t at = 0, id = 0;
-	uint32_t table, bits;
-	int err;
-
-	err = vfio_config_read(dev, PCI_CAPABILITY_LIST, &at, sizeof(at));
-	while (!err && at) {
-		err = vfio_config_read(dev, at, &id, sizeof(id));
-		if (err || id == PCI_CAP_ID_MSIX)
-			break;
-		err = vfio_config_read(dev, at + 1, &at, sizeof(at));
-	}
-	if (err || !at)
-		return err ?: -ENOENT;
-	err = vfio_config_read(dev, at + PCI_MSIX_PBA, &table, sizeof(table));
-	if (err)
-		return err;
-	info.index = table & PCI_MSIX_PBA_BIR;
-	if (ioctl(dev, VFIO_DEVICE_GET_REGION_INFO, &info))
-		return -errno;
-	if (pread(dev, &bits, sizeof(bits), info.offset +
-		  (table & PCI_MSIX_PBA_OFFSET) + vector / 32 * sizeof(bits)) !=
-	    sizeof(bits))
-		return -EIO;
-	return bits >> vector % 32 & 1;
-}
 
 bool irqs_resume(struct nic *nic)
 {

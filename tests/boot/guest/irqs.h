@@ -21,9 +21,6 @@ struct irqs {
 	unsigned int spurious;
 };
 
-/** vfio_msix_pending() - the pending bit of @vector, or a negative errno */
-int vfio_msix_pending(int dev, uint32_t vector);
-
 /**
  * irqs_resume() - give vector 0 of a controller that never stopped an eventfd
  * @nic: after nic_resume()
