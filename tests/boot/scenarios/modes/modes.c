@@ -6,6 +6,8 @@
  * of them. Two more are made where the next kernel's page tables cannot say what
  * theirs do.
  */
+#include <sys/mman.h>
+
 #include "edu.h"
 #include "handover.h"
 #include "tally.h"
