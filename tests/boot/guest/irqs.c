@@ -15,9 +15,9 @@ bool irqs_resume(struct nic *nic)
 {
 	bool pending;
 
-	igb_irq_hold(&nic->igb, true);
-	pending = must(vfio_msix_pending(nic->igb.dev, 0));
-	must(igb_irq_resume(&nic->igb));
+	nic_irq_hold(nic, true);
+	pending = must(vfio_msix_pending(nic->hw.dev, 0));
+	must(nic_irq_resume(nic));
 	return pending;
 }
 
@@ -25,7 +25,7 @@ static uint64_t signals(struct nic *nic)
 {
 	uint64_t nr;
 
-	return read(nic->igb.irq, &nr, sizeof(nr)) == sizeof(nr) ? nr : 0;
+	return read(nic->hw.irq, &nr, sizeof(nr)) == sizeof(nr) ? nr : 0;
 }
 
 static void count(struct irqs *irqs, struct nic *nic, bool pending,
@@ -49,7 +49,7 @@ void irqs_count(struct irqs *irqs, struct nic *nic, bool pending,
 		unsigned int wait_ms)
 {
 	count(irqs, nic, pending, wait_ms);
-	igb_irq_hold(&nic->igb, false);
+	nic_irq_hold(nic, false);
 }
 
 /* As if the device had raised it. */
@@ -69,7 +69,7 @@ void irqs_control(struct nic *nic)
 {
 	struct irqs irqs = {};
 
-	igb_irq_hold(&nic->igb, true);
+	nic_irq_hold(nic, true);
 	sleep_ms(MORE_MS);
 	signals(nic);
 	count(&irqs, nic, false, 0);
@@ -77,10 +77,10 @@ void irqs_control(struct nic *nic)
 	      irqs.lost, irqs.spurious);
 	count(&irqs, nic, true, CONTROL_MS);
 	check(irqs.lost == 1 && !irqs.spurious, "one that was lost went unnoticed");
-	must(trigger(nic->igb.dev));
+	must(trigger(nic->hw.dev));
 	count(&irqs, nic, true, CONTROL_MS);
 	check(irqs.lost == 1 && !irqs.spurious, "one that came is amiss");
-	must(trigger(nic->igb.dev));
+	must(trigger(nic->hw.dev));
 	irqs_count(&irqs, nic, false, 0);
 	check(irqs.lost == 1 && irqs.spurious == 1,
 	      "one without a cause went unnoticed");

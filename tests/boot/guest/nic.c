@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <linux/pci_regs.h>
+
+#include "e1000e.h"
+#include "igb.h"
 #include "nic.h"
 
 #define LINK_WAIT_MS	60000
@@ -13,8 +18,60 @@
 #define PROBE_WAIT_MS	300
 #define PROBE_TRIES	20
 #define PROBE_WRONG	3
+#define FIND_MAX	8
 /* What a buffer holds before the device has written to it. */
 #define POISON		0xa5
+
+/* Struct nic crosses a kexec: it has the index, no address. */
+static const struct controller_ops *const models[] = {
+	&igb_ops,
+	&e1000e_ops,
+};
+
+static const struct controller_ops *ops(const struct nic *nic)
+{
+	return models[nic->model];
+}
+
+static int know_model(struct nic *nic, int dev)
+{
+	uint16_t vendor, device;
+	int err;
+
+	err = vfio_config_read(dev, PCI_VENDOR_ID, &vendor, sizeof(vendor));
+	if (!err)
+		err = vfio_config_read(dev, PCI_DEVICE_ID, &device,
+				       sizeof(device));
+	if (err)
+		return err;
+	for (nic->model = 0; nic->model < ARRAY_SIZE(models); nic->model++)
+		if (ops(nic)->vendor == le16toh(vendor) &&
+		    ops(nic)->device == le16toh(device))
+			return 0;
+	return -ENODEV;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+int nic_find(unsigned int nth, char bdf[PCI_BDF_LEN])
+{
+	char found[FIND_MAX][PCI_BDF_LEN];
+	unsigned int i, k, nr = 0;
+
+	for (i = 0; i < ARRAY_SIZE(models); i++)
+		for (k = 0; nr < FIND_MAX &&
+			    !pci_find(models[i]->vendor, models[i]->device, k,
+				      found[nr]); k++)
+			nr++;
+	if (nth >= nr)
+		return -ENODEV;
+	qsort(found, nr, sizeof(found[0]), by_address);
+	memcpy(bdf, found[nth], PCI_BDF_LEN);
+	return 0;
+}
 
 void nic_frame_fill(void *frame, uint32_t len, enum nic_kind kind,
 		    uint64_t number, uint64_t nonce)
@@ -54,7 +111,7 @@ bool nic_frame_sound(const void *frame, uint32_t len)
 static void post(struct nic *nic, uint32_t index)
 {
 	memset(nic->slots[index].va, POISON, offsetof(struct nic_frame, number));
-	igb_rx_post(&nic->igb, index, nic->slots[index].iova);
+	controller_rx_post(&nic->hw, index, nic->slots[index].iova);
 }
 
 static int take_number(struct nic *nic, const struct nic_frame *frame)
@@ -82,9 +139,9 @@ static int take_number(struct nic *nic, const struct nic_frame *frame)
 /* All but the descriptor before the next one are the controller's. */
 static void submit(struct nic *nic)
 {
-	const struct igb_queue *rx = &nic->igb.rx;
+	const struct controller_queue *rx = &nic->hw.rx;
 
-	igb_rx_submit(&nic->igb, (rx->next + rx->nr - 1) % rx->nr);
+	ops(nic)->rx_submit(&nic->hw, (rx->next + rx->nr - 1) % rx->nr);
 }
 
 /* Handles everything that has arrived. Return: how much, or an error. */
@@ -93,10 +150,10 @@ static int drain(struct nic *nic)
 	uint32_t index, len;
 	int err = 0, done = 0;
 
-	while (!err && igb_rx_done(&nic->igb, &index, &len)) {
+	while (!err && ops(nic)->rx_done(&nic->hw, &index, &len)) {
 		const struct nic_frame *frame = (void *)nic->slots[index].va;
 
-		if (len < sizeof(*frame) || len > IGB_BUF_LEN) {
+		if (len < sizeof(*frame) || len > CONTROLLER_BUF_LEN) {
 			nic->foreign++;
 		} else if (frame->type[0] != NIC_TYPE_HI ||
 			   frame->type[1] != NIC_TYPE_LO) {
@@ -139,8 +196,8 @@ static int drain_or_sleep(struct nic *nic)
 int nic_start(struct nic *nic, int dev, void *ring_va, uint64_t ring_iova,
 	      const struct nic_slot *slots, uint32_t nr)
 {
-	size_t rx_len = nr * sizeof(struct igb_desc);
-	size_t tx_len = NIC_TX_NR * sizeof(struct igb_desc);
+	size_t rx_len = nr * sizeof(struct controller_desc);
+	size_t tx_len = NIC_TX_NR * sizeof(struct controller_desc);
 	uint64_t end, next = 0;
 	uint32_t i;
 	int err;
@@ -151,20 +208,22 @@ int nic_start(struct nic *nic, int dev, void *ring_va, uint64_t ring_iova,
 	    sizeof(nic->nonce))
 		return -EIO;
 
-	err = igb_open(&nic->igb, dev);
+	err = know_model(nic, dev);
+	if (!err)
+		err = ops(nic)->open(&nic->hw, dev);
 	if (err)
 		return err;
-	err = igb_link_up(&nic->igb, LINK_WAIT_MS);
+	err = controller_link_up(&nic->hw, LINK_WAIT_MS);
 	if (err)
 		goto err_close;
 
 	memset(ring_va, 0, NIC_RING_LEN(nr));
-	nic->igb.rx = (struct igb_queue) {
+	nic->hw.rx = (struct controller_queue) {
 		.ring = ring_va,
 		.iova = ring_iova,
 		.nr = nr,
 	};
-	nic->igb.tx = (struct igb_queue) {
+	nic->hw.tx = (struct controller_queue) {
 		.ring = (void *)((uint8_t *)ring_va + rx_len),
 		.iova = ring_iova + rx_len,
 		.nr = NIC_TX_NR,
@@ -175,17 +234,18 @@ int nic_start(struct nic *nic, int dev, void *ring_va, uint64_t ring_iova,
 
 	for (i = 0; i < nr; i++)
 		post(nic, i);
-	err = igb_start(&nic->igb);
+	err = ops(nic)->start(&nic->hw);
 	if (err)
 		goto err_close;
-	igb_rx_submit(&nic->igb, nr - 1);
+	ops(nic)->rx_submit(&nic->hw, nr - 1);
 
 	end = now_ms() + READY_WAIT_MS;
 	while (!err && !nic->frames) {
 		if (now_ms() > end) {
 			err = -ETIMEDOUT;
 		} else if (now_ms() >= next) {
-			err = igb_tx(&nic->igb, nic->ready_iova, NIC_FRAME_MIN);
+			err = ops(nic)->tx(&nic->hw, nic->ready_iova,
+					   NIC_FRAME_MIN);
 			next = now_ms() + READY_EVERY_MS;
 		}
 		if (!err)
@@ -194,35 +254,56 @@ int nic_start(struct nic *nic, int dev, void *ring_va, uint64_t ring_iova,
 	if (!err)
 		return 0;
 err_close:
-	igb_close(&nic->igb);
+	nic_stop(nic);
 	return err;
 }
 
 void nic_adopt(struct nic *nic, void *ring_va, const struct nic_slot *slots)
 {
-	size_t rx_len = nic->igb.rx.nr * sizeof(struct igb_desc);
-	size_t tx_len = NIC_TX_NR * sizeof(struct igb_desc);
+	size_t rx_len = nic->hw.rx.nr * sizeof(struct controller_desc);
+	size_t tx_len = NIC_TX_NR * sizeof(struct controller_desc);
 
 	nic->slots = slots;
-	nic->igb.rx.ring = ring_va;
-	nic->igb.tx.ring = (void *)((uint8_t *)ring_va + rx_len);
+	nic->hw.rx.ring = ring_va;
+	nic->hw.tx.ring = (void *)((uint8_t *)ring_va + rx_len);
 	nic->ready_va = (uint8_t *)ring_va + rx_len + tx_len;
-	nic->igb.irq = -1;
+	nic->hw.irq = -1;
 }
 
 uint32_t nic_landed(const struct nic *nic)
 {
-	struct igb look = nic->igb;
+	struct controller look = nic->hw;
 	uint32_t index, len, nr = 0;
 
-	while (nr < look.rx.nr && igb_rx_done(&look, &index, &len))
+	while (nr < look.rx.nr && ops(nic)->rx_done(&look, &index, &len))
 		nr++;
 	return nr;
 }
 
 int nic_resume(struct nic *nic, int dev)
 {
-	return igb_resume(&nic->igb, dev);
+	return controller_resume(&nic->hw, dev);
+}
+
+int nic_irq_resume(struct nic *nic)
+{
+	return controller_irq(&nic->hw);
+}
+
+void nic_irq_hold(struct nic *nic, bool hold)
+{
+	ops(nic)->irq_hold(&nic->hw, hold);
+}
+
+void nic_rx_enable(struct nic *nic, bool on)
+{
+	ops(nic)->rx_enable(&nic->hw, on);
+}
+
+void nic_let_go(struct nic *nic)
+{
+	vfio_unmap(&nic->hw.bar);
+	close(nic->hw.irq);
 }
 
 int nic_receive(struct nic *nic, uint64_t frames, unsigned int timeout_ms)
@@ -247,7 +328,7 @@ int nic_probe(struct nic *nic, uint64_t iova, const void *expect)
 		uint64_t end = now_ms() + PROBE_WAIT_MS;
 
 		nic->probe_wait = true;
-		err = igb_tx(&nic->igb, iova, NIC_FRAME_MIN);
+		err = ops(nic)->tx(&nic->hw, iova, NIC_FRAME_MIN);
 		while (err >= 0 && nic->probe_wait && now_ms() < end)
 			err = drain(nic);
 		if (err < 0)
@@ -277,15 +358,24 @@ int nic_interrupts(struct nic *nic, unsigned int count,
 	uint64_t signalled = 0, sum = 0;
 	int err = 0;
 
-	if (nic->igb.irq < 0)
-		err = igb_irq_on(&nic->igb);
+	if (nic->hw.irq < 0) {
+		err = controller_irq(&nic->hw);
+		if (!err)
+			ops(nic)->irq_on(&nic->hw);
+	} else if (ops(nic)->irq_next) {
+		/* The last signal may have gone to somebody else. */
+		ops(nic)->irq_next(&nic->hw);
+	}
 	while (!err && sum < count) {
 		if (now_ms() > end)
 			return -ETIMEDOUT;
 		err = drain_or_sleep(nic);
-		if (read(nic->igb.irq, &signalled, sizeof(signalled)) ==
+		if (read(nic->hw.irq, &signalled, sizeof(signalled)) !=
 		    sizeof(signalled))
-			sum += signalled;
+			continue;
+		sum += signalled;
+		if (ops(nic)->irq_next)
+			ops(nic)->irq_next(&nic->hw);
 	}
 	return err;
 }
@@ -296,12 +386,12 @@ int nic_silence(struct nic *nic, unsigned int ms)
 	uint32_t index, len;
 	int err;
 
-	err = vfio_bus_master(nic->igb.dev, false);
+	err = vfio_bus_master(nic->hw.dev, false);
 	/* What was under way has landed once the register has been read. */
 	if (!err)
 		err = drain(nic);
 	while (err >= 0 && now_ms() < end) {
-		if (igb_rx_done(&nic->igb, &index, &len))
+		if (ops(nic)->rx_done(&nic->hw, &index, &len))
 			return -EBADMSG;
 		sleep_ms(1);
 	}
@@ -310,8 +400,8 @@ int nic_silence(struct nic *nic, unsigned int ms)
 
 int nic_stop(struct nic *nic)
 {
-	int err = igb_stop(&nic->igb);
+	int err = ops(nic)->stop(&nic->hw);
 
-	vfio_unmap(&nic->igb.bar);
+	vfio_unmap(&nic->hw.bar);
 	return err;
 }

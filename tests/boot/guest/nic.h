@@ -54,7 +54,7 @@ void nic_frame_fill(void *frame, uint32_t len, enum nic_kind kind,
 bool nic_frame_sound(const void *frame, uint32_t len);
 
 /**
- * struct nic_slot - one receive buffer of IGB_BUF_LEN bytes
+ * struct nic_slot - one receive buffer of CONTROLLER_BUF_LEN bytes
  * @iova: where the device finds it
  * @va: where this program finds it
  */
@@ -67,11 +67,12 @@ struct nic_slot {
 
 /** NIC_RING_LEN() - bytes that nic_start() needs for @nr receive buffers */
 #define NIC_RING_LEN(nr) \
-	(((nr) + NIC_TX_NR) * sizeof(struct igb_desc) + NIC_FRAME_MIN)
+	(((nr) + NIC_TX_NR) * sizeof(struct controller_desc) + NIC_FRAME_MIN)
 
 /**
  * struct nic - a running controller
- * @igb: the controller
+ * @model: of which make it is
+ * @hw: the controller
  * @slots: its receive buffers, the caller's
  * @nonce: this start's nonce
  * @last: number of the newest frame
@@ -82,7 +83,8 @@ struct nic_slot {
  * @foreign: frames that are none of ours
  */
 struct nic {
-	struct igb igb;
+	uint32_t model;
+	struct controller hw;
 	const struct nic_slot *slots;
 	uint64_t nonce;
 	uint64_t last;
@@ -97,6 +99,11 @@ struct nic {
 	uint8_t probe[NIC_FRAME_MIN];
 	bool probe_wait;
 };
+
+/**
+ * nic_find() - the address of the @nth controller of any model, as of pci_find()
+ */
+int nic_find(unsigned int nth, char bdf[PCI_BDF_LEN]);
 
 /**
  * nic_start() - reset the controller, bring it up and shake hands
@@ -128,6 +135,18 @@ uint32_t nic_landed(const struct nic *nic);
 
 /** nic_resume() - use a controller that nic_adopt() knows, on its new @dev */
 int nic_resume(struct nic *nic, int dev);
+
+/** nic_irq_resume() - the same for its interrupt, which it is set up for */
+int nic_irq_resume(struct nic *nic);
+
+/** nic_irq_hold() - as of struct controller_ops */
+void nic_irq_hold(struct nic *nic, bool hold);
+
+/** nic_rx_enable() - as of struct controller_ops */
+void nic_rx_enable(struct nic *nic, bool on);
+
+/** nic_let_go() - forget a controller and leave it as it is */
+void nic_let_go(struct nic *nic);
 
 /**
  * nic_receive() - receive until @frames more numbered frames have come

@@ -91,8 +91,7 @@ void stream_start(struct stream *s)
 	uint32_t nic, dev;
 
 	for (nic = 0; nic < s->state->nics; nic++) {
-		must(pci_find(IGB_VENDOR, IGB_DEVICE, s->state->first + nic,
-			      bdf));
+		must(nic_find(s->state->first + nic, bdf));
 		dev = ctx_bind(&s->ctx, bdf);
 		ctx_attach(&s->ctx, dev, ioas_of(s));
 		must(nic_start(&s->nic[nic], s->ctx.dev[dev], ring_of(s, nic),
@@ -253,8 +252,7 @@ void stream_stop(struct stream *s)
 	uint32_t i;
 
 	for (i = 0; i < s->state->nics; i++) {
-		vfio_unmap(&s->nic[i].igb.bar);
-		close(s->nic[i].igb.irq);
+		nic_let_go(&s->nic[i]);
 		close(s->ctx.dev[i]);
 	}
 	close(s->ctx.fd);

@@ -31,7 +31,7 @@ static void build(struct demo *demo)
 	ctx_map(ctx, ioas, 0, SLOTS_OFF, SLOTS_LEN, SLOTS_IOVA, IOVA_RW);
 	ctx_map(ctx, ioas, 0, DATA_OFF, DATA_LEN, DATA_IOVA, IOVA_RW);
 
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
+	must(nic_find(0, bdf));
 	dev = ctx_bind(ctx, bdf);
 	ctx_attach(ctx, dev, ioas);
 	ctx_destroy(ctx, spare);

@@ -249,7 +249,7 @@ static void taken_over(void)
 	char bdf[PCI_BDF_LEN];
 
 	stream_maps(&stream);
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
+	must(nic_find(0, bdf));
 	dev = ctx_bind(&stream.ctx, bdf);
 	hwpt = other = ctx_hwpt(&stream.ctx, dev, stream.state->want.ioas[0].id);
 	must_fail(EINVAL, write_text(DIFFERING, "perhaps"));
@@ -277,7 +277,7 @@ static void given_up(void)
 	let_go();
 	wait_until_back();
 	stream_finish(&stream);
-	vfio_unmap(&stream.nic[0].igb.bar);
+	vfio_unmap(&stream.nic[0].hw.bar);
 	close(stream.ctx.dev[0]);
 	close(stream.ctx.fd);
 	background_ready();

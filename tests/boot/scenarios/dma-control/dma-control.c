@@ -96,8 +96,8 @@ static void interrupt(bool held_back)
 	check(ctx_rebind(&stream.ctx, 0), "the device has another ID");
 	must(nic_resume(nic, stream.ctx.dev[0]));
 	pending = must(vfio_msix_pending(stream.ctx.dev[0], 0));
-	must(igb_irq_resume(&nic->igb));
-	count = signals(nic->igb.irq, LOOK_MS);
+	must(nic_irq_resume(nic));
+	count = signals(nic->hw.irq, LOOK_MS);
 	say("the interrupt of the blackout is %spending, then signalled %llu times",
 	    pending ? "" : "not ", (unsigned long long)count);
 	report(held_back ? "interrupts_held_back" : "interrupts_lost_without_mask",
@@ -123,21 +123,21 @@ static void other_buffers(bool flushed)
 	uint32_t ioas = stream.state->want.ioas[0].id, nr, i, was = 0, is = 0;
 	static struct memory other;
 
-	igb_rx_enable(&nic->igb, false);
+	nic_rx_enable(nic, false);
 	must(nic_receive(nic, nic_landed(nic), STREAM_WAIT_MS));
 	must(memory_create(&other, "other", STREAM_SLOTS_LEN));
 	ctx_unmap(&stream.ctx, ioas, STREAM_SLOTS_IOVA);
 	ctx_map(&stream.ctx, ioas, ctx_memory(&stream.ctx, &other), 0,
 		STREAM_SLOTS_LEN, STREAM_SLOTS_IOVA, IOVA_RW);
-	igb_rx_enable(&nic->igb, true);
+	nic_rx_enable(nic, true);
 	for (i = 0; nic_landed(nic) < LANDED; i++) {
 		check(i < STREAM_WAIT_MS / 10, "no frames come");
 		sleep_ms(10);
 	}
-	igb_rx_enable(&nic->igb, false);
+	nic_rx_enable(nic, false);
 	nr = nic_landed(nic);
 	for (i = 0; i < nr; i++) {
-		uint32_t slot = (nic->igb.rx.next + i) % STREAM_SLOTS_NR;
+		uint32_t slot = (nic->hw.rx.next + i) % STREAM_SLOTS_NR;
 		uint64_t at = slot * (uint64_t)DMA_SLOT_STRIDE;
 
 		was += nic_frame_sound(stream.slots[0][slot].va, NIC_FRAME_MIN);

@@ -83,7 +83,7 @@ static void rebuilt(unsigned int nr)
 	want_running(&stream, "retrieved");
 	stream_maps(&stream);
 	ioas = stream.state->want.ioas[0].id;
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
+	must(nic_find(0, bdf));
 	dev = ctx_bind(&stream.ctx, bdf);
 	hwpt = other = ctx_hwpt(&stream.ctx, dev, ioas);
 	must_fail(EBADMSG, vfio_attach(stream.ctx.dev[dev], &other));

@@ -26,7 +26,7 @@ static void use_third(void)
 	struct memory mem;
 	int iommufd, dev;
 
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, 2, bdf));
+	must(nic_find(2, bdf));
 	must(vfio_claim(bdf));
 	must(memory_create(&mem, "third", len));
 	iommufd = must(iommufd_open());

@@ -44,7 +44,7 @@ static struct nic nic;
 /* Descriptors that the device has not filled. */
 static unsigned int descriptors_free(void)
 {
-	volatile struct igb_desc *ring =
+	volatile struct controller_desc *ring =
 		(void *)((uint8_t *)carry.mem.va + RING_OFF);
 	unsigned int i, nr = 0;
 

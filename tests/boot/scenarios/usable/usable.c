@@ -76,7 +76,7 @@ static void build(struct vm *vm, unsigned int nth)
 static void take_back(struct vm *vm)
 {
 	uint64_t begin = now_us();
-	struct igb igb = { 0 };
+	struct controller igb = { 0 };
 	int dev;
 
 	vm->session = must(luo_retrieve(vm->name));
@@ -86,7 +86,7 @@ static void take_back(struct vm *vm)
 	vm->iommufd = now_us() - begin;
 	dev = must(luo_restore(vm->session, TOKEN_DEVICE));
 	vm->device = now_us() - begin;
-	must(igb_resume(&igb, dev));
+	must(controller_resume(&igb, dev));
 	check(*(volatile uint32_t *)((uint8_t *)igb.bar.va + STATUS) != ~0U,
 	      "%s: the device does not answer", vm->name);
 	vm->used = now_us() - begin;

@@ -7,7 +7,7 @@ void nic_address(unsigned int nic, char bdf[PCI_BDF_LEN])
 	/* By address: nic0, nic1, nic3 on bus 0, then nic2 behind the port. */
 	static const unsigned int nth[NICS] = { 0, 1, 3, 2 };
 
-	must(pci_find(IGB_VENDOR, IGB_DEVICE, nth[nic], bdf));
+	must(nic_find(nth[nic], bdf));
 }
 
 static uint32_t bind_nic(struct ctx *ctx, unsigned int nic)

@@ -74,16 +74,16 @@ static bool shown(const struct m_area *a, uint32_t ioas)
 }
 
 /* One frame from IOVA to IOVA, which never leaves the controller. */
-static bool frame(struct igb *igb, uint64_t to, uint64_t from)
+static bool frame(struct controller *igb, uint64_t to, uint64_t from)
 {
 	uint32_t next = igb->rx.next, index, len;
 	uint64_t end = now_ms() + DMA_WAIT_MS;
 
-	igb_rx_post(igb, next, to);
-	igb_rx_submit(igb, (next + 1) % RING_NR);
-	if (igb_tx(igb, from, STAMP_LEN))
+	controller_rx_post(igb, next, to);
+	igb_ops.rx_submit(igb, (next + 1) % RING_NR);
+	if (igb_ops.tx(igb, from, STAMP_LEN))
 		return false;
-	while (!igb_rx_done(igb, &index, &len)) {
+	while (!igb_ops.rx_done(igb, &index, &len)) {
 		if (now_ms() > end)
 			return false;
 	}
@@ -91,28 +91,29 @@ static bool frame(struct igb *igb, uint64_t to, uint64_t from)
 	return index == next && len >= STAMP_LEN;
 }
 
-static void run_igb(struct igb *igb, int dev, uint64_t iova)
+static void run_igb(struct controller *igb, int dev, uint64_t iova)
 {
 	volatile uint32_t *rctl;
 	char *va = exam_mem.va;
 
 	memset(va, 0, EXAM_LEN);
-	must(igb_open(igb, dev));
+	must(igb_ops.open(igb, dev));
 	igb->rx.ring = (void *)(va + EXAM_RX);
 	igb->rx.iova = iova + EXAM_RX;
 	igb->rx.nr = RING_NR;
 	igb->tx.ring = (void *)(va + EXAM_TX);
 	igb->tx.iova = iova + EXAM_TX;
 	igb->tx.nr = RING_NR;
-	must(igb_link_up(igb, DMA_WAIT_MS));
-	must(igb_start(igb));
+	must(controller_link_up(igb, DMA_WAIT_MS));
+	must(igb_ops.start(igb));
 	rctl = (volatile uint32_t *)((char *)igb->bar.va + RCTL);
 	*rctl |= RCTL_LOOP;
 }
 
 /* Look at one page of an area through a controller. */
-static void frame_page(struct igb *igb, uint32_t c, const struct m_area *a,
-		       uint64_t page, uint64_t exam, bool wrong)
+static void frame_page(struct controller *igb, uint32_t c,
+		       const struct m_area *a, uint64_t page, uint64_t exam,
+		       bool wrong)
 {
 	char *va = exam_mem.va, *at;
 	struct stamp want;
@@ -150,7 +151,7 @@ static void frames(uint32_t c, uint32_t ioas, int dev)
 		.ioas = ioas,
 		.len = EXAM_LEN,
 	};
-	struct igb igb;
+	struct controller igb;
 
 	do {
 		ring.iova = pick(1ULL << 38) & ~(PAGE - 1);
@@ -184,7 +185,8 @@ static void frames(uint32_t c, uint32_t ioas, int dev)
 			frame_page(&igb, c, a, page, ring.iova, false);
 		looked++;
 	}
-	igb_close(&igb);
+	must(igb_ops.stop(&igb));
+	vfio_unmap(&igb.bar);
 	must(ioas_unmap(ctx_fd[c], ioas, ring.iova, EXAM_LEN, NULL));
 }
 
