@@ -22,7 +22,7 @@ from programs import SetupTrouble  # noqa: E402
 
 OUT = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
 KERNELS = ("stock", "patched")
-TIMEOUT = 900  # seconds for one boot with all programs
+TIMEOUT = 900  # seconds for one boot with all programs of a suite
 
 # Lines of the kernel log that fail a run whatever the tests say.
 BAD = re.compile(r"(?<!fault_inj)\b(WARNING:|BUG:|Oops|Kernel panic|"
@@ -53,6 +53,41 @@ def build_kernel(variant, no_build=False):
     if done.returncode:
         raise SetupTrouble(f"the {variant} kernel could not be built")
     return done.stdout.strip()
+
+
+def build_kexec(no_build=False):
+    """The path of kexec, which is brought up to date unless @no_build."""
+    if not no_build and subprocess.run(
+            [os.path.join(TOP, "scripts", "kexec-tools")]).returncode:
+        raise SetupTrouble("kexec could not be built")
+    return os.path.join(OUT, "bin", "kexec")
+
+
+def build_selftests(suite, objects, where, wanted):
+    """Upstream's programs of tools/testing/selftests/@suite, static.
+
+    From the tree that @objects was built of; @where is for the log. Returns the
+    paths of the @wanted ones.
+    """
+    log = os.path.join(where, "build.log")
+    tree = os.path.dirname(objects)
+    output = os.path.join(objects, f"selftests-{suite}")
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "O")}
+    os.makedirs(output, exist_ok=True)
+    with open(log, "ab") as file:
+        done = subprocess.run(
+            ["make", "-C", os.path.join(tree, "tools/testing/selftests", suite),
+             f"OUTPUT={output}", f"KHDR_INCLUDES=-isystem {objects}/usr/include",
+             "USERLDFLAGS=-static"], stdout=file, stderr=file,
+            stdin=subprocess.DEVNULL, env=environment)
+    if done.returncode:
+        raise SetupTrouble(f"building the selftests failed; see {log}")
+    programs = [os.path.join(output, name) for name in wanted]
+    for name, program in zip(wanted, programs):
+        if not os.path.exists(program):
+            raise SetupTrouble(f"this Linux has no {suite} selftest '{name}'")
+    return programs
 
 
 def bad_line(lines):
@@ -88,7 +123,8 @@ def write_initramfs(path, programs, files=()):
     archive.close()
 
 
-def boot(variant, qemu, initramfs, where, arguments=(), parameters=""):
+def boot(variant, qemu, initramfs, where, arguments=(), parameters="",
+         memory="1G", timeout=TIMEOUT):
     """One boot of kernel @variant with more QEMU @arguments and kernel
     @parameters, log files in @where: the text that its programs printed.
 
@@ -104,7 +140,7 @@ def boot(variant, qemu, initramfs, where, arguments=(), parameters=""):
     command = [
         qemu, "-machine", f"q35,kernel-irqchip=split,accel={accel}",
         "-cpu", "host" if accel == "kvm" else "max,la57=off",
-        "-smp", "2", "-m", "1G", "-nodefaults", "-no-user-config",
+        "-smp", "2", "-m", memory, "-nodefaults", "-no-user-config",
         "-display", "none", "-no-reboot", "-monitor", "none",
         *iommu_words(qemu, "vtd"),
         "-chardev", f"file,id=serial,path={files['serial.log']}",
@@ -122,9 +158,9 @@ def boot(variant, qemu, initramfs, where, arguments=(), parameters=""):
                                    stdout=log, stderr=log,
                                    preexec_fn=die_with_parent)
         try:
-            process.wait(TIMEOUT)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise Broken(f"no end after {TIMEOUT} s; see {where}") from None
+            raise Broken(f"no end after {timeout} s; see {where}") from None
         finally:
             process.kill()
             process.wait()
