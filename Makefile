@@ -103,7 +103,7 @@ check check-fast check-debug check-full: packages
 	@scripts/check $@
 
 selftests: packages
-	@tests/upstream/run && tests/upstream/liveupdate
+	@tests/upstream/run && tests/upstream/liveupdate && tests/upstream/vfio
 
 bench: packages
 	@tests/bench/run
