@@ -3,6 +3,8 @@
 #include "e1000e.h"
 
 /* Registers of this model, byte offsets in BAR 0. */
+#define CTRL_EXT	0x0018
+#define  CTRL_EXT_IAME	BIT(27)
 #define IMS		0x00d0
 #define IMC		0x00d8
 #define  INT_RXQ0	BIT(20)
@@ -100,7 +102,7 @@ static int tx(struct controller *c, uint64_t iova, uint32_t len)
 			       TXD_EOP | TXD_FCS | TXD_RS | len);
 }
 
-/* A message clears its cause and masks it. */
+/* A message clears its cause, and masks it unless CTRL_EXT says otherwise. */
 static void irq_next(struct controller *c)
 {
 	wr(c, IMS, INT_RXQ0);
@@ -108,6 +110,8 @@ static void irq_next(struct controller *c)
 
 static void irq_on(struct controller *c)
 {
+	/* Or none would be pending after a kexec: it is masked before the jump. */
+	wr(c, CTRL_EXT, rd(c, CTRL_EXT) | CTRL_EXT_IAME);
 	wr(c, IVAR, IVAR_RXQ0);
 	wr(c, EIAC, INT_RXQ0);
 	irq_next(c);
