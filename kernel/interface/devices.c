@@ -53,12 +53,18 @@ static void mask_vectors(struct pci_dev *pdev)
 {
 	int nr = pci_msix_vec_count(pdev);
 	void __iomem *ctrl;
+	u16 cmd;
 
+	/* Who drives the device may have switched its memory off */
+	pci_read_config_word(pdev, PCI_COMMAND, &cmd);
+	pci_write_config_word(pdev, PCI_COMMAND, cmd | PCI_COMMAND_MEMORY);
 	for (int i = 0; pdev->msix_base && i < nr; i++) {
 		ctrl = pdev->msix_base + i * PCI_MSIX_ENTRY_SIZE +
 		       PCI_MSIX_ENTRY_VECTOR_CTRL;
 		writel(readl(ctrl) | PCI_MSIX_ENTRY_CTRL_MASKBIT, ctrl);
+		readl(ctrl);
 	}
+	pci_write_config_word(pdev, PCI_COMMAND, cmd);
 }
 
 bool pci_handover_shutdown(struct pci_dev *pdev)
