@@ -211,7 +211,8 @@ static void starved(void)
 	for (nth = 1, err = -ENOMEM; err && pci_masters(bdf); nth++) {
 		check(nth < MOST_FAULTS, "it never ends");
 		dev = must(vfio_open(bdf));
-		starve_begin(&starve, nth, true);
+		/* One: Linux warns if what undoes a bind has no memory */
+		starve_begin(&starve, nth, false);
 		err = vfio_bind(dev, fd, &id);
 		starve_end(&starve);
 		check(!err || err == -ENOMEM, "bind: %s", strerror(-err));
