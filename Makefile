@@ -11,8 +11,7 @@ SHELL := /bin/bash
 O ?= build
 KEXECS ?= 5
 SOAK_KEXECS ?= 100
-# AMD-Vi has the paused level only.
-LEVEL ?= $(if $(filter amd,$(IOMMU)),paused,continuous)
+LEVEL ?= continuous
 override O := $(abspath $(O))
 export O
 
@@ -31,7 +30,7 @@ help:
 	@echo 'make kexec         patched kexec-tools  build/bin/kexec'
 	@echo 'make tool          the offline tool     build/bin/iommu-handover'
 	@echo 'make demo          devices whose DMA goes on through KEXECS=5 kexecs'
-	@echo 'make demo LEVEL=paused   one that is stopped for each: the only level of AMD-Vi'
+	@echo 'make demo LEVEL=paused   one that is stopped for each'
 	@echo 'make soak          twice in a row SOAK_KEXECS=100 kexecs of the first  build/soak'
 	@echo 'make boot SCENARIO=NAME [KEXECS=N]   one boot scenario'
 	@echo 'make check-fast    all tests that need no boot, under a minute'
