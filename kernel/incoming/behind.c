@@ -22,7 +22,7 @@
 static void disturb(void)
 {
 	while (handover_disturbed(HANDOVER_DISTURB_BEHIND))
-		msleep(10);
+		msleep(20);
 }
 
 static void replay(struct work_struct *work)

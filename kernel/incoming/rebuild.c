@@ -345,15 +345,15 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	if (rc)
 		return rc;
 	mutex_lock(&r->fill);
-	for (i = 0; !rc && iommufd_handover_pending(&ictx->handover) &&
-		    i < r->hwpts; i++)
-		if (uses_hwpt(d, &r->hwpt[i]) &&
+	for (i = 0; !rc && i < r->hwpts; i++)
+		if (iommufd_handover_pending(&ictx->handover) &&
+		    uses_hwpt(d, &r->hwpt[i]) &&
 		    !xa_load(&ictx->objects, r->hwpt[i].id))
 			rc = make_hwpt(ictx, &r->hwpt[i], d, idev, why,
 				       sizeof(why));
-	for (i = 0; !rc && iommufd_handover_pending(&ictx->handover) &&
-		    i < r->hwpts; i++)
-		if (r->hwpt[i].dev_id == id)
+	for (i = 0; !rc && i < r->hwpts; i++)
+		if (iommufd_handover_pending(&ictx->handover) &&
+		    r->hwpt[i].dev_id == id)
 			note_maker(ictx, &r->hwpt[i], idev);
 	if (rc)
 		unmake_hwpts(ictx, id);

@@ -97,7 +97,7 @@ struct replay_hwpt {
 struct iommufd_replay {
 	struct iommufd_ctx *ictx;
 	u32 index;
-	struct mutex fill;
+	struct mutex fill;	/* the two that follow */
 	struct task_struct *filling;
 	u32 fill_id;
 	struct mutex lock;	/* all that follows */
