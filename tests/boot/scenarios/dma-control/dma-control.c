@@ -166,8 +166,7 @@ static void unflushed(void)
 
 static void no_master(void)
 {
-	check(!stream_landed(&stream), "%u frames have landed",
-	      stream_landed(&stream));
+	/* Before the jump some have landed */
 	check(!stream_arriving(&stream, LOOK_MS), "frames arrive");
 	stream_take_iommufd(&stream);
 	check(ctx_rebind(&stream.ctx, 0), "the device has another ID");
