@@ -252,11 +252,23 @@ static void stop(struct pci_dev *pdev)
 	}
 }
 
-static void stop_one(struct running *r)
+/* Bridges may have been given other numbers. With a reference. */
+static struct pci_dev *look_for(const struct iho_device *fact)
 {
-	const struct iho_device *fact = &r->fact;
 	struct pci_dev *pdev = NULL;
 	struct iho_device now;
+
+	for_each_pci_dev(pdev)
+		if (!handover_pci_device(pdev, &now) &&
+		    handover_pci_same_place(fact, &now))
+			break;
+	return pdev;
+}
+
+/* @pdev is NULL if it is not known; one that is being removed is in no list */
+static void stop_one(struct running *r, struct pci_dev *pdev)
+{
+	const struct iho_device *fact = &r->fact;
 
 	/* Who comes second gives memory back only after the first is done */
 	guard(mutex)(&stop_mutex);
@@ -265,17 +277,13 @@ static void stop_one(struct running *r)
 			return;
 		r->state = HANDOVER_STOPPED;
 	}
-	/* Bridges may have been given other numbers */
-	for_each_pci_dev(pdev) {
-		if (handover_pci_device(pdev, &now) ||
-		    !handover_pci_same_place(fact, &now))
-			continue;
+	pdev = pdev ? pci_dev_get(pdev) : look_for(fact);
+	if (pdev) {
 		stop(pdev);
 		pci_warn(pdev, "iommu-handover: stopped: it was not taken back\n");
-		break;
-	}
-	if (!pdev)
+	} else {
 		handover_in_silence_one(fact);
+	}
 	handover_block(&r->unit, fact->source_id[0], pdev ? &pdev->dev : NULL);
 	left(r, pdev);
 	pci_dev_put(pdev);
@@ -294,7 +302,7 @@ void handover_in_found(struct pci_dev *pdev)
 	/* It is not in the lists yet */
 	pci_clear_master(pdev);
 	pci_wait_for_pending_transaction(pdev);
-	stop_one(r);
+	stop_one(r, NULL);
 }
 
 void handover_in_stop(struct pci_dev *pdev)
@@ -302,14 +310,14 @@ void handover_in_stop(struct pci_dev *pdev)
 	struct running *r = find(pdev);
 
 	if (r)
-		stop_one(r);
+		stop_one(r, pdev);
 }
 
 void handover_in_stop_context(u32 index)
 {
 	for (u32 i = 0; i < nr_running; i++)
 		if (running[i].fact.context == index)
-			stop_one(&running[i]);
+			stop_one(&running[i], NULL);
 }
 
 void handover_in_stop_session(const char *session)
@@ -320,7 +328,7 @@ void handover_in_stop_session(const char *session)
 		if (!iho_get_context(&handover_in.image, running[i].fact.context,
 				     &context) &&
 		    !strcmp(context.session, session))
-			stop_one(&running[i]);
+			stop_one(&running[i], NULL);
 }
 
 void handover_in_stop_unit(u64 register_pa)
@@ -329,7 +337,7 @@ void handover_in_stop_unit(u64 register_pa)
 
 	for (u32 i = 0; i < nr_running; i++)
 		if (running[i].unit.register_pa == register_pa)
-			stop_one(&running[i]);
+			stop_one(&running[i], NULL);
 	if (handover_in.state == HANDOVER_IN_ACCEPTED)
 		return;
 	/* Bus mastering is off since early; nothing may be under way either */
