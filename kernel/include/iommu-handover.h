@@ -43,7 +43,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
  * iommufd_handover_replay_behind() - the same in a worker, the device is in use
  * @idev: device just bound, its driver has opened it
  * @attach: as above, takes the locks that it needs itself
- * @release: called when it has been tried, the last thing that is done
+ * @release: called when it has been tried, before those that wait go on
  * @data: for both; keeps the device bound until it is released
  *
  * Only for a device that did not stop for the kexec. Its regions can be used from

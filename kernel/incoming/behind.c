@@ -31,21 +31,22 @@ static void replay(struct work_struct *work)
 	struct iommufd_ctx *ictx = b->idev->ictx;
 	struct iommufd_replay *r = ictx->handover.replay;
 	struct mem_cgroup *old = set_active_memcg(b->memcg);
-	void (*release)(void *data) = b->release;
-	void *data = b->data;
 
+	/* It outlives the device, which may go with its release */
+	iommufd_ctx_get(ictx);
 	disturb();
 	/* What it refuses is noted; handover_replay_finish() tries again */
-	iommufd_handover_replay_device(b->idev, b->attach, data);
+	iommufd_handover_replay_device(b->idev, b->attach, b->data);
 	set_active_memcg(old);
 	mem_cgroup_put(b->memcg);
 	b->memcg = NULL;
+	/* First: who has waited may close the device and open it again */
+	b->release(b->data);
 	mutex_lock(&r->lock);
 	WRITE_ONCE(ictx->handover.behind, ictx->handover.behind - 1);
 	mutex_unlock(&r->lock);
 	wake_up_var(&ictx->handover.behind);
-	/* The device, and the context with it, may go with this */
-	release(data);
+	iommufd_ctx_put(ictx);
 }
 
 static struct replay_device *record_of(struct iommufd_device *idev)
