@@ -68,6 +68,25 @@ def read_disk(value):
     return int(value)
 
 
+def read_memory(value):
+    """MiB for the plain and for the debug kernel."""
+    words = value.split()
+    for word in words:
+        if not re.fullmatch("[1-9][0-9]{2,4}", word):
+            raise ValueError(f"{word!r} is not a number of MiB from 100 to "
+                             "99999")
+    if len(words) != 2:
+        raise ValueError("a number for the plain and one for the debug kernel")
+    return int(words[0]), int(words[1])
+
+
+def read_debian(value):
+    if not re.fullmatch("[a-z0-9-]+", value):
+        raise ValueError(f"{value!r} is not the name of a file in "
+                         "tests/boot/debian")
+    return value
+
+
 def read_variant(value):
     """A name, QEMU's words, and the kernel's after " -- "."""
     name, _, words = value.partition(" ")
@@ -100,6 +119,9 @@ class Conf:
     @kernel: "plain" or "debug" when only that one runs it, else None
     @hands_over: load the next kernel with --iommu-handover: "yes", "continuous"
         with the word of that name, "" without the option
+    @debian: what of Debian is at /debian in the guest, a file of
+        tests/boot/debian, or None
+    @memory: a pair, MiB of the machine: plain kernel, debug kernel
     @disk: MiB of a file for QEMU's block devices, 0 when there is none
     @stock_kernel: the guest has upstream's kernel, too
     @seals_late: the load only checks, and the jump seals
@@ -113,6 +135,8 @@ class Conf:
                "steady": ("steady", read_switch),
                "kernel": ("kernel", read_kernel),
                "iommu-handover": ("hands_over", read_hands_over),
+               "debian": ("debian", read_debian),
+               "memory": ("memory", read_memory),
                "disk": ("disk", read_disk),
                "stock-kernel": ("stock_kernel", read_switch),
                "iommu": ("iommu", read_iommu),
@@ -126,6 +150,8 @@ class Conf:
         self.steady = False
         self.kernel = None
         self.hands_over = "yes"
+        self.debian = None
+        self.memory = (1024, 3072)
         self.disk = 0
         self.stock_kernel = False
         self.seals_late = self.shared_memory = False

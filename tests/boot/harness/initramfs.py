@@ -75,13 +75,13 @@ def find_busybox():
 
 
 def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
-          settings=None, stock=None):
+          settings=None, stock=None, debian=None):
     """Write the initramfs to @path.
 
     @here is the directory with init and its companions; @tool may be None for
     a scenario that hands no iommufd over. @settings are variables for init,
     whose values need no quotes; @stock is another kernel for the scenario, or
-    None.
+    None; so is @debian, a directory that becomes /debian.
     """
     busybox = find_busybox()
     applets = subprocess.run([busybox, "--list"], check=True, text=True,
@@ -118,4 +118,6 @@ def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
     if stock:
         archive.put("boot/stock", stock, 0o644)
     archive.tree("scenario", scenario_dir)
+    if debian:
+        archive.tree("debian", debian)
     archive.close()

@@ -129,8 +129,8 @@ class GuestMemory:
     Its pages are small ones, so that the guest is a little slower with it.
     """
 
-    def __init__(self, debug):
-        self.size = memory_mib(debug) << 20
+    def __init__(self, mib):
+        self.size = mib << 20
         self.low = SPLIT_LOW if self.size >= SPLIT_FROM else self.size
         self.fd = os.memfd_create("guest-memory")
         os.ftruncate(self.fd, self.size)
@@ -145,10 +145,6 @@ class GuestMemory:
         """For the host part's environment."""
         return {"GUEST_MEMORY": f"/proc/self/fd/{self.fd}",
                 "GUEST_MEMORY_LOW": str(self.low)}
-
-
-def memory_mib(debug):
-    return 3072 if debug else 1024
 
 
 def die_with_parent():
@@ -376,8 +372,8 @@ def brings_iommu(words):
                for before, word in zip(words, words[1:]) if before == "-device")
 
 
-def qemu_command(qemu, kernel, initrd, cmdline, serial, debug, iommu, extra):
-    """QEMU's command line, without the ports."""
+def qemu_command(qemu, kernel, initrd, cmdline, serial, mib, iommu, extra):
+    """QEMU's command line, without the ports. @mib is the machine's memory."""
     accel = os.environ.get("ACCEL", "tcg")
     if accel not in ("tcg", "kvm"):
         raise SetupTrouble(f"ACCEL={accel}: tcg and kvm are known")
@@ -387,7 +383,7 @@ def qemu_command(qemu, kernel, initrd, cmdline, serial, debug, iommu, extra):
     cpu = "host,arch-capabilities=off" if accel == "kvm" else "max,la57=off"
     return [qemu,
             "-machine", f"q35,kernel-irqchip=split,accel={accel}",
-            "-cpu", cpu, "-smp", "2", "-m", f"{memory_mib(debug)}M",
+            "-cpu", cpu, "-smp", "2", "-m", f"{mib}M",
             "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-monitor", "none",
             *([] if brings_iommu(extra) else iommu_words(qemu, iommu)),
