@@ -125,6 +125,8 @@ class Conf:
     @disk: MiB of a file for QEMU's block devices, 0 when there is none
     @stock_kernel: the guest has upstream's kernel, too
     @seals_late: the load only checks, and the jump seals
+    @parks: its program is called again, as "STAGE park", between load and jump,
+        and the jump seals
     @shared_memory: the host part may look into the guest's memory
     @iommu: name of the IOMMU that it runs with
     @iommus: names of the IOMMUs that it runs with besides the first
@@ -143,6 +145,7 @@ class Conf:
                "iommus": ("iommus", read_iommus),
                "variant": ("variants", read_variant),
                "seal": ("seals_late", read_seal),
+               "park": ("parks", read_switch),
                "shared-memory": ("shared_memory", read_switch)}
 
     def __init__(self, directory):
@@ -154,7 +157,7 @@ class Conf:
         self.memory = (1024, 3072)
         self.disk = 0
         self.stock_kernel = False
-        self.seals_late = self.shared_memory = False
+        self.seals_late = self.parks = self.shared_memory = False
         self.iommu = "vtd"
         self.iommus = []
         self.variants = []

@@ -74,7 +74,7 @@ def find_busybox():
     raise SetupTrouble("busybox not found: install package busybox-static")
 
 
-def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
+def build(path, here, scenario_dir, kernel, kexec, tool, park, allowed_lines=(),
           settings=None, stock=None, debian=None):
     """Write the initramfs to @path.
 
@@ -86,7 +86,7 @@ def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
     busybox = find_busybox()
     applets = subprocess.run([busybox, "--list"], check=True, text=True,
                              stdout=subprocess.PIPE).stdout.split()
-    for program in (kexec, tool):
+    for program in (kexec, tool, park):
         if program and interpreter_of_elf(program):
             raise SetupTrouble(f"{program} is linked dynamically; the guest "
                                "needs a static one")
@@ -105,6 +105,7 @@ def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
     archive.put("sbin/kexec", kexec, 0o755)
     if tool:
         archive.put("sbin/iommu-handover", tool, 0o755)
+    archive.put("sbin/iommu-handover-park", park, 0o755)
     archive.put("sbin/handover-send", os.path.join(here, "handover-send"),
                 0o755)
     for name in ("bad-lines", "fault-lines"):

@@ -99,7 +99,8 @@ class Scenario:
         """What the guest's init has to know, see initramfs.build()."""
         return {"PROGRAM": self.program or "",
                 "HANDS_OVER": self.conf.hands_over or "no",
-                "SEALS": "late" if self.conf.seals_late else "early"}
+                "SEALS": "late" if self.conf.seals_late else "early",
+                "PARKS": "yes" if self.conf.parks else "no"}
 
     def description(self):
         return description_in(self.dir)

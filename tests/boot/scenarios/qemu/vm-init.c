@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first and only process of the guest: a network by its kernel's own driver, and a
+ * count of what arrives. It knows nothing of a host that could be another one.
+ *
+ * Each half second it says on the console
+ *	vm: frames N lost N twice N tcp N pause MS behind MS up MS
+ * pause is the longest time between two looks by its own clock, behind is how far its
+ * wall clock is behind the sender's, and up its uptime.
+ */
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/reboot.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEVICE		"eth0"
+#define ADDRESS		"10.0.2.15"
+#define PEER		"10.0.2.2"
+#define PORT		7000
+#define RING		4096		/* the most that igb has */
+#define BUFFER		(16 << 20)	/* bytes of socket buffer */
+#define SAY_MS		500
+
+static int console;
+
+static void say(const char *format, ...)
+{
+	char line[256];
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	if (write(console, line, (size_t)len) != len)
+		_exit(1);
+}
+
+static void die(const char *what)
+{
+	say("vm: FAILED %s: %s\n", what, strerror(errno));
+	sync();
+	reboot(LINUX_REBOOT_CMD_POWER_OFF);
+	_exit(1);
+}
+
+static uint64_t clock_us(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static struct sockaddr_in address(const char *text, int port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port) };
+
+	inet_pton(AF_INET, text, &at.sin_addr);
+	return at;
+}
+
+/* As much room as the device has, for what comes while nobody looks. */
+static void long_ring(int sock)
+{
+	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
+	struct ifreq ifr = { .ifr_name = DEVICE };
+
+	ifr.ifr_data = (void *)&ring;
+	if (ioctl(sock, SIOCETHTOOL, &ifr))
+		die("reading the ring's size");
+	ring.cmd = ETHTOOL_SRINGPARAM;
+	ring.rx_pending = RING;
+	if (ioctl(sock, SIOCETHTOOL, &ifr))
+		die("setting the ring's size");
+}
+
+static int network(void)
+{
+	struct sockaddr_in own = address(ADDRESS, 0), mask, at;
+	struct ifreq ifr = { .ifr_name = DEVICE };
+	int sock = socket(AF_INET, SOCK_DGRAM, 0), size = BUFFER, tries;
+
+	if (sock < 0)
+		die("socket");
+	long_ring(sock);
+	memcpy(&ifr.ifr_addr, &own, sizeof(own));
+	if (ioctl(sock, SIOCSIFADDR, &ifr))
+		die("address");
+	mask = address("255.255.255.0", 0);
+	memcpy(&ifr.ifr_netmask, &mask, sizeof(mask));
+	if (ioctl(sock, SIOCSIFNETMASK, &ifr))
+		die("netmask");
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(sock, SIOCSIFFLAGS, &ifr))
+		die("up");
+	for (tries = 0; ; tries++) {
+		if (ioctl(sock, SIOCGIFFLAGS, &ifr))
+			die("flags");
+		if (ifr.ifr_flags & IFF_RUNNING)
+			break;
+		if (tries == 600)
+			die("link");
+		usleep(100000);
+	}
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		die("receive buffer");
+	at = address(ADDRESS, PORT);
+	if (bind(sock, (struct sockaddr *)&at, sizeof(at)))
+		die("bind");
+	return sock;
+}
+
+static int connection(void)
+{
+	struct sockaddr_in to;
+	char line[4096], *port;
+	int sock = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t len = read(fd, line, sizeof(line) - 1);
+
+	if (len < 0)
+		die("/proc/cmdline");
+	line[len] = 0;
+	port = strstr(line, "tcp=");
+	if (!port)
+		die("no tcp= on the command line");
+	to = address(PEER, atoi(port + 4));
+	if (connect(sock, (struct sockaddr *)&to, sizeof(to)))
+		die("connect");
+	return sock;
+}
+
+static uint64_t frames, last, lost, twice, tcp, longest;
+static int64_t behind;
+
+static void take_datagrams(int sock)
+{
+	uint64_t frame[2], number;
+
+	while (recv(sock, frame, sizeof(frame), MSG_DONTWAIT) == sizeof(frame)) {
+		number = le64toh(frame[0]);
+		behind = (int64_t)(le64toh(frame[1]) - clock_us(CLOCK_REALTIME));
+		if (number <= last) {
+			twice++;
+			continue;
+		}
+		lost += number - last - 1;
+		last = number;
+		frames++;
+	}
+}
+
+/* Numbers in order, given back as they are. */
+static void echo(int sock)
+{
+	static unsigned char have[8];
+	static size_t len;
+	uint64_t number;
+	ssize_t got = recv(sock, have + len, sizeof(have) - len, MSG_DONTWAIT);
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got <= 0)
+		die("the connection ended");
+	len += (size_t)got;
+	if (len < sizeof(have))
+		return;
+	len = 0;
+	memcpy(&number, have, sizeof(number));
+	if (le64toh(number) != ++tcp)
+		die("the connection carries another number than the next");
+	if (send(sock, have, sizeof(have), MSG_NOSIGNAL) != sizeof(have))
+		die("send");
+}
+
+int main(void)
+{
+	uint64_t now, before, said = 0;
+	int sock, peer;
+
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("proc", "/proc", "proc", 0, NULL);
+	console = open("/dev/ttyS0", O_WRONLY | O_NOCTTY);
+	sock = network();
+	peer = connection();
+	say("vm: ready\n");
+	before = clock_us(CLOCK_MONOTONIC);
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = sock, .events = POLLIN },
+			{ .fd = peer, .events = POLLIN },
+		};
+
+		poll(fds, 2, SAY_MS);
+		if (fds[0].revents)
+			take_datagrams(sock);
+		if (fds[1].revents)
+			echo(peer);
+		now = clock_us(CLOCK_MONOTONIC);
+		if (now - before > longest)
+			longest = now - before;
+		before = now;
+		if (now - said < SAY_MS * 1000)
+			continue;
+		said = now;
+		say("vm: frames %llu lost %llu twice %llu tcp %llu pause %llu behind %lld up %llu\n",
+		    (unsigned long long)frames, (unsigned long long)lost,
+		    (unsigned long long)twice, (unsigned long long)tcp,
+		    (unsigned long long)longest / 1000,
+		    (long long)(behind / 1000), (unsigned long long)now / 1000);
+	}
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "park.h"
+#include "uapi-iommu-handover.h"
+
+#define LUO_DEVICE	"/dev/liveupdate"
+#define HANDOVER_DEVICE	"/dev/iommu-handover"
+#define PATIENCE_MS	60000
+#define FIRST_STORED	3		/* of LISTEN_FDS */
+#define SNAPSHOT_MIB	1
+#define SNAPSHOT_MOST	(1ull << 30)	/* bytes */
+#define MESSAGES	(256 * 512)	/* bytes, all sentences of a dry run */
+
+static void wait_ms(long ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000,
+			      .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* One process at a time may have it open. */
+static int open_luo(void)
+{
+	int fd, waited;
+
+	for (waited = 0; ; waited += 20) {
+		fd = open(LUO_DEVICE, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 || errno != EBUSY || waited >= PATIENCE_MS)
+			return fd < 0 ? -errno : fd;
+		wait_ms(20);
+	}
+}
+
+static int session_by_name(const char *name, unsigned long cmd)
+{
+	struct luo_session arg = { .size = sizeof(arg) };
+	int luo, ret;
+
+	if (strlen(name) >= sizeof(arg.name))
+		return -ENAMETOOLONG;
+	strcpy(arg.name, name);
+	luo = open_luo();
+	if (luo < 0)
+		return luo;
+	ret = ioctl(luo, cmd, &arg) ? -errno : arg.fd;
+	close(luo);
+	if (ret >= 0)
+		fcntl(ret, F_SETFD, FD_CLOEXEC);
+	return ret;
+}
+
+int session_create(const char *name)
+{
+	return session_by_name(name, LUO_CREATE_SESSION);
+}
+
+int session_retrieve(const char *name)
+{
+	return session_by_name(name, LUO_RETRIEVE_SESSION);
+}
+
+int session_preserve(int session, int fd, uint64_t token)
+{
+	struct luo_file arg = { .size = sizeof(arg), .fd = fd, .token = token };
+
+	return ioctl(session, LUO_PRESERVE_FD, &arg) ? -errno : 0;
+}
+
+/* Without memory, with too many files or by a signal nothing is lost: again. */
+int session_take(int session, uint64_t token)
+{
+	struct luo_file arg = { .size = sizeof(arg), .token = token };
+	int tries;
+
+	for (tries = 0; ioctl(session, LUO_RETRIEVE_FD, &arg); tries++) {
+		if ((errno != ENOMEM && errno != ENFILE && errno != EMFILE &&
+		     errno != EAGAIN && errno != EINTR) || tries == 50)
+			return -errno;
+		wait_ms(100);
+	}
+	fcntl(arg.fd, F_SETFD, FD_CLOEXEC);
+	return arg.fd;
+}
+
+int session_finish(int session)
+{
+	struct luo_finish arg = { .size = sizeof(arg) };
+
+	return ioctl(session, LUO_FINISH, &arg) ? -errno : 0;
+}
+
+int session_from_store(const char *name)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	const char *at = getenv("LISTEN_FDNAMES");
+	int fd, nr = count ? atoi(count) : 0;
+	size_t len = strlen(name);
+
+	if (!pid || atoi(pid) != getpid() || !at)
+		return -1;
+	for (fd = FIRST_STORED; fd < FIRST_STORED + nr; fd++) {
+		size_t this = strcspn(at, ":");
+
+		if (this == len && !strncmp(at, name, len)) {
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+			return fd;
+		}
+		at += this + (at[this] == ':');
+	}
+	return -1;
+}
+
+/* A datagram to the service manager, with a descriptor when there is one. */
+static int tell_manager(const char *text, int fd)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct iovec iov = { .iov_base = (void *)text, .iov_len = strlen(text) };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .room = { 0 } };
+	struct msghdr msg = { .msg_name = &to, .msg_iov = &iov,
+			      .msg_iovlen = 1 };
+	int sock, ret = 0;
+
+	if (!path || strlen(path) >= sizeof(to.sun_path))
+		return -ENOENT;
+	strcpy(to.sun_path, path);
+	if (path[0] == '@')
+		to.sun_path[0] = 0;
+	msg.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				      strlen(path));
+	if (fd >= 0) {
+		msg.msg_control = control.room;
+		msg.msg_controllen = sizeof(control.room);
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	}
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	if (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0)
+		ret = -errno;
+	close(sock);
+	return ret;
+}
+
+void notify(const char *state)
+{
+	tell_manager(state, -1);
+}
+
+int session_to_store(int session, const char *name)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	return tell_manager(text, session);
+}
+
+void last_refusal(char *text, size_t len)
+{
+	struct iommu_handover_query arg = {
+		.size = sizeof(arg),
+		.message_uptr = (uintptr_t)text,
+		.message_len = (uint32_t)len,
+	};
+	int fd = open(HANDOVER_DEVICE, O_RDWR | O_CLOEXEC);
+
+	text[0] = 0;
+	if (fd < 0)
+		return;
+	if (ioctl(fd, IOMMU_HANDOVER_QUERY, &arg))
+		text[0] = 0;
+	close(fd);
+}
+
+static int count_lines(const char *text)
+{
+	int lines = 0;
+
+	while (*text) {
+		lines++;
+		text += strcspn(text, "\n");
+		text += *text == '\n';
+	}
+	return lines;
+}
+
+int session_dry_run(bool continuous, struct why *why)
+{
+	struct iommu_handover_snapshot arg = { .size = sizeof(arg) };
+	uint64_t room = SNAPSHOT_MIB << 20;
+	char *data = NULL, *message;
+	int fd, ret, tries = 0;
+
+	fd = open(HANDOVER_DEVICE, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return refuse(why, HANDOVER_DEVICE ": %s; boot a kernel with CONFIG_IOMMU_HANDOVER, with kho=on liveupdate=on",
+			      strerror(errno));
+	message = calloc(1, MESSAGES);
+	do {
+		char *more = realloc(data, room);
+
+		if (!more || !message) {
+			ret = refuse(why, "out of memory");
+			goto out;
+		}
+		data = more;
+		arg.flags = IOMMU_HANDOVER_SNAPSHOT_ALL |
+			(continuous ? IOMMU_HANDOVER_SNAPSHOT_CONTINUOUS : 0);
+		arg.data_uptr = (uintptr_t)data;
+		arg.data_len = room;
+		arg.message_uptr = (uintptr_t)message;
+		arg.message_len = MESSAGES;
+		ret = ioctl(fd, IOMMU_HANDOVER_SNAPSHOT, &arg) ? errno : 0;
+		if (ret == EMSGSIZE)
+			room = arg.data_len + arg.data_len / 8;
+		else if (ret == EAGAIN)
+			wait_ms(10);
+		else
+			break;
+	} while (++tries < 100 && room <= SNAPSHOT_MOST);
+	if (ret && !message[0])
+		ret = refuse(why, "the kernel takes no snapshot: %s", strerror(ret));
+	else if (ret)
+		ret = count_lines(message);
+	fputs(message, stdout);
+	if (ret > 0 && message[strlen(message) - 1] != '\n')
+		putchar('\n');
+out:
+	free(data);
+	free(message);
+	close(fd);
+	return ret;
+}
