@@ -552,8 +552,7 @@ static int check(void)
 
 static int wrong(const char *what, const char *which)
 {
-	fprintf(stderr, "iommu-handover-park: %s%s; see iommu-handover-park --help\n",
-		what, which);
+	tell("refused: %s%s; see iommu-handover-park --help", what, which);
 	return 2;
 }
 
@@ -580,7 +579,7 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static int read_option(int option)
+static int read_option(int option, char **argv)
 {
 	unsigned int number;
 
@@ -618,11 +617,23 @@ static int read_option(int option)
 		options.no_interrupts = true;
 		return 0;
 	default:
-		return 2;	/* getopt_long() has said it */
+		return wrong("unknown, or without its argument: ", argv[optind - 1]);
 	}
 }
 
-int main(int argc, char **argv)
+/*
+ * By the time it is known that the command line is wrong, QEMU is this program: it
+ * goes on, with the command that is behind "--".
+ */
+static int wrong_park(char **argv)
+{
+	for (; *argv; argv++)
+		if (!strcmp(*argv, "--") && argv[1])
+			return go_on_here(argv + 1);
+	return 2;
+}
+
+static int command(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 	int option, ret;
@@ -632,8 +643,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	optind = 2;
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
-		ret = read_option(option);
+		ret = read_option(option, argv);
 		if (ret)
 			return ret;
 	}
@@ -648,4 +660,13 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		return wrong("park needs QEMU's command behind --", "");
 	return park(argv + optind);
+}
+
+int main(int argc, char **argv)
+{
+	int ret = command(argc, argv);
+
+	if (ret == 2 && argc > 1 && !strcmp(argv[1], "park"))
+		ret = wrong_park(argv);
+	return ret;
 }

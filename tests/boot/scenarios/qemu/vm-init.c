@@ -4,9 +4,9 @@
  * count of what arrives. It knows nothing of a host that could be another one.
  *
  * Each half second it says on the console
- *	vm: frames N lost N twice N tcp N pause MS behind MS up MS
- * pause is the longest time between two looks by its own clock, behind is how far its
- * wall clock is behind the sender's, and up its uptime.
+ *	vm: frames N lost N twice N tcp N back US behind MS up MS
+ * back is how far its clock ever went back, behind is how far its wall clock is behind
+ * the sender's, and up its uptime.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -128,18 +128,38 @@ static int network(void)
 	return sock;
 }
 
-static int connection(void)
+/* Where a word begins on the kernel's command line, or NULL. */
+static const char *command_line(const char *word)
 {
-	struct sockaddr_in to;
-	char line[4096], *port;
-	int sock = socket(AF_INET, SOCK_STREAM, 0);
+	static char line[4096];
 	int fd = open("/proc/cmdline", O_RDONLY);
 	ssize_t len = read(fd, line, sizeof(line) - 1);
 
 	if (len < 0)
 		die("/proc/cmdline");
+	close(fd);
 	line[len] = 0;
-	port = strstr(line, "tcp=");
+	return strstr(line, word);
+}
+
+/* A guest without a device: it only goes on. */
+static void alone(void)
+{
+	uint64_t count = 0;
+
+	for (;;) {
+		say("vm: alone %llu up %llu\n", (unsigned long long)count++,
+		    (unsigned long long)clock_us(CLOCK_MONOTONIC) / 1000);
+		usleep(SAY_MS * 1000);
+	}
+}
+
+static int connection(void)
+{
+	const char *port = command_line("tcp=");
+	struct sockaddr_in to;
+	int sock = socket(AF_INET, SOCK_STREAM, 0);
+
 	if (!port)
 		die("no tcp= on the command line");
 	to = address(PEER, atoi(port + 4));
@@ -148,7 +168,7 @@ static int connection(void)
 	return sock;
 }
 
-static uint64_t frames, last, lost, twice, tcp, longest;
+static uint64_t frames, last, lost, twice, tcp, back;
 static int64_t behind;
 
 static void take_datagrams(int sock)
@@ -199,6 +219,8 @@ int main(void)
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
 	console = open("/dev/ttyS0", O_WRONLY | O_NOCTTY);
+	if (command_line("alone"))
+		alone();
 	sock = network();
 	peer = connection();
 	say("vm: ready\n");
@@ -215,16 +237,16 @@ int main(void)
 		if (fds[1].revents)
 			echo(peer);
 		now = clock_us(CLOCK_MONOTONIC);
-		if (now - before > longest)
-			longest = now - before;
+		if (before > now && before - now > back)
+			back = before - now;
 		before = now;
 		if (now - said < SAY_MS * 1000)
 			continue;
 		said = now;
-		say("vm: frames %llu lost %llu twice %llu tcp %llu pause %llu behind %lld up %llu\n",
+		say("vm: frames %llu lost %llu twice %llu tcp %llu back %llu behind %lld up %llu\n",
 		    (unsigned long long)frames, (unsigned long long)lost,
 		    (unsigned long long)twice, (unsigned long long)tcp,
-		    (unsigned long long)longest / 1000,
+		    (unsigned long long)back,
 		    (long long)(behind / 1000), (unsigned long long)now / 1000);
 	}
 }
