@@ -76,7 +76,7 @@ unit: packages
 boot-programs: packages
 	@tests/boot/run --build
 
-.PHONY: demo demo-level soak boot
+.PHONY: demo demo-level demo-qemu soak boot
 demo-level:
 	@case '$(LEVEL)' in continuous|paused) ;; *) \
 		echo 'LEVEL=$(LEVEL): there are continuous and paused'; exit 2;; esac
@@ -84,6 +84,9 @@ demo-level:
 demo: demo-level kernel kexec tool
 	@tests/boot/run $(if $(filter paused,$(LEVEL)),demo,dma) --kexecs $(KEXECS) \
 		--results $(O)/demo
+
+demo-qemu: kernel kexec tool
+	@tests/boot/run qemu --kexecs $(KEXECS) --results $(O)/demo-qemu
 
 soak: kernel kexec tool
 	@for run in 1 2; do \
