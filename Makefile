@@ -31,6 +31,7 @@ help:
 	@echo 'make tool          the offline tool     build/bin/iommu-handover'
 	@echo 'make demo          devices whose DMA goes on through KEXECS=5 kexecs'
 	@echo 'make demo LEVEL=paused   one that is stopped for each'
+	@echo 'make demo-qemu     an unmodified QEMU with a device through KEXECS kexecs'
 	@echo 'make soak          twice in a row SOAK_KEXECS=100 kexecs of the first  build/soak'
 	@echo 'make boot SCENARIO=NAME [KEXECS=N]   one boot scenario'
 	@echo 'make check-fast    all tests that need no boot, under a minute'

@@ -160,7 +160,7 @@ static void command_line(void)
 
 static void descriptors(void)
 {
-	static struct held_fds fds;
+	static struct held_fds fds, one = { .nr = 1 };
 	int pipes[2];
 	size_t i, found = 0;
 
@@ -168,11 +168,14 @@ static void descriptors(void)
 		ok(false, "looking at the own descriptors: %s", why.text);
 		return;
 	}
-	for (i = 0; i < fds.nr; i++)
-		found += fds.all[i].fd == pipes[0] &&
-			 fds.all[i].kind == FD_UNKNOWN;
+	for (i = 0; i < fds.nr; i++) {
+		if (fds.all[i].fd != pipes[0] || fds.all[i].kind != FD_UNKNOWN)
+			continue;
+		one.all[0] = fds.all[i];
+		found++;
+	}
 	ok(found == 1, "a pipe is nothing that can be carried");
-	ok(fds_refuse(&fds, &why) && strstr(why.text, "pipe:"),
+	ok(fds_refuse(&one, &why) && strstr(why.text, "pipe:"),
 	   "and refused by name");
 	close(pipes[0]);
 	close(pipes[1]);

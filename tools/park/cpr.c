@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,4 +126,19 @@ void cpr_free(struct cpr_state *state)
 	free(state->fds);
 	free(state->devices);
 	memset(state, 0, sizeof(*state));
+}
+
+int read_state(struct cpr_state *state, struct why *why)
+{
+	const char *number = getenv(STATE_VARIABLE);
+	unsigned char *data;
+	size_t len;
+
+	if (!number)
+		return refuse(why, STATE_VARIABLE " is not set; let QEMU execute this by cpr-exec-command");
+	data = read_all(atoi(number), &len);
+	if (!data)
+		return refuse(why, "QEMU's state, descriptor %s: %s", number,
+			      strerror(errno));
+	return cpr_parse(data, len, state, why);
 }

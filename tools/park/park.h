@@ -24,6 +24,33 @@
 #define TOKEN_STREAM	2
 #define TOKEN_FD	0x1000
 
+#define STATE_VARIABLE	"QEMU_CPR_EXEC_STATE"	/* a descriptor's number */
+#define MOST_REOPEN	64
+
+/* ---- main.c: the command line ------------------------------------------- */
+
+struct options {
+	const char *session, *status;
+	const char *reopen[MOST_REOPEN + 1];
+	int nr_reopen;
+	pid_t pid;
+	unsigned int timeout;
+	bool store, paused, no_interrupts, json;
+};
+
+extern struct options options;
+
+/* A line to standard error and into the status file: a reader sees all of it. */
+void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Each is a command. They return the exit status, when they return. */
+int park(char **argv);		/* @argv is QEMU's own command */
+int resume(void);
+int check(void);
+
+/* Execute QEMU's command here, as if this program had not been there. */
+int go_on_here(char **argv);
+
 /* Why something was refused: one sentence, with its object and what to do. */
 struct why {
 	char text[WHY_LEN];
@@ -65,6 +92,9 @@ int cpr_parse(const unsigned char *data, size_t len, struct cpr_state *state,
 	      struct why *why);
 void cpr_free(struct cpr_state *state);
 
+/* The state that the environment names, as cpr_parse(). Its bytes are never freed. */
+int read_state(struct cpr_state *state, struct why *why);
+
 /* ---- fds.c: the descriptors of a process ------------------------------- */
 
 enum fd_kind {
@@ -102,6 +132,15 @@ int fds_look(struct held_fds *fds, pid_t pid, int *copies,
 /* -1 with @why for the first descriptor that nobody can carry, else 0. */
 int fds_refuse(const struct held_fds *fds, struct why *why);
 
+/*
+ * preserve_fds - give memory, iommufds and devices to a session, under their tokens.
+ *
+ * @copies: as from fds_look(), or NULL when they are this process's own. Returns 0, or
+ * -1 with @why, the kernel's sentence in it.
+ */
+int preserve_fds(int session, const struct held_fds *fds, const int *copies,
+		 struct why *why);
+
 /* ---- session.c: live update --------------------------------------------- */
 
 /* Each returns a descriptor or 0, or -errno. They wait for /dev/liveupdate. */
@@ -124,10 +163,12 @@ void notify(const char *state);
 void last_refusal(char *text, size_t len);
 
 /*
- * session_dry_run - what would a load refuse? Prints a line for each to standard
- * output. Returns their number, or -1 with @why.
+ * session_dry_run - what would a load refuse?
+ *
+ * Returns a line for each refusal, an empty string without any, to be freed by the
+ * caller; or NULL with @why.
  */
-int session_dry_run(bool continuous, struct why *why);
+char *session_dry_run(bool continuous, struct why *why);
 
 /* ---- device.c: interrupts of a device ------------------------------------ */
 

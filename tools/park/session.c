@@ -192,19 +192,7 @@ void last_refusal(char *text, size_t len)
 	close(fd);
 }
 
-static int count_lines(const char *text)
-{
-	int lines = 0;
-
-	while (*text) {
-		lines++;
-		text += strcspn(text, "\n");
-		text += *text == '\n';
-	}
-	return lines;
-}
-
-int session_dry_run(bool continuous, struct why *why)
+char *session_dry_run(bool continuous, struct why *why)
 {
 	struct iommu_handover_snapshot arg = { .size = sizeof(arg) };
 	uint64_t room = SNAPSHOT_MIB << 20;
@@ -212,9 +200,11 @@ int session_dry_run(bool continuous, struct why *why)
 	int fd, ret, tries = 0;
 
 	fd = open(HANDOVER_DEVICE, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return refuse(why, HANDOVER_DEVICE ": %s; boot a kernel with CONFIG_IOMMU_HANDOVER, with kho=on liveupdate=on",
-			      strerror(errno));
+	if (fd < 0) {
+		refuse(why, HANDOVER_DEVICE ": %s; boot a kernel with CONFIG_IOMMU_HANDOVER, with kho=on liveupdate=on",
+		       strerror(errno));
+		return NULL;
+	}
 	message = calloc(1, MESSAGES);
 	do {
 		char *more = realloc(data, room);
@@ -240,14 +230,11 @@ int session_dry_run(bool continuous, struct why *why)
 	} while (++tries < 100 && room <= SNAPSHOT_MOST);
 	if (ret && !message[0])
 		ret = refuse(why, "the kernel takes no snapshot: %s", strerror(ret));
-	else if (ret)
-		ret = count_lines(message);
-	fputs(message, stdout);
-	if (ret > 0 && message[strlen(message) - 1] != '\n')
-		putchar('\n');
 out:
 	free(data);
-	free(message);
 	close(fd);
-	return ret;
+	if (ret >= 0)
+		return message;
+	free(message);
+	return NULL;
 }
