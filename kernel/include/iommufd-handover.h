@@ -123,6 +123,15 @@ int iommufd_handover_attach(struct iommufd_hw_pagetable *hwpt,
 			    struct iommufd_device *idev,
 			    struct iommu_attach_handle *handle);
 
+/**
+ * iommufd_handover_fill_first() - how is an automatic HWPT made for a device?
+ * @idev: the device
+ *
+ * Return: true when it has to be filled before it is attached, since the device
+ * does DMA and only an equal page table is attached.
+ */
+bool iommufd_handover_fill_first(struct iommufd_device *idev);
+
 /* The device is about to be unbound: its DMA ends if it was not attached. */
 void iommufd_handover_unbind(struct iommufd_device *idev);
 
@@ -266,6 +275,11 @@ struct iommufd_hwpt_handover { };
 #define iommufd_handover_attach(_hwpt, _idev, _handle)			       \
 	iommu_attach_group_handle((_hwpt)->domain, (_idev)->igroup->group,     \
 				  _handle)
+static inline bool iommufd_handover_fill_first(struct iommufd_device *idev)
+{
+	return false;
+}
+
 static inline void iommufd_handover_unbind(struct iommufd_device *idev) { }
 
 static inline void iommufd_handover_ctx_init(struct iommufd_ctx *ictx) { }

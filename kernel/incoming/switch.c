@@ -137,14 +137,26 @@ static int attach_running(struct iommufd_hw_pagetable *hwpt,
 	return rc;
 }
 
+static bool running_table(struct iommufd_device *idev, struct iho_table *table)
+{
+	return dev_is_pci(idev->dev) &&
+	       handover_in_running_table(to_pci_dev(idev->dev), table);
+}
+
+bool iommufd_handover_fill_first(struct iommufd_device *idev)
+{
+	struct iho_table table;
+
+	return running_table(idev, &table);
+}
+
 int iommufd_handover_attach(struct iommufd_hw_pagetable *hwpt,
 			    struct iommufd_device *idev,
 			    struct iommu_attach_handle *handle)
 {
 	struct iho_table table;
 
-	if (!dev_is_pci(idev->dev) ||
-	    !handover_in_running_table(to_pci_dev(idev->dev), &table))
+	if (!running_table(idev, &table))
 		return iommu_attach_group_handle(hwpt->domain,
 						 idev->igroup->group, handle);
 	return attach_running(hwpt, idev, handle, &table);
