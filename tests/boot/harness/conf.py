@@ -127,6 +127,7 @@ class Conf:
     @seals_late: the load only checks, and the jump seals
     @parks: its program is called again, as "STAGE park", between load and jump,
         and the jump seals
+    @native: igb's own driver is there, too
     @shared_memory: the host part may look into the guest's memory
     @iommu: name of the IOMMU that it runs with
     @iommus: names of the IOMMUs that it runs with besides the first
@@ -146,6 +147,7 @@ class Conf:
                "variant": ("variants", read_variant),
                "seal": ("seals_late", read_seal),
                "park": ("parks", read_switch),
+               "native-driver": ("native", read_switch),
                "shared-memory": ("shared_memory", read_switch)}
 
     def __init__(self, directory):
@@ -158,6 +160,7 @@ class Conf:
         self.disk = 0
         self.stock_kernel = False
         self.seals_late = self.parks = self.shared_memory = False
+        self.native = False
         self.iommu = "vtd"
         self.iommus = []
         self.variants = []
