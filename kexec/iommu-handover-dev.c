@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 
 #include "kexec.h"
+#include "iommu-handover.h"
 #include "iommu-handover-dev.h"
 #include "iommu-handover-hint.h"
 #include "iommu-handover-signal.h"
