@@ -10,6 +10,11 @@
 
 static bool continuous;
 
+static bool is_word(const char *word, size_t len, const char *known)
+{
+	return len == strlen(known) && !strncmp(word, known, len);
+}
+
 enum iommu_handover_mode iommu_handover_mode(const char *arg)
 {
 	enum iommu_handover_mode mode = IOMMU_HANDOVER_SEAL;
@@ -18,13 +23,16 @@ enum iommu_handover_mode iommu_handover_mode(const char *arg)
 
 	for (; word; word = word[len] ? word + len + 1 : NULL) {
 		len = strcspn(word, ",");
-		if (len == strlen("check") && !strncmp(word, "check", len))
+		if (is_word(word, len, "check") &&
+		    mode != IOMMU_HANDOVER_SEAL_ONLY)
 			mode = IOMMU_HANDOVER_CHECK;
-		else if (len == strlen("continuous") &&
-			 !strncmp(word, "continuous", len))
+		else if (is_word(word, len, "seal") &&
+			 mode != IOMMU_HANDOVER_CHECK)
+			mode = IOMMU_HANDOVER_SEAL_ONLY;
+		else if (is_word(word, len, "continuous"))
 			continuous = true;
 		else
-			die("iommu-handover: --iommu-handover=%s: only check and continuous are known, with a comma between them; leave them out to seal devices that stop\n",
+			die("iommu-handover: --iommu-handover=%s: only check or seal, and continuous, are known, with a comma between them; leave them out to seal devices that stop\n",
 			    arg);
 	}
 	return mode;
@@ -56,6 +64,10 @@ void iommu_handover_check_args(const struct iommu_handover_args *args)
 		no = "Xen loads kernels by itself and hands nothing over: leave --iommu-handover out";
 	else if (args->unload)
 		no = "-u unseals by itself: leave --iommu-handover out";
+	else if (args->handover == IOMMU_HANDOVER_SEAL_ONLY && args->files)
+		no = "seal is for the kernel that is loaded, and loads none: leave the file out";
+	else if (args->handover == IOMMU_HANDOVER_SEAL_ONLY && !args->shutdown)
+		no = "seal neither loads nor jumps: leave -l, -e and -f out, or the word seal";
 	else if (args->load && args->files > 1)
 		no = "more than one file is named; load the kernel alone, and write --iommu-handover=check";
 	else if (!args->load && args->exec && args->files)
@@ -66,6 +78,8 @@ void iommu_handover_check_args(const struct iommu_handover_args *args)
 		no = "-f jumps at once, and check leaves nothing sealed to jump with: leave check out";
 	else if (!args->load && !args->exec)
 		no = "nothing is to be loaded: add -l";
+	else if (args->handover == IOMMU_HANDOVER_SEAL_ONLY)
+		return;
 	else if (args->load && !args->file_syscall)
 		no = "-c cannot hand over: kexec_load does not carry KHO (KHO there comes later); use -s";
 	else if (args->shutdown)

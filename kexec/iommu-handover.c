@@ -330,7 +330,7 @@ static int seal_for_jump(struct handover *h, const char *save)
 	return -1;
 }
 
-int iommu_handover_seal_loaded(const char *save)
+int iommu_handover_seal_loaded(const char *save, enum iommu_handover_mode mode)
 {
 	struct handover *h = begin(IOMMU_HANDOVER_NO);
 	struct iommu_handover_query state;
@@ -347,6 +347,13 @@ int iommu_handover_seal_loaded(const char *save)
 			handover_complain("the kernel is loaded under a seal already, whose image cannot be saved any more: leave --iommu-handover-save out");
 		else
 			ret = 0;
+		goto out;
+	}
+	if (mode == IOMMU_HANDOVER_SEAL_ONLY &&
+	    state.state == IOMMU_HANDOVER_IDLE && !state.incoming_contexts) {
+		/* Cure: none is needed: the kernel lets the jump pass. */
+		handover_complain("no iommufd is preserved, so that there is nothing to seal");
+		ret = 0;
 		goto out;
 	}
 	ret = seal_for_jump(h, save);

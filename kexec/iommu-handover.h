@@ -19,11 +19,14 @@ struct kexec_info;
  * @IOMMU_HANDOVER_SEAL: seal; with -l load under the seal, with -e for the kernel
  *	that is loaded
  * @IOMMU_HANDOVER_CHECK: "check": only say what would stand in the way, and load
+ * @IOMMU_HANDOVER_SEAL_ONLY: "seal": seal for the kernel that is loaded; another
+ *	program jumps
  */
 enum iommu_handover_mode {
 	IOMMU_HANDOVER_NO,
 	IOMMU_HANDOVER_SEAL,
 	IOMMU_HANDOVER_CHECK,
+	IOMMU_HANDOVER_SEAL_ONLY,
 };
 
 /**
@@ -64,8 +67,8 @@ struct iommu_handover_args {
 
 /**
  * iommu_handover_mode() - read the option's argument
- * @arg: "check", "continuous" or both with a comma between them, or NULL without
- *	one
+ * @arg: words with a comma between them, "check" or "seal", and "continuous"; NULL
+ *	without any
  *
  * Return: the mode; die() on anything else.
  */
@@ -120,14 +123,16 @@ int iommu_handover_load(const struct kexec_info *info, int kernel_fd,
 /**
  * iommu_handover_seal_loaded() - before a jump: seal for the kernel that is loaded
  * @save: where to keep a copy of the image, or NULL
+ * @mode: IOMMU_HANDOVER_SEAL_ONLY: another program jumps
  *
  * A seal that it was loaded under is kept, another one renewed. From a seal that
  * is made here until the jump, signals are blocked and the device is locked
- * against other loaders.
+ * against other loaders. Where another program jumps, the seal stays when this one
+ * ends, and that nothing is preserved, which the kernel lets pass, is no error.
  *
  * Return: 0, or -1 after a message; nothing is sealed then that was not before.
  */
-int iommu_handover_seal_loaded(const char *save);
+int iommu_handover_seal_loaded(const char *save, enum iommu_handover_mode mode);
 
 /**
  * iommu_handover_no_jump() - the jump has come back: undo what
@@ -180,8 +185,10 @@ static inline enum iommu_handover_mode iommu_handover_mode(const char *arg)
 	return IOMMU_HANDOVER_SEAL;
 }
 
-static inline int iommu_handover_seal_loaded(const char *save)
+static inline int iommu_handover_seal_loaded(const char *save,
+					     enum iommu_handover_mode mode)
 {
+	(void)mode;
 	(void)save;
 	return -1;
 }
