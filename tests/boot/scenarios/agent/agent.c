@@ -21,6 +21,7 @@
 
 #include "handover.h"
 #include "protocol.h"
+#include "store.h"
 #include "wire.h"
 
 #define TOKEN_MEMORY	1
@@ -189,9 +190,9 @@ static void execute(struct guest *g, const char *what, const char *until)
 	/* Out of the way of where they go */
 	for (i = 0; i < g->stored; i++)
 		fds[i] = must(fcntl(g->store[i].fd, F_DUPFD_CLOEXEC,
-				    FIRST_FD + STORE_MAX));
+				    STORE_FIRST_FD + STORE_MAX));
 	for (i = 0; i < g->stored; i++) {
-		must(dup2(fds[i], FIRST_FD + i));
+		must(dup2(fds[i], STORE_FIRST_FD + i));
 		if (i)
 			strcat(names, ":");
 		strcat(names, g->store[i].name);

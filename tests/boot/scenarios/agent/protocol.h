@@ -23,6 +23,5 @@
 
 #define AGENT_SOCKET	"/run/agent"
 #define NOTIFY_SOCKET	"/run/agent.notify"
-#define FIRST_FD	3
 
 #endif /* PROTOCOL_H */

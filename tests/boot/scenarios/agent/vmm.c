@@ -19,6 +19,7 @@
 
 #include "edu.h"
 #include "protocol.h"
+#include "store.h"
 #include "wire.h"
 
 #define TOKEN_MEMORY	1
@@ -52,65 +53,7 @@ static struct memory mem;
 static struct state *state;
 static int session, iommufd, device;
 
-/* ---- the agent, and the store ---------------------------------------------- */
-
-static void notify(const char *text, int fd)
-{
-	int sock = must(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr;
-	socklen_t len;
-
-	check(path, "there is no NOTIFY_SOCKET");
-	len = wire_address(&addr, path);
-	check(!connect(sock, (struct sockaddr *)&addr, len), "%s: errno %d",
-	      path, errno);
-	wire_send(sock, text, fd);
-	close(sock);
-}
-
-/* With a store: have it keep a duplicate of @fd, beyond this VMM's end. */
-static void store(const char *name, int fd)
-{
-	char text[WIRE_LEN];
-
-	if (!getenv("FDSTORE"))
-		return;
-	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
-	notify(text, fd);
-}
-
-static void unstore(const char *name)
-{
-	char text[WIRE_LEN];
-
-	if (!getenv("FDSTORE"))
-		return;
-	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
-	notify(text, -1);
-}
-
-/* The descriptor that the last VMM stored under this name, or -1. */
-static int stored(const char *name)
-{
-	const char *names = getenv("LISTEN_FDNAMES"), *pid;
-	size_t len = strlen(name);
-	int fd = FIRST_FD;
-
-	pid = getenv("LISTEN_PID");
-	if (!pid || atoi(pid) != getpid() || !names)
-		return -1;
-	for (; *names; fd++) {
-		size_t n = strcspn(names, ":");
-
-		if (n == len && !strncmp(names, name, n)) {
-			must(fcntl(fd, F_SETFD, FD_CLOEXEC) ? -errno : 0);
-			return fd;
-		}
-		names += n + !!names[n];
-	}
-	return -1;
-}
+/* ---- the agent ------------------------------------------------------------- */
 
 /* Return: the descriptor that came with the answer, or -1. */
 static int ask(const char *what)
@@ -136,7 +79,7 @@ static void reached(const char *where)
 	char text[WIRE_LEN];
 
 	snprintf(text, sizeof(text), "STATUS=%s", where);
-	notify(text, -1);
+	store_notify(text, -1);
 	while (until && !strcmp(until, where))
 		pause();
 }
@@ -227,7 +170,7 @@ static void build(bool limited)
 	must(map(MEMORY_IOVA));
 	device = must(vfio_open(bdf));
 	must(vfio_bind(device, iommufd, &state->dev));
-	store("device", device);
+	store_put("device", device);
 	must(hwpt_alloc(iommufd, state->dev, state->ioas, 0, &state->hwpt));
 	must(vfio_attach(device, &state->hwpt));
 	/* Leaves an ID free below those in use */
@@ -266,7 +209,7 @@ static void bind_device(void)
 	      free_id);
 	state->dev = id;
 	state->bound = 1;
-	store("device", device);
+	store_put("device", device);
 }
 
 /* An earlier VMM may have come any part of this way. */
@@ -276,26 +219,26 @@ static void take(void)
 	bool lent;
 	int fd;
 
-	session = stored("session");
+	session = store_get("session");
 	if (session < 0) {
 		session = must(ask("RETRIEVE"));
-		store("session", session);
+		store_put("session", session);
 	}
-	fd = stored("memory");
+	fd = store_get("memory");
 	if (fd < 0)
 		fd = must(luo_restore(session, TOKEN_MEMORY));
 	must(memory_adopt(&mem, fd));
 	state = mem.va;
 	check(state->magic == MAGIC, "%s: this is not its memory", guest);
 	check_filled();
-	fd = stored("iommufd");
+	fd = store_get("iommufd");
 	lent = fd >= 0;
 	iommufd = must(lent ? fd : luo_restore(session, TOKEN_IOMMUFD));
 	reached("retrieved");
 
 	if (!lent && !state->limited)
 		take_charge();
-	device = stored("device");
+	device = store_get("device");
 	if (device < 0)
 		bind_device();
 	if (lent) {
@@ -321,9 +264,9 @@ static void take(void)
 
 	must(luo_finish(session));
 	close(session);
-	unstore("session");
-	unstore("memory");
-	unstore("iommufd");
+	store_drop("session");
+	store_drop("memory");
+	store_drop("iommufd");
 	ask("RELEASE");
 	must(map(EXTRA_IOVA));
 	check_dma(EXTRA_IOVA);
@@ -338,8 +281,8 @@ static void give(void)
 	fill();
 	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
 	must(luo_preserve(session, iommufd, TOKEN_IOMMUFD));
-	store("session", session);
-	notify("READY=1", -1);
+	store_put("session", session);
+	store_notify("READY=1", -1);
 	if (until && !strcmp(until, "leave"))
 		exit(0);
 	for (;;)
