@@ -80,6 +80,12 @@ def read_memory(value):
     return int(words[0]), int(words[1])
 
 
+def read_init(value):
+    if value != "systemd":
+        raise ValueError(f"{value!r} is not systemd")
+    return value
+
+
 def read_debian(value):
     if not re.fullmatch("[a-z0-9-]+", value):
         raise ValueError(f"{value!r} is not the name of a file in "
@@ -121,6 +127,7 @@ class Conf:
         with the word of that name, "" without the option
     @debian: what of Debian is at /debian in the guest, a file of
         tests/boot/debian, or None
+    @init: "systemd": the guest's init hands over to that of /debian, else None
     @memory: a pair, MiB of the machine: plain kernel, debug kernel
     @disk: MiB of a file for QEMU's block devices, 0 when there is none
     @stock_kernel: the guest has upstream's kernel, too
@@ -139,6 +146,7 @@ class Conf:
                "kernel": ("kernel", read_kernel),
                "iommu-handover": ("hands_over", read_hands_over),
                "debian": ("debian", read_debian),
+               "init": ("init", read_init),
                "memory": ("memory", read_memory),
                "disk": ("disk", read_disk),
                "stock-kernel": ("stock_kernel", read_switch),
@@ -155,7 +163,7 @@ class Conf:
         self.steady = False
         self.kernel = None
         self.hands_over = "yes"
-        self.debian = None
+        self.debian = self.init = None
         self.memory = (1024, 3072)
         self.disk = 0
         self.stock_kernel = False
@@ -177,6 +185,9 @@ class Conf:
         path = os.path.join(directory, "kexecs")
         if os.path.isfile(path):
             self.set(path, "kexecs", " ".join(lines_of(path)), seen)
+        if self.init and self.init != self.debian:
+            raise SetupTrouble(f"{directory}/conf: init {self.init} needs debian "
+                               f"{self.init}, where it is")
 
     def set(self, path, key, value, seen):
         if key not in self.READERS:

@@ -74,6 +74,21 @@ def find_busybox():
     raise SetupTrouble("busybox not found: install package busybox-static")
 
 
+def add_systemd(archive, here):
+    """What comes to the systemd of /debian: ours, and the boot test's."""
+    ours = os.path.join(os.path.dirname(os.path.dirname(here)), "systemd")
+    lib = "debian/usr/lib/systemd/"
+    archive.directory(lib + "system-shutdown")
+    archive.put(lib + "system-shutdown/iommu-handover.shutdown",
+                os.path.join(ours, "iommu-handover.shutdown"), 0o755)
+    archive.put(lib + "system/iommu-handover-seal.service",
+                os.path.join(ours, "iommu-handover-seal.service"), 0o644)
+    archive.put(lib + "system/handover-stage.service",
+                os.path.join(here, "handover-stage.service"), 0o644)
+    # Where a unit looks for it.
+    archive.link("debian/usr/sbin/kexec", "/sbin/kexec")
+
+
 def build(path, here, scenario_dir, kernel, kexec, tool, park, allowed_lines=(),
           settings=None, stock=None, debian=None):
     """Write the initramfs to @path.
@@ -121,4 +136,6 @@ def build(path, here, scenario_dir, kernel, kexec, tool, park, allowed_lines=(),
     archive.tree("scenario", scenario_dir)
     if debian:
         archive.tree("debian", debian)
+    if settings and settings.get("INIT") == "systemd":
+        add_systemd(archive, here)
     archive.close()

@@ -98,6 +98,7 @@ class Scenario:
     def settings(self):
         """What the guest's init has to know, see initramfs.build()."""
         return {"PROGRAM": self.program or "",
+                "INIT": self.conf.init or "",
                 "HANDS_OVER": self.conf.hands_over or "no",
                 "SEALS": "late" if self.conf.seals_late else "early",
                 "PARKS": "yes" if self.conf.parks else "no"}
