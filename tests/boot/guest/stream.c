@@ -107,24 +107,53 @@ void stream_again(struct stream *s)
 	stream_start(s);
 }
 
-void stream_take_memory(struct stream *s, const char *name, unsigned int nr)
+/* The controllers as they were when the driver ended. */
+static void know(struct stream *s, unsigned int kexecs)
 {
 	uint32_t i;
 
-	begin(s);
-	s->name = name;
-	s->session = must(luo_retrieve(name));
-	must(memory_adopt(&s->mem, must(luo_restore(s->session,
-						    STREAM_TOKEN_MEMORY))));
 	s->state = s->mem.va;
-	check(s->state->magic == MAGIC && s->state->kexecs == nr - 1,
-	      "this is not the memory of kexec %u", nr - 1);
-	s->state->kexecs = nr;
+	check(s->state->magic == MAGIC && s->state->kexecs == kexecs,
+	      "this is not the memory of kexec %u", kexecs);
 	lay_slots(s);
 	for (i = 0; i < s->state->nics; i++) {
 		s->nic[i] = s->state->nic[i];
 		nic_adopt(&s->nic[i], ring_of(s, i), s->slots[i]);
 	}
+}
+
+void stream_take_memory_of(struct stream *s, int session, const char *name,
+			   unsigned int nr)
+{
+	begin(s);
+	s->name = name;
+	s->session = session;
+	must(memory_adopt(&s->mem, must(luo_restore(s->session,
+						    STREAM_TOKEN_MEMORY))));
+	know(s, nr - 1);
+	s->state->kexecs = nr;
+}
+
+void stream_take_memory(struct stream *s, const char *name, unsigned int nr)
+{
+	stream_take_memory_of(s, must(luo_retrieve(name)), name, nr);
+}
+
+void stream_take_here(struct stream *s, const char *name, int mem, int iommufd,
+		      const int *dev)
+{
+	uint32_t i;
+
+	begin(s);
+	s->name = name;
+	s->session = -1;
+	must(memory_adopt(&s->mem, mem));
+	s->state = s->mem.va;
+	know(s, s->state->kexecs);
+	ctx_adopt(&s->ctx, name, &s->state->want, iommufd);
+	ctx_memory(&s->ctx, &s->mem);
+	for (i = 0; i < s->state->nics; i++)
+		s->ctx.dev[i] = dev[i];
 }
 
 void stream_take_iommufd(struct stream *s)
@@ -258,7 +287,12 @@ void stream_stop(struct stream *s)
 	close(s->ctx.fd);
 }
 
-static void preserve(struct stream *s, unsigned int nr)
+void stream_note(struct stream *s)
+{
+	memcpy(s->state->nic, s->nic, sizeof(s->nic));
+}
+
+static int preserve(struct stream *s, unsigned int nr)
 {
 	uint32_t i;
 	int session;
@@ -266,19 +300,20 @@ static void preserve(struct stream *s, unsigned int nr)
 	s->state->files = s->by_file || (s->state->nics > 1 && nr % 2) ?
 			  s->state->nics : s->state->nics - 1;
 	ctx_settle(&s->ctx);
-	memcpy(s->state->nic, s->nic, sizeof(s->nic));
+	stream_note(s);
 	session = must(luo_create(s->name));
 	must(luo_preserve(session, s->mem.fd, STREAM_TOKEN_MEMORY));
 	must(luo_preserve(session, s->ctx.fd, STREAM_TOKEN_IOMMUFD));
 	for (i = 0; i < s->state->files; i++)
 		must(luo_preserve(session, s->ctx.dev[i],
 				  STREAM_TOKEN_DEVICE + i));
+	return session;
 }
 
-void stream_preserve(struct stream *s, unsigned int nr)
+int stream_preserve(struct stream *s, unsigned int nr)
 {
 	remap(s, nr);
-	preserve(s, nr);
+	return preserve(s, nr);
 }
 
 void stream_hand_over(struct stream *s, unsigned int nr)

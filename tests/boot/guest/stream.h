@@ -93,6 +93,19 @@ void stream_start(struct stream *s);
 /** stream_take_memory() - the memory out of the session, after kexec @nr */
 void stream_take_memory(struct stream *s, const char *name, unsigned int nr);
 
+/** stream_take_memory_of() - the same, out of a session that somebody else retrieved */
+void stream_take_memory_of(struct stream *s, int session, const char *name,
+			   unsigned int nr);
+
+/**
+ * stream_take_here() - in the same kernel, from descriptors that outlived the driver
+ * @mem, @iommufd, @dev: which become the driver's; @dev: one for each controller
+ *
+ * After stream_note() by the one before. stream_go_on() is next.
+ */
+void stream_take_here(struct stream *s, const char *name, int mem, int iommufd,
+		      const int *dev);
+
 /** stream_take_iommufd() - the iommufd, whose device is not bound */
 void stream_take_iommufd(struct stream *s);
 
@@ -159,7 +172,14 @@ void stream_receive(struct stream *s, uint64_t frames);
  */
 void stream_hand_over(struct stream *s, unsigned int nr);
 
-/** stream_preserve() - the same without its frames; the caller goes on */
-void stream_preserve(struct stream *s, unsigned int nr);
+/**
+ * stream_preserve() - the same without its frames; the caller goes on
+ *
+ * Return: the session.
+ */
+int stream_preserve(struct stream *s, unsigned int nr);
+
+/** stream_note() - before the driver ends without stream_hand_over() */
+void stream_note(struct stream *s);
 
 #endif /* STREAM_H */
