@@ -123,6 +123,11 @@ int fds_look(struct held_fds *fds, pid_t pid, int *copies,
 		int copy = held->fd = atoi(entry->d_name);
 		ssize_t len;
 
+		if (held->fd >= FIRST_FREE) {
+			ret = refuse(why, "descriptor %d of process %d has a higher number than %d",
+				     held->fd, (int)pid, FIRST_FREE - 1);
+			goto out;
+		}
 		if (entry->d_name[0] == '.' || (!other && copy == dirfd(dir)))
 			continue;
 		if (fds->nr == MAX_FDS) {

@@ -93,6 +93,7 @@ static int check_interrupts(const struct cpr_state *state, struct why *why)
 	return 0;
 }
 
+/* Returns a memfd with the migration stream, or -1 with @why. */
 static int preserve_stream(int session, char **argv, struct why *why)
 {
 	char path[4096];
@@ -106,33 +107,65 @@ static int preserve_stream(int session, char **argv, struct why *why)
 		close(fd);
 	if (copy < 0)
 		return refuse(why, "%s: %s", path, strerror(-copy));
-	return preserve(session, copy, TOKEN_STREAM, path, why);
+	return preserve(session, copy, TOKEN_STREAM, path, why) ? -1 : copy;
 }
 
-/* Returns the session, or -1 with @why and nothing of it left. */
-static int give(char **argv, const struct held_fds *fds, struct why *why)
+/* What was given: all of it is needed again when nothing comes of it. */
+struct given {
+	int session, record, stream;
+};
+
+/* Returns 0, or -1 with @why and nothing of the session left. */
+static int give(char **argv, const struct held_fds *fds, struct given *given,
+		struct why *why)
 {
 	struct cpr_state state = { 0 };
-	int session, record, ret = -1;
 
 	if (read_state(&state, why) || check_interrupts(&state, why) ||
 	    fds_refuse(fds, why))
 		return -1;
 	stop_dirty_tracking(fds, &state);
-	session = session_create(options.session);
-	if (session < 0)
+	given->session = session_create(options.session);
+	if (given->session < 0)
 		return refuse(why, "live update session %s: %s",
-			      options.session, strerror(-session));
-	record = record_write(argv, fds, why);
-	if (record >= 0 && !preserve_fds(session, fds, NULL, why) &&
-	    !preserve(session, record, TOKEN_RECORD, "record of the process",
-		      why))
-		ret = preserve_stream(session, argv, why);
-	if (ret) {
-		close(session);
+			      options.session, strerror(-given->session));
+	given->record = record_write(argv, fds, why);
+	given->stream = -1;
+	if (given->record >= 0 &&
+	    !preserve_fds(given->session, fds, NULL, why) &&
+	    !preserve(given->session, given->record, TOKEN_RECORD,
+		      "record of the process", why))
+		given->stream = preserve_stream(given->session, argv, why);
+	if (given->stream < 0) {
+		close(given->session);
 		return -1;
 	}
-	return session;
+	return 0;
+}
+
+/*
+ * All goes to the service manager: the session for the next kernel, and what is in it
+ * for this one, in which nothing comes out of a session, should the kexec be refused.
+ */
+static int store(const struct held_fds *fds, const struct given *given)
+{
+	const struct held_fd *held;
+	char what[32];
+	size_t i;
+	int err = store_put(options.session, "", given->session);
+
+	if (!err)
+		err = store_put(options.session, STORED_RECORD, given->record);
+	if (!err)
+		err = store_put(options.session, STORED_STREAM, given->stream);
+	for (i = 0; !err && i < fds->nr; i++) {
+		held = &fds->all[i];
+		if (held->kind == FD_STANDARD || held->kind == FD_PATH)
+			continue;
+		snprintf(what, sizeof(what), STORED_FD "%d", held->fd);
+		err = store_put(options.session, what, held->fd);
+	}
+	return err;
 }
 
 /* The exec that QEMU wanted, as if this program had not been there. */
@@ -151,7 +184,8 @@ int park(char **argv)
 {
 	struct held_fds *fds = calloc(1, sizeof(*fds));
 	struct timespec limit = { .tv_sec = options.timeout };
-	int session, got, err;
+	struct given given = { .session = -1, .record = -1, .stream = -1 };
+	int got, err;
 	struct why why;
 	sigset_t wait;
 
@@ -161,14 +195,14 @@ int park(char **argv)
 	if (!fds)
 		refuse(&why, "out of memory");
 	if (!fds || fds_look(fds, 0, NULL, options.reopen, &why) ||
-	    (session = give(argv, fds, &why)) < 0) {
+	    give(argv, fds, &given, &why)) {
 		tell("refused: %s", why.text);
 		return go_on_here(argv);
 	}
 	if (options.store) {
-		err = session_to_store(session, options.session);
+		err = store(fds, &given);
 		if (err) {
-			close(session);
+			close(given.session);
 			tell("refused: the service manager's descriptor store: %s",
 			     strerror(-err));
 			return go_on_here(argv);
@@ -183,7 +217,7 @@ int park(char **argv)
 					sigwaitinfo(&wait, NULL);
 	} while (got < 0 && errno == EINTR);
 	/* The kernel refuses a jump from here on. */
-	close(session);
+	close(given.session);
 	tell("resumed here: %s", got < 0 ? "the time is over" : "SIGHUP");
 	return go_on_here(argv);
 }

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #define MAX_FDS		1024		/* descriptors of one QEMU */
+#define FIRST_FREE	2048		/* a number that none of them has */
 #define MAX_VECTORS	2048		/* of one device, PCI's own limit */
 #define WHY_LEN		512		/* bytes of a sentence */
 
@@ -23,6 +24,11 @@
 #define TOKEN_RECORD	1
 #define TOKEN_STREAM	2
 #define TOKEN_FD	0x1000
+
+/* The same in the service manager's store, behind the session's name. */
+#define STORED_RECORD	".record"
+#define STORED_STREAM	".stream"
+#define STORED_FD	".fd"
 
 #define STATE_VARIABLE	"QEMU_CPR_EXEC_STATE"	/* a descriptor's number */
 #define MOST_REOPEN	64
@@ -150,15 +156,6 @@ int session_preserve(int session, int fd, uint64_t token);
 int session_take(int session, uint64_t token);
 int session_finish(int session);
 
-/* The session of this name among what the service manager passed on, or -1. */
-int session_from_store(const char *name);
-
-/* Give it to the service manager's descriptor store. 0 or -errno. */
-int session_to_store(int session, const char *name);
-
-/* Tell the service manager, if there is one: "READY=1", "STATUS=...". */
-void notify(const char *state);
-
 /* The kernel's last refusal, or an empty string. */
 void last_refusal(char *text, size_t len);
 
@@ -169,6 +166,23 @@ void last_refusal(char *text, size_t len);
  * caller; or NULL with @why.
  */
 char *session_dry_run(bool continuous, struct why *why);
+
+/* ---- store.c: the service manager's descriptor store --------------------- */
+
+/* Take what the service manager passed on out of the way of QEMU's numbers. */
+void store_open(void);
+
+/* What was stored as @session with @what behind it: a descriptor that stays, or -1. */
+int store_find(const char *session, const char *what);
+
+/* Store a descriptor under that name. 0 or -errno: ENOENT without a manager. */
+int store_put(const char *session, const char *what, int fd);
+
+/* Have all that was passed on taken out of the store. */
+void store_empty(void);
+
+/* Tell the service manager, if there is one: "READY=1". */
+void notify(const char *state);
 
 /* ---- device.c: interrupts of a device ------------------------------------ */
 

@@ -100,7 +100,7 @@ static int read_fd(const char *text, struct held_fds *fds)
 
 	if (fds->nr == MAX_FDS ||
 	    sscanf(text, "%d %o %d %n", &held->fd, &flags, &kind, &at) < 3 ||
-	    !at || held->fd < 0 || kind < 0 || kind >= FD_UNKNOWN)
+	    !at || held->fd < 0 || held->fd >= FIRST_FREE || kind < 0 || kind >= FD_UNKNOWN)
 		return -1;
 	held->flags = (int)flags;
 	held->kind = (enum fd_kind)kind;

@@ -23,12 +23,29 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* Of the same kernel, after a kexec that was refused: the store has the thing itself. */
+static int stored_fd(const struct held_fd *held)
+{
+	char what[32];
+	int fd;
+
+	snprintf(what, sizeof(what), STORED_FD "%d", held->fd);
+	fd = store_find(options.session, what);
+	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE);
+}
+
 /* What becomes descriptor @held of QEMU, or -1 with @why. */
-static int make_fd(int session, const struct held_fd *held, struct why *why)
+static int make_fd(int session, const struct held_fd *held, bool here,
+		   struct why *why)
 {
 	char said[WHY_LEN];
 	int fd;
 
+	if (here && held->kind != FD_PATH) {
+		fd = stored_fd(held);
+		return fd < 0 ? refuse(why, "descriptor %d, %s, is not in the store; raise FileDescriptorStoreMax=",
+				       held->fd, held->name) : fd;
+	}
 	switch (held->kind) {
 	case FD_EVENT:
 		fd = eventfd(0, EFD_CLOEXEC | (held->flags & O_NONBLOCK));
@@ -52,23 +69,19 @@ static int make_fd(int session, const struct held_fd *held, struct why *why)
 	return fd;
 }
 
-/* Above all numbers that QEMU had. */
-static int out_of_the_way(int fd, const struct held_fds *fds, struct why *why)
+static int out_of_the_way(int fd, struct why *why)
 {
-	int i, top = STDERR_FILENO, ret;
+	int ret = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE);
 
-	for (i = 0; i < (int)fds->nr; i++)
-		if (fds->all[i].fd > top)
-			top = fds->all[i].fd;
-	ret = fcntl(fd, F_DUPFD_CLOEXEC, top + 1);
 	if (ret < 0)
-		return refuse(why, "descriptor above %d: %s", top,
+		return refuse(why, "descriptor above %d: %s", FIRST_FREE,
 			      strerror(errno));
 	close(fd);
 	return ret;
 }
 
-static int place_fds(int session, const struct held_fds *fds, struct why *why)
+static int place_fds(int session, const struct held_fds *fds, bool here,
+		     struct why *why)
 {
 	int made[MAX_FDS];
 	size_t i;
@@ -76,9 +89,9 @@ static int place_fds(int session, const struct held_fds *fds, struct why *why)
 	for (i = 0; i < fds->nr; i++) {
 		if (fds->all[i].kind == FD_STANDARD)
 			continue;
-		made[i] = make_fd(session, &fds->all[i], why);
+		made[i] = make_fd(session, &fds->all[i], here, why);
 		if (made[i] >= 0)
-			made[i] = out_of_the_way(made[i], fds, why);
+			made[i] = out_of_the_way(made[i], why);
 		if (made[i] < 0)
 			return -1;
 	}
@@ -96,7 +109,7 @@ static int place_fds(int session, const struct held_fds *fds, struct why *why)
 	return 0;
 }
 
-static int write_stream(int session, const struct record *record,
+static int write_stream(int session, const struct record *record, bool here,
 			struct why *why)
 {
 	char path[4096];
@@ -106,7 +119,8 @@ static int write_stream(int session, const struct record *record,
 
 	if (!incoming_file(record->argv, path, sizeof(path)))
 		return refuse(why, "the record has no -incoming file:PATH");
-	from = session_take(session, TOKEN_STREAM);
+	from = here ? store_find(options.session, STORED_STREAM) :
+		      session_take(session, TOKEN_STREAM);
 	if (from < 0)
 		return refuse(why, "the migration stream is not given back: %s",
 			      strerror(-from));
@@ -158,17 +172,80 @@ static const char *variable_of(const struct record *record, const char *name)
 	return "";
 }
 
+/*
+ * Returns the record's descriptor, or -1 with @why. @here is whether it is that of a
+ * kexec that did not come: then the session of this kernel is there to be closed.
+ */
+static int find_record(int session, bool *here, struct why *why)
+{
+	int fd = session_take(session, TOKEN_RECORD);
+	int stored = store_find(options.session, STORED_RECORD);
+
+	*here = fd < 0 && stored >= 0;
+	if (*here)
+		return stored;
+	if (fd < 0)
+		return refuse(why, "session %s has no record of a QEMU: %s",
+			      options.session, strerror(-fd));
+	return fd;
+}
+
+static int finish(int session, struct why *why)
+{
+	char said[WHY_LEN];
+	int ret = session_finish(session);
+
+	if (!ret)
+		return 0;
+	last_refusal(said, sizeof(said));
+	return refuse(why, "FINISH of session %s: %s%s%s", options.session,
+		      strerror(-ret), said[0] ? ": " : "", said);
+}
+
+/* With the session at a number of its own: all but QEMU itself. */
+static int take_over(int session, const struct record *record, bool here,
+		     struct why *why)
+{
+	uint64_t start = now_ms(), taken, armed;
+	int vectors = 0;
+
+	if (place_fds(session, record->fds, here, why) ||
+	    write_stream(session, record, here, why))
+		return -1;
+	taken = now_ms();
+	setenv(STATE_VARIABLE, variable_of(record, STATE_VARIABLE), 1);
+	/* Here the device has had QEMU's eventfds all the time. */
+	if (!here && !options.no_interrupts)
+		vectors = arm(record->fds, why);
+	if (vectors < 0)
+		return -1;
+	armed = now_ms();
+	if (!here && finish(session, why))
+		return -1;
+	close(session);
+	store_empty();
+	if (here)
+		tell("resumed here: from the store");
+	else
+		tell("resumed %s: descriptors %llu ms, %d vectors %llu ms, page tables %llu ms",
+		     options.session, (unsigned long long)(taken - start), vectors,
+		     (unsigned long long)(armed - taken),
+		     (unsigned long long)(now_ms() - armed));
+	return 0;
+}
+
 int resume(void)
 {
-	struct rlimit files = { .rlim_cur = 2 * MAX_FDS + 64,
-				.rlim_max = 2 * MAX_FDS + 64 };
-	uint64_t start = now_ms(), taken, armed, done;
-	int session, fd, vectors, ret;
+	struct rlimit files = { .rlim_cur = 2 * FIRST_FREE + MAX_FDS,
+				.rlim_max = 2 * FIRST_FREE + MAX_FDS };
 	struct record record;
 	struct why why;
+	int session, fd;
+	bool here;
 
 	setrlimit(RLIMIT_NOFILE, &files);
-	session = session_from_store(options.session);
+	store_open();
+	session = store_find(options.session, "");
 	if (session < 0)
 		session = session_retrieve(options.session);
 	if (session < 0) {
@@ -176,42 +253,13 @@ int resume(void)
 		     strerror(-session));
 		return 1;
 	}
-	fd = session_take(session, TOKEN_RECORD);
-	if (fd < 0) {
-		tell("refused: session %s has no record of a QEMU: %s",
-		     options.session, strerror(-fd));
-		return 1;
+	session = out_of_the_way(session, &why);
+	fd = session < 0 ? -1 : find_record(session, &here, &why);
+	if (fd >= 0 && !record_read(fd, &record, &why)) {
+		close(fd);
+		if (!take_over(session, &record, here, &why))
+			record_become(&record, &why);
 	}
-	if (record_read(fd, &record, &why))
-		goto refused;
-	close(fd);
-	session = out_of_the_way(session, record.fds, &why);
-	if (session < 0 || place_fds(session, record.fds, &why) ||
-	    write_stream(session, &record, &why))
-		goto refused;
-	taken = now_ms();
-	setenv(STATE_VARIABLE, variable_of(&record, STATE_VARIABLE), 1);
-	vectors = options.no_interrupts ? 0 : arm(record.fds, &why);
-	if (vectors < 0)
-		goto refused;
-	armed = now_ms();
-	ret = session_finish(session);
-	if (ret) {
-		char said[WHY_LEN];
-
-		last_refusal(said, sizeof(said));
-		refuse(&why, "FINISH of session %s: %s%s%s", options.session,
-		       strerror(-ret), said[0] ? ": " : "", said);
-		goto refused;
-	}
-	close(session);
-	done = now_ms();
-	tell("resumed %s: descriptors %llu ms, %d vectors %llu ms, page tables %llu ms",
-	     options.session, (unsigned long long)(taken - start), vectors,
-	     (unsigned long long)(armed - taken),
-	     (unsigned long long)(done - armed));
-	record_become(&record, &why);
-refused:
 	tell("refused: %s", why.text);
 	return 1;
 }

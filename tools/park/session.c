@@ -2,13 +2,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +16,6 @@
 #define LUO_DEVICE	"/dev/liveupdate"
 #define HANDOVER_DEVICE	"/dev/iommu-handover"
 #define PATIENCE_MS	60000
-#define FIRST_STORED	3		/* of LISTEN_FDS */
 #define SNAPSHOT_MIB	1
 #define SNAPSHOT_MOST	(1ull << 30)	/* bytes */
 #define MESSAGES	(256 * 512)	/* bytes, all sentences of a dry run */
@@ -101,78 +97,6 @@ int session_finish(int session)
 	struct luo_finish arg = { .size = sizeof(arg) };
 
 	return ioctl(session, LUO_FINISH, &arg) ? -errno : 0;
-}
-
-int session_from_store(const char *name)
-{
-	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	const char *at = getenv("LISTEN_FDNAMES");
-	int fd, nr = count ? atoi(count) : 0;
-	size_t len = strlen(name);
-
-	if (!pid || atoi(pid) != getpid() || !at)
-		return -1;
-	for (fd = FIRST_STORED; fd < FIRST_STORED + nr; fd++) {
-		size_t this = strcspn(at, ":");
-
-		if (this == len && !strncmp(at, name, len)) {
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
-			return fd;
-		}
-		at += this + (at[this] == ':');
-	}
-	return -1;
-}
-
-/* A datagram to the service manager, with a descriptor when there is one. */
-static int tell_manager(const char *text, int fd)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct iovec iov = { .iov_base = (void *)text, .iov_len = strlen(text) };
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .room = { 0 } };
-	struct msghdr msg = { .msg_name = &to, .msg_iov = &iov,
-			      .msg_iovlen = 1 };
-	int sock, ret = 0;
-
-	if (!path || strlen(path) >= sizeof(to.sun_path))
-		return -ENOENT;
-	strcpy(to.sun_path, path);
-	if (path[0] == '@')
-		to.sun_path[0] = 0;
-	msg.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				      strlen(path));
-	if (fd >= 0) {
-		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof(control.room);
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	}
-	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		return -errno;
-	if (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0)
-		ret = -errno;
-	close(sock);
-	return ret;
-}
-
-void notify(const char *state)
-{
-	tell_manager(state, -1);
-}
-
-int session_to_store(int session, const char *name)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
-	return tell_manager(text, session);
 }
 
 void last_refusal(char *text, size_t len)

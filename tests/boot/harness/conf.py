@@ -185,7 +185,7 @@ class Conf:
         path = os.path.join(directory, "kexecs")
         if os.path.isfile(path):
             self.set(path, "kexecs", " ".join(lines_of(path)), seen)
-        if self.init and self.init != self.debian:
+        if self.init and not (self.debian or "").startswith(self.init):
             raise SetupTrouble(f"{directory}/conf: init {self.init} needs debian "
                                f"{self.init}, where it is")
 
