@@ -58,7 +58,8 @@ static void check_process(const struct held_fds *fds, const int *copies)
 		if (held->kind != FD_DEVICE || options.paused ||
 		    device_uses_intx(copies[i]) <= 0)
 			continue;
-		snprintf(text, sizeof(text), "descriptor %d, %s, uses INTx, which cannot be held back while its DMA goes on; have its driver use MSI-X",
+		snprintf(text, sizeof(text),
+			 "descriptor %d, %s, uses INTx, which cannot be held back while its DMA goes on; have its driver use MSI-X",
 			 held->fd, held->name);
 		print_refusal(text, strlen(text));
 	}
@@ -72,8 +73,9 @@ static void check_session(int session, const struct held_fds *fds,
 	char *all = NULL, *text;
 	size_t len;
 
-	if (preserve_fds(session, fds, copies, &why) ||
-	    !(all = session_dry_run(!options.paused, &why)))
+	if (!preserve_fds(session, fds, copies, &why))
+		all = session_dry_run(!options.paused, &why);
+	if (!all)
 		print_refusal(why.text, strlen(why.text));
 	for (text = all; text && *text; text += len + (text[len] == '\n')) {
 		len = strcspn(text, "\n");
@@ -94,7 +96,7 @@ int check(void)
 		fprintf(stderr, "iommu-handover-park: %s\n", why.text);
 		return 1;
 	}
-	snprintf(name, sizeof(name), "park-check-%d", (int)options.pid);
+	snprintf(name, sizeof(name), "dry-run-%d", (int)options.pid);
 	session = session_create(name);
 	if (session < 0) {
 		fprintf(stderr, "iommu-handover-park: live update session %s: %s\n",

@@ -110,7 +110,8 @@ int cpr_parse(const unsigned char *data, size_t len, struct cpr_state *state,
 		return refuse(why, "this is no state of QEMU's cpr-exec: it begins with %#x",
 			      magic);
 	if (version != VERSION)
-		return refuse(why, "QEMU's state is of version %u, and only %d is known; use another QEMU, or a newer iommu-handover-park",
+		return refuse(why,
+			      "QEMU's state is of version %u, and only %d is known; use another QEMU, or a newer iommu-handover-park",
 			      version, VERSION);
 	state->fds = calloc(MAX_FDS, sizeof(*state->fds));
 	state->devices = calloc(MAX_DEVICES, sizeof(*state->devices));
@@ -135,7 +136,9 @@ int read_state(struct cpr_state *state, struct why *why)
 	size_t len;
 
 	if (!number)
-		return refuse(why, STATE_VARIABLE " is not set; let QEMU execute this by cpr-exec-command");
+		return refuse(why,
+			      "%s is not set; let QEMU execute this by cpr-exec-command",
+			      STATE_VARIABLE);
 	data = read_all(atoi(number), &len);
 	if (!data)
 		return refuse(why, "QEMU's state, descriptor %s: %s", number,

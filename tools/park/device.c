@@ -30,14 +30,14 @@ static int irq_index(int device)
 	at = config[PCI_CAPABILITY_LIST] & ~3;
 	for (; at >= 0x40 && left--; at = config[at + 1] & ~3) {
 		if (config[at] == PCI_CAP_ID_MSIX &&
-		    config[at + PCI_MSIX_FLAGS + 1] & PCI_MSIX_FLAGS_ENABLE >> 8)
+		    config[at + PCI_MSIX_FLAGS + 1] & (PCI_MSIX_FLAGS_ENABLE >> 8))
 			return VFIO_PCI_MSIX_IRQ_INDEX;
 		if (config[at] == PCI_CAP_ID_MSI &&
 		    config[at + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_ENABLE)
 			return VFIO_PCI_MSI_IRQ_INDEX;
 	}
 	if (config[PCI_INTERRUPT_PIN] &&
-	    !(config[PCI_COMMAND + 1] & PCI_COMMAND_INTX_DISABLE >> 8))
+	    !(config[PCI_COMMAND + 1] & (PCI_COMMAND_INTX_DISABLE >> 8)))
 		return VFIO_PCI_INTX_IRQ_INDEX;
 	return VFIO_PCI_NUM_IRQS;
 }
@@ -94,7 +94,8 @@ static int arm_vectors(int device, const char *name, int named,
 	int ret;
 
 	if (index == VFIO_PCI_INTX_IRQ_INDEX || index == VFIO_PCI_NUM_IRQS)
-		return refuse(why, "%s: QEMU has %d eventfds of it, but neither MSI-X nor MSI is enabled",
+		return refuse(why,
+			      "%s: QEMU has %d eventfds of it, but neither MSI-X nor MSI is enabled",
 			      name, named);
 	count = index < 0 ? index : vectors_of(device, (uint32_t)index, named);
 	ret = count < 0 ? count : set_eventfds(device, (uint32_t)index,
@@ -120,7 +121,8 @@ int device_arm(int device, const char *name, const struct cpr_state *state,
 
 		if (kvm || is_name(fd->name, name, "_interrupt")) {
 			if (fd->id < 0 || fd->id >= MAX_VECTORS)
-				return refuse(why, "%s: QEMU's state has vector %d, which no device has",
+				return refuse(why,
+					      "%s: QEMU's state has vector %d, which no device has",
 					      name, fd->id);
 			if (kvm || vectors[fd->id] < 0)
 				vectors[fd->id] = fd->fd;

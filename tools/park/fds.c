@@ -178,7 +178,8 @@ int fds_refuse(const struct held_fds *fds, struct why *why)
 
 	for (held = fds->all; held < fds->all + fds->nr; held++)
 		if (held->kind == FD_UNKNOWN)
-			return refuse(why, "descriptor %d is %s, which does not cross a kexec; start QEMU without it%s",
+			return refuse(why,
+				      "descriptor %d is %s, which does not cross a kexec; start QEMU without it%s",
 				      held->fd, held->name,
 				      held->name[0] == '/' ?
 				      ", or name its path with --reopen" : "");

@@ -90,8 +90,17 @@ static bool read_number(const char *text, unsigned int *value)
 	return *text >= '1' && *text <= '9' && !*end && number <= 1u << 30;
 }
 
-enum { SESSION = 1, STATUS, REOPEN, TIMEOUT, STORE, PAUSED, PID, NO_INTERRUPTS,
-       JSON };
+enum {
+	SESSION = 1,
+	STATUS,
+	REOPEN,
+	TIMEOUT,
+	STORE,
+	PAUSED,
+	PID,
+	NO_INTERRUPTS,
+	JSON,
+};
 
 static const struct option long_options[] = {
 	{ "session", required_argument, NULL, SESSION },
@@ -163,7 +172,7 @@ static int wrong_park(char **argv)
 	return 2;
 }
 
-static int command(int argc, char **argv)
+static int obey(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 	int option, ret;
@@ -182,7 +191,7 @@ static int command(int argc, char **argv)
 	if (!strcmp(what, "check"))
 		return options.pid ? check() : wrong("check needs --pid", "");
 	if (strcmp(what, "park") && strcmp(what, "resume"))
-		return wrong("park, resume or check is wanted, not ", what);
+		return wrong("wanted is one of park, resume and check, not ", what);
 	if (!options.session)
 		return wrong(what, " needs --session");
 	if (!strcmp(what, "resume"))
@@ -194,7 +203,7 @@ static int command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int ret = command(argc, argv);
+	int ret = obey(argc, argv);
 
 	if (ret == 2 && argc > 1 && !strcmp(argv[1], "park"))
 		ret = wrong_park(argv);

@@ -46,8 +46,8 @@ static int preserve_kind(int session, const struct held_fds *fds,
 }
 
 /* A device knows its iommufd, and that its memory: what is named comes first. */
-int preserve_fds(int session, const struct held_fds *fds,
-			const int *copies, struct why *why)
+int preserve_fds(int session, const struct held_fds *fds, const int *copies,
+		 struct why *why)
 {
 	if (preserve_kind(session, fds, copies, FD_MEMORY, why) ||
 	    preserve_kind(session, fds, copies, FD_IOMMUFD, why))
@@ -86,7 +86,8 @@ static int check_interrupts(const struct cpr_state *state, struct why *why)
 		len = strlen(state->fds[i].name);
 		if (len >= sizeof(intx) &&
 		    !strcmp(state->fds[i].name + len - sizeof(intx) + 1, intx))
-			return refuse(why, "%.*s uses INTx, which cannot be held back while its DMA goes on; have its driver use MSI-X",
+			return refuse(why,
+				      "%.*s uses INTx, which cannot be held back while its DMA goes on; have its driver use MSI-X",
 				      (int)(len - sizeof(intx) + 1),
 				      state->fds[i].name);
 	}
@@ -100,7 +101,8 @@ static int preserve_stream(int session, char **argv, struct why *why)
 	int fd, copy;
 
 	if (!incoming_file(argv, path, sizeof(path)))
-		return refuse(why, "QEMU's command has no -incoming file:PATH; have it migrate to a file");
+		return refuse(why,
+			      "QEMU's command has no -incoming file:PATH; have it migrate to a file");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	copy = fd < 0 ? -errno : copy_to_memfd("park-stream", fd);
 	if (fd >= 0)

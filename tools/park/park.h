@@ -10,6 +10,8 @@
 #ifndef PARK_H
 #define PARK_H
 
+/* __printf() is of park.mk. */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,7 +49,7 @@ struct options {
 extern struct options options;
 
 /* A line to standard error and into the status file: a reader sees all of it. */
-void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void tell(const char *format, ...) __printf(1, 2);
 
 /* Each is a command. They return the exit status, when they return. */
 int park(char **argv);		/* @argv is QEMU's own command */
@@ -64,7 +66,7 @@ struct why {
 
 /* Write the sentence and return -1. */
 int refuse(struct why *why, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	__printf(2, 3);
 
 /* ---- cpr.c: the state that QEMU leaves for its successor --------------- */
 

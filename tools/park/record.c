@@ -23,12 +23,7 @@
 #define MOST_GROUPS	256
 #define MOST_STRINGS	65536
 
-extern char **environ;
-
-static void put(FILE *file, char tag, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void put(FILE *file, char tag, const char *format, ...)
+static void __printf(3, 4) put(FILE *file, char tag, const char *format, ...)
 {
 	va_list ap;
 
@@ -123,7 +118,8 @@ int record_read(int memfd, struct record *record, struct why *why)
 		return refuse(why, "record of the process: %s", strerror(errno));
 	end = record->bytes + record->len;
 	if (!record->len || end[-1] || strcmp(record->bytes, FIRST_LINE))
-		return refuse(why, "the session holds no record of this version of iommu-handover-park");
+		return refuse(why,
+			      "the session holds no record of this version of iommu-handover-park");
 	for (at = record->bytes; (at += strlen(at) + 1) < end && *at != '.'; ) {
 		if (*at == 'a' && args < MOST_STRINGS)
 			record->argv[args++] = at + 1;
@@ -145,22 +141,22 @@ static int be_who_it_was(const struct record *record, struct why *why)
 {
 	const char *at = record->bytes, *end = at + record->len;
 	gid_t groups[MOST_GROUPS];
-	unsigned int uid = 0, gid = 0, mask = 022;
+	unsigned long uid = 0, gid = 0, mask = 022;
 	unsigned long long soft, hard;
 	size_t nr = 0;
 	int which;
 
 	for (; (at += strlen(at) + 1) < end; ) {
-		if (*at == 'u')
-			sscanf(at + 1, "%u", &uid);
-		else if (*at == 'g')
-			sscanf(at + 1, "%u", &gid);
-		else if (*at == 'G' && nr < MOST_GROUPS)
+		if (*at == 'u') {
+			uid = strtoul(at + 1, NULL, 10);
+		} else if (*at == 'g') {
+			gid = strtoul(at + 1, NULL, 10);
+		} else if (*at == 'G' && nr < MOST_GROUPS) {
 			groups[nr++] = (gid_t)strtoul(at + 1, NULL, 10);
-		else if (*at == 'm')
-			sscanf(at + 1, "%o", &mask);
-		else if (*at == 'l' && sscanf(at + 1, "%d %llu %llu", &which,
-					      &soft, &hard) == 3) {
+		} else if (*at == 'm') {
+			mask = strtoul(at + 1, NULL, 8);
+		} else if (*at == 'l' && sscanf(at + 1, "%d %llu %llu", &which,
+						&soft, &hard) == 3) {
 			struct rlimit limit = { .rlim_cur = soft,
 						.rlim_max = hard };
 
@@ -172,7 +168,7 @@ static int be_who_it_was(const struct record *record, struct why *why)
 	umask((mode_t)mask);
 	if (setgroups(nr, groups) || setresgid(gid, gid, gid) ||
 	    setresuid(uid, uid, uid))
-		return refuse(why, "user %u, group %u: %s", uid, gid,
+		return refuse(why, "user %lu, group %lu: %s", uid, gid,
 			      strerror(errno));
 	return 0;
 }

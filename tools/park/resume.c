@@ -43,7 +43,8 @@ static int make_fd(int session, const struct held_fd *held, bool here,
 
 	if (here && held->kind != FD_PATH) {
 		fd = stored_fd(held);
-		return fd < 0 ? refuse(why, "descriptor %d, %s, is not in the store; raise FileDescriptorStoreMax=",
+		return fd < 0 ? refuse(why,
+				       "descriptor %d, %s, is not in the store; raise FileDescriptorStoreMax=",
 				       held->fd, held->name) : fd;
 	}
 	switch (held->kind) {

@@ -17,7 +17,7 @@
 #define HANDOVER_DEVICE	"/dev/iommu-handover"
 #define PATIENCE_MS	60000
 #define SNAPSHOT_MIB	1
-#define SNAPSHOT_MOST	(1ull << 30)	/* bytes */
+#define SNAPSHOT_MOST	0x40000000ull	/* bytes */
 #define MESSAGES	(256 * 512)	/* bytes, all sentences of a dry run */
 
 static void wait_ms(long ms)
@@ -125,8 +125,9 @@ char *session_dry_run(bool continuous, struct why *why)
 
 	fd = open(HANDOVER_DEVICE, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
-		refuse(why, HANDOVER_DEVICE ": %s; boot a kernel with CONFIG_IOMMU_HANDOVER, with kho=on liveupdate=on",
-		       strerror(errno));
+		refuse(why,
+		       "%s: %s; boot a kernel with CONFIG_IOMMU_HANDOVER, with kho=on liveupdate=on",
+		       HANDOVER_DEVICE, strerror(errno));
 		return NULL;
 	}
 	message = calloc(1, MESSAGES);
