@@ -89,14 +89,14 @@ def add_systemd(archive, here):
     archive.link("debian/usr/sbin/kexec", "/sbin/kexec")
 
 
-def build(path, here, scenario_dir, kernel, kexec, tool, park, allowed_lines=(),
-          settings=None, stock=None, debian=None):
+def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
+          settings=None, stock=None, debian=None, park=None):
     """Write the initramfs to @path.
 
     @here is the directory with init and its companions; @tool may be None for
     a scenario that hands no iommufd over. @settings are variables for init,
     whose values need no quotes; @stock is another kernel for the scenario, or
-    None; so is @debian, a directory that becomes /debian.
+    None; so is @debian, a directory that becomes /debian, and @park, the program.
     """
     busybox = find_busybox()
     applets = subprocess.run([busybox, "--list"], check=True, text=True,
@@ -120,7 +120,8 @@ def build(path, here, scenario_dir, kernel, kexec, tool, park, allowed_lines=(),
     archive.put("sbin/kexec", kexec, 0o755)
     if tool:
         archive.put("sbin/iommu-handover", tool, 0o755)
-    archive.put("sbin/iommu-handover-park", park, 0o755)
+    if park:
+        archive.put("sbin/iommu-handover-park", park, 0o755)
     archive.put("sbin/handover-send", os.path.join(here, "handover-send"),
                 0o755)
     for name in ("bad-lines", "fault-lines"):
