@@ -22,8 +22,11 @@ find_device() { # sets VFIO_SELFTESTS_BDF
 	done
 }
 
-claim() { # leaves one alone that vfio-pci has
-	[ ! -e "$dir/driver" ] || return
+claim() { # leaves one alone that vfio-pci has; the kernel has igb's driver, too
+	case $(readlink "$dir/driver") in
+	*/vfio-pci) return ;;
+	?*) echo "$VFIO_SELFTESTS_BDF" >"$dir/driver/unbind" ;;
+	esac
 	echo vfio-pci >"$dir/driver_override"
 	echo "$VFIO_SELFTESTS_BDF" >/sys/bus/pci/drivers_probe
 }
