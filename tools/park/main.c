@@ -57,7 +57,8 @@ void tell(const char *format, ...)
 	int fd;
 
 	va_start(ap, format);
-	vsnprintf(line, sizeof(line), format, ap);
+	/* There has to be room for the end of the line. */
+	vsnprintf(line, sizeof(line) - 1, format, ap);
 	va_end(ap);
 	fprintf(stderr, "iommu-handover-park: %s\n", line);
 	if (!options.status)

@@ -204,6 +204,8 @@ int park(char **argv)
 	if (options.store) {
 		err = store(fds, &given);
 		if (err) {
+			/* Else a copy of the session would go on in the store. */
+			store_empty();
 			close(given.session);
 			tell("refused: the service manager's descriptor store: %s",
 			     strerror(-err));

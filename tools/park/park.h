@@ -127,12 +127,11 @@ struct held_fds {
 };
 
 /*
- * fds_look - list what process @pid has open, by number; 0 is this one.
+ * fds_look - list what process @pid has open; 0 is this one, by number.
  *
  * Of this process all that would outlive an exec; of another one all that its
- * QEMU would hand on, with copies in @copies, which has a place for each: a
- * descriptor of this process, or -1. NULL asks for none. @reopen are paths, ended by
- * NULL. Returns 0, or -1 with @why.
+ * QEMU would hand on, with copies in @copies, which has a place for each of them. NULL
+ * asks for none. @reopen are paths, ended by NULL. Returns 0, or -1 with @why.
  */
 int fds_look(struct held_fds *fds, pid_t pid, int *copies,
 	     const char *const *reopen, struct why *why);
@@ -180,7 +179,7 @@ int store_find(const char *session, const char *what);
 /* Store a descriptor under that name. 0 or -errno: ENOENT without a manager. */
 int store_put(const char *session, const char *what, int fd);
 
-/* Have all that was passed on taken out of the store. */
+/* Have all that was passed on, or put there by this process, taken out of the store. */
 void store_empty(void);
 
 /* Tell the service manager, if there is one: "READY=1". */
@@ -240,6 +239,7 @@ int record_become(const struct record *record, struct why *why);
 int copy_to_memfd(const char *name, int fd);
 /* All of @fd from its beginning; freed by the caller. NULL with errno. */
 void *read_all(int fd, size_t *len);
+/* 0 or -errno. */
 int write_all(int fd, const void *data, size_t len);
 
 /* The file of "-incoming file:PATH" in a command line, or NULL. */

@@ -103,10 +103,17 @@ void notify(const char *state)
 int store_put(const char *session, const char *what, int fd)
 {
 	char text[NAME_LEN + 64];
+	int err;
 
-	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s%s\nFDPOLL=0", session,
-		 what);
-	return tell_manager(text, fd);
+	if (nr_stored == MAX_FDS)
+		return -ENFILE;
+	snprintf(stored[nr_stored].name, NAME_LEN, "%s%s", session, what);
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0",
+		 stored[nr_stored].name);
+	err = tell_manager(text, fd);
+	if (!err)
+		stored[nr_stored++].fd = -1;
+	return err;
 }
 
 void store_empty(void)
