@@ -3,8 +3,19 @@
 
 #include "canary.h"
 
-/* For programs and the kernel while it is looked at. */
-#define LEFT_KIB	(64LL << 10)
+/* For programs, and for what the lists of other CPUs keep: up to 80 MiB. */
+#define LEFT_KIB	(96LL << 10)
+
+/*
+ * How much is left. The kernel's own allocations, page tables for these words
+ * among them, stop at the minimum watermark and have nothing of the scratch
+ * area, which may be half of what is free.
+ */
+static int64_t left_kib(void)
+{
+	return LEFT_KIB +
+	       2 * file_sum("/proc/sys/vm/min_free_kbytes", "%lld");
+}
 
 static uint64_t word_at(uint64_t i)
 {
@@ -13,7 +24,7 @@ static uint64_t word_at(uint64_t i)
 
 void canary_begin(struct canary *c, uint64_t most)
 {
-	int64_t len = (free_kib() - LEFT_KIB) << 10 & ~(GUEST_PAGE - 1LL);
+	int64_t len = (free_kib() - left_kib()) << 10 & ~(GUEST_PAGE - 1LL);
 	uint64_t i;
 
 	check(len > 0, "there is no free memory");

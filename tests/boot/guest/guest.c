@@ -219,8 +219,7 @@ int write_text(const char *path, const char *text)
 	return err;
 }
 
-/* Sum of the numbers on all lines of a file that are of this format. */
-static int64_t sum_of(const char *path, const char *format)
+int64_t file_sum(const char *path, const char *format)
 {
 	FILE *file = fopen(path, "re");
 	long long sum = 0, number;
@@ -243,7 +242,7 @@ int64_t free_kib(void)
 	sleep_ms(300);
 	must(write_text("/proc/sys/vm/drop_caches", "3"));
 	sleep_ms(300);
-	return sum_of("/proc/meminfo", "MemFree: %lld kB") +
-	       sum_of("/proc/zoneinfo", " count: %lld") *
+	return file_sum("/proc/meminfo", "MemFree: %lld kB") +
+	       file_sum("/proc/zoneinfo", " count: %lld") *
 	       (int64_t)(GUEST_PAGE >> 10);
 }

@@ -109,6 +109,13 @@ uint64_t boot_seed(const char *key);
 int write_text(const char *path, const char *text);
 
 /**
+ * file_sum() - sum of the numbers on all lines of a file that are of @format
+ *
+ * @format: with one "%lld"; exits with 1 if no line is of it.
+ */
+int64_t file_sum(const char *path, const char *format);
+
+/**
  * free_kib() - memory that is free, in KiB
  *
  * Once all is freed that only waits to be, caches and RCU, for which it takes
