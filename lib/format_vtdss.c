@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * iommu-handover: VTDSS, second-stage entries of VT-d, chapters 3.7 and 9.8 of
- * its specification. There is no present bit: an entry without read and write
- * is not there. Bits that hardware ignores, memory types and accessed/dirty do
- * not count.
+ * iommu-handover: VTDSS, second-stage entries of VT-d (3.7, Second-Stage
+ * Translation, and 9.8, Second-Stage Paging Entries). There is no present bit:
+ * an entry without read and write is not there. Bits that hardware ignores,
+ * memory types and accessed/dirty do not count. With a reserved bit hardware
+ * does not use the entry, so that it is refused.
  */
 #include "iho_format.h"
 
 #define SS_READ		0x1ull
 #define SS_WRITE	0x2ull
 #define SS_LARGE	0x80ull		/* leaf at level 1 or 2 */
-#define SS_SNOOP	0x800ull	/* leaves only */
+#define SS_SNOOP	0x800ull	/* leaves only, else reserved */
 #define SS_ADDRESS	0x000ffffffffff000ull
+#define SS_RESERVED	0x4000000000000000ull
 #define SS_MAX_LEAF	2u		/* 1 GiB */
 
 static enum iho_entry_is decode(const struct iho_slot *slot, u64 *pa,
@@ -22,11 +24,13 @@ static enum iho_entry_is decode(const struct iho_slot *slot, u64 *pa,
 
 	if (!(entry & (SS_READ | SS_WRITE)))
 		return IHO_ENTRY_EMPTY;
+	if (entry & SS_RESERVED)
+		return IHO_ENTRY_BAD;
 	*pa = entry & SS_ADDRESS;
 	*perm = (entry & SS_READ ? IHO_PT_READ : 0) |
 		(entry & SS_WRITE ? IHO_PT_WRITE : 0);
 	if (slot->level && !(entry & SS_LARGE))
-		return IHO_ENTRY_TABLE;
+		return entry & SS_SNOOP ? IHO_ENTRY_BAD : IHO_ENTRY_TABLE;
 	span = 1ull << iho_format_span_lg2(&iho_format_vtdss, slot->level);
 	if (slot->level > SS_MAX_LEAF || *pa & (span - 1))
 		return IHO_ENTRY_BAD;

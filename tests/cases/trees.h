@@ -8,7 +8,7 @@
 
 #include "cases-host.h"
 
-/* VT-d 9.8, second-stage entries */
+/* VT-d 9.8, Second-Stage Paging Entries */
 #define SS_R		BIT_ULL(0)
 #define SS_W		BIT_ULL(1)
 #define SS_RW		(SS_R | SS_W)
@@ -16,8 +16,10 @@
 #define SS_A		BIT_ULL(8)
 #define SS_D		BIT_ULL(9)
 #define SS_SNP		BIT_ULL(11)
-/* What hardware ignores in a leaf: 10 and 62 to 52 */
-#define SS_IGNORED	(BIT_ULL(10) | GENMASK_ULL(62, 52))
+/* What hardware ignores in a leaf: 2, 10, 60 to 52 and 63; 61 with IR/IW off */
+#define SS_IGNORED	(BIT_ULL(2) | BIT_ULL(10) | GENMASK_ULL(61, 52) | \
+			 BIT_ULL(63))
+#define SS_RESERVED	BIT_ULL(62)
 
 #define R		IHO_PT_READ
 #define W		IHO_PT_WRITE

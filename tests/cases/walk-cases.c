@@ -145,6 +145,23 @@ static void leaf_1g_reserved(struct kunit *test, struct tree *t)
 	tree_map(test, t, 0, SZ_1G + SZ_2M, 2, SS_RW);
 }
 
+static void leaf_2m_bit_62(struct kunit *test, struct tree *t)
+{
+	tree_map(test, t, 0, SZ_2M, 1, SS_RW | SS_RESERVED);
+}
+
+static void link_reserved(struct kunit *test, struct tree *t)
+{
+	tree_map(test, t, 0, 0x1000, 0, SS_RW);
+	*tree_entry(test, t, 0, 1) |= SS_RESERVED;
+}
+
+static void link_snooped(struct kunit *test, struct tree *t)
+{
+	tree_map(test, t, 0, 0x1000, 0, SS_RW);
+	*tree_entry(test, t, 0, 1) |= SS_SNP;
+}
+
 static void root_outside(struct kunit *test, struct tree *t)
 {
 	t->denied = 0;
@@ -213,6 +230,9 @@ static const struct bad_tree bad_trees[] = {
 	  IHO_ERR_TABLE_ENTRY },
 	{ "reserved bit in a 1 GiB leaf", leaf_1g_reserved,
 	  IHO_ERR_TABLE_ENTRY },
+	{ "bit 62 in a 2 MiB leaf", leaf_2m_bit_62, IHO_ERR_TABLE_ENTRY },
+	{ "bit 62 in a link", link_reserved, IHO_ERR_TABLE_ENTRY },
+	{ "snoop in a link", link_snooped, IHO_ERR_TABLE_ENTRY },
 	{ "root outside of preserved memory", root_outside, IHO_ERR_TABLE_PA },
 	{ "table that is not preserved", table_denied, IHO_ERR_TABLE_PA },
 	{ "table just behind preserved memory", table_behind,
@@ -225,6 +245,24 @@ static const struct bad_tree bad_trees[] = {
 };
 
 KUNIT_ARRAY_PARAM_DESC(bad_tree, bad_trees, desc);
+
+/* Leaves of 4 KiB too, which a walk of the tables does not look at. */
+static void bit_62_is_reserved_at_each_level(struct kunit *test)
+{
+	const struct iho_format *f = iho_format(IHO_TABLE_VTDSS);
+	struct iho_slot slot = { .levels = 5 };
+	u32 perm;
+	u64 pa;
+
+	for (slot.level = 0; slot.level < slot.levels; slot.level++) {
+		slot.entry = SZ_4K | SS_RW;
+		KUNIT_EXPECT_TRUE(test, f->decode(&slot, &pa, &perm) !=
+					IHO_ENTRY_BAD);
+		slot.entry |= SS_RESERVED;
+		KUNIT_EXPECT_EQ(test, f->decode(&slot, &pa, &perm),
+				IHO_ENTRY_BAD);
+	}
+}
 
 static void walk_refuses_a_bad_tree(struct kunit *test)
 {
@@ -447,6 +485,7 @@ static struct kunit_case walk_cases[] = {
 	KUNIT_CASE_PARAM(walk_splits_a_run_where_the_meaning_changes,
 			 split_gen_params),
 	KUNIT_CASE(walk_permissions_hold_over_all_levels),
+	KUNIT_CASE(bit_62_is_reserved_at_each_level),
 	KUNIT_CASE_PARAM(walk_refuses_a_bad_tree, bad_tree_gen_params),
 	KUNIT_CASE(walk_of_a_table_in_itself_ends_at_the_lowest_level),
 	KUNIT_CASE(walk_of_garbage_ends_with_an_error),
