@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * iommu-handover: AMDv1, host tables of AMD-Vi, chapter 2.2.3 of its
- * specification. Each entry says the level of the table that it leads to, so
+ * iommu-handover: AMDv1, host tables of AMD-Vi (2.2.3, I/O Page Tables for Host
+ * Translations). Each entry says the level of the table that it leads to, so
  * that hardware can skip levels; Linux never does, and a skipped level is
  * refused. A leaf can be larger than the span of an entry: then each entry that
  * it fills holds the same value, with the size in the low bits of the address
- * (table 14). Hardware may fetch any one of them and caches the whole leaf, so
- * that what the others say is not heard; entries that disagree are refused.
+ * (Example Page Size Encodings). Hardware may fetch any one of them and caches
+ * the whole leaf, so that what the others say is not heard; entries that
+ * disagree are refused.
  */
 #include "iho_format.h"
 
@@ -23,7 +24,7 @@
 #define V1_NEXT_PLAIN	0u		/* leaf of the span of an entry */
 #define V1_NEXT_SIZED	7u		/* leaf that says its size */
 
-#define V1_MAX_LEAF	4u		/* table 15 */
+#define V1_MAX_LEAF	4u		/* Page Table Level Parameters */
 #define V1_NO_SIZE	0x8000000000ull	/* 512 GiB does not work in hardware */
 
 /* What is ignored may differ: hardware sets dirty in the entry that it used. */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
  * iommu-handover: x86_64, the format of the CPU's tables. VT-d has it as first
- * stage (chapters 3.6 and 9.7 of its specification), AMD-Vi as guest or v2
- * tables (chapter 2.2.6 of its).
+ * stage (3.6, First-Stage Translation, and 9.7, First-Stage Paging Entries),
+ * AMD-Vi as guest or v2 tables (2.2.6, I/O Page Tables for Guest Translations).
  *
  * A device accesses as a user, so that an entry without U cannot be reached.
- * Whatever can be written can be read, and no bit enforces coherency: that is a
- * matter of the entry of the device that leads to the table.
+ * Whatever can be written can be read (VT-d 3.6.1, Access Rights), and no bit
+ * enforces coherency: that is a matter of the entry of the device that leads to
+ * the table.
  */
 #include "iho_format.h"
 

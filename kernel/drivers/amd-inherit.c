@@ -422,9 +422,9 @@ void amd_handover_gone(struct device *dev)
 }
 
 /*
- * Page table and domain ID are in the lower half of an entry, which the unit reads
- * as a whole (update_dte256()): one store leads to the new table under an ID of its
- * own, under which nothing is cached yet.
+ * AMD 2.2.2, 2.2.2.2: page table and domain ID are in the lower half of an entry, which
+ * one store of 128 bits changes while the unit may read it (update_dte256()). It leads
+ * to the new table under an ID of its own, under which nothing is cached yet.
  */
 bool amd_handover_switch(struct amd_iommu *iommu,
 			 struct iommu_dev_data *dev_data,

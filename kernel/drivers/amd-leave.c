@@ -87,9 +87,11 @@ static bool kept(const struct amd_iommu_pci_seg *seg, u32 devid)
 
 /*
  * No interrupt remapping table is handed over. With IV set and IntCtl 0 requests of
- * a device are aborted and no table is read, which is what init_device_table()
- * begins with; with IV clear they are delivered as they are, which the next kernel
- * needs of an I/O APIC before it remaps.
+ * a device are aborted and no table is read (AMD 2.2.2), which is what
+ * init_device_table() begins with; with IV clear they are delivered as they are, which
+ * the next kernel needs of an I/O APIC before it remaps. AMD 2.2.2.2: the half of an
+ * entry that is for DMA changes by one store of 128 bits, what is for interrupts by
+ * one of 64.
  */
 static void park_table(struct amd_iommu_pci_seg *seg)
 {
@@ -131,8 +133,8 @@ static void stop_buffers(struct amd_iommu *iommu)
 /*
  * No other CPU runs, and none was stopped with a lock of these, as interrupts are
  * off under them. Commands are done when the COMPLETION_WAIT behind them is (AMD
- * 48882, 2.4.1), for which amd_iommu_flush_all_caches() waits; then the buffer,
- * which nobody preserves, is switched off.
+ * 2.4.1), for which amd_iommu_flush_all_caches() waits; then the buffer, which nobody
+ * preserves, is switched off.
  */
 bool amd_handover_park(struct amd_iommu *iommu)
 {

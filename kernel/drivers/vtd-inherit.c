@@ -32,7 +32,7 @@ intel_handover_stays(struct device *dev, struct iommu_domain *domain)
 	return boot_cpu_has(X86_FEATURE_CX16) ? NULL : &no_store;
 }
 
-/* VT-d 9.4: bits 9 to 11 are the directory's size, 2 to this times 128 entries. */
+/* VT-d 9.4: bits 9 to 11 say how many entries a directory has, 2 to this plus 7. */
 static u64 directory_len(u64 lo)
 {
 	return max(VTD_PAGE_SIZE, 8ull << (((lo >> 9) & 7) + 7));
@@ -74,9 +74,9 @@ int intel_handover_pages(struct device *dev,
 }
 
 /*
- * Clear all entries of a context table but those that are kept. Return: whether
- * one is. VT-d 9.3, 9.4: an entry has 16 bytes, in scalable mode 32, so that a bus
- * has two tables there.
+ * Make all entries of a context table not present but those that are kept. Return:
+ * whether one is. VT-d 9.3, 9.4: an entry has 16 bytes, in scalable mode 32, so that
+ * a bus has two tables there.
  */
 static bool park_table(struct intel_iommu *iommu, u8 bus, u8 first,
 		       struct context_entry *table)
@@ -110,8 +110,10 @@ static void park_half(struct intel_iommu *iommu, u8 bus, u8 first, u64 *half)
  * At shutdown: no other CPU runs, and none was stopped with a lock of these, as
  * interrupts are off under them.
  *
- * VT-d 6.5.2: invalidations are done when the wait descriptor behind them is; then
- * the queue, which nobody preserves, is switched off.
+ * VT-d 6.5.3.3: after a change of root entries all is invalidated, the context-cache
+ * first, then the PASID-cache, then the IOTLB (6.2.2.1). That is done when the wait
+ * descriptor behind it is (6.5.2.9, 6.5.2.12); then the queue, which nobody
+ * preserves, is switched off.
  */
 bool intel_handover_park(struct intel_iommu *iommu)
 {
@@ -182,8 +184,9 @@ static void forget(struct intel_iommu *iommu, u16 source_id)
 }
 
 /*
- * VT-d 6.5.3.3: what hides in the unit of an entry with @did. First the entry, then
- * what was read through it.
+ * VT-d 6.5.3.3, changes to a context-table entry: what hides in the unit of one with
+ * @did. 6.2.2.1: first the entry, then what was read through it, since what is read
+ * meanwhile has the domain ID of the cached entry.
  */
 static void flush_entry(struct intel_iommu *iommu, u16 did, u16 source_id)
 {
@@ -207,7 +210,7 @@ static const char *unit_differs(struct intel_iommu *iommu,
 		return "mode";
 	if (was->cap != iommu->cap || was->ecap != iommu->ecap)
 		return "capabilities";
-	/* VT-d 11.4.5: bits 10 and 11 are the mode */
+	/* VT-d 11.4.5: bits 10 and 11 are the mode, which must not change (6.6) */
 	if (root != (was->root_pa | (scalable ? DMA_RTADDR_SMT : 0)))
 		return "root table";
 	return NULL;
@@ -251,7 +254,10 @@ static int make_pasids(struct inherited *i, const struct iho_table *table)
 	return 0;
 }
 
-/* What SRTP is about to lead to: an entry of the same meaning as the old one. */
+/*
+ * What SRTP is about to lead to. VT-d 6.6: while the unit translates, the new tables
+ * have to give the same results as the old ones.
+ */
 static int adopt_entry(struct intel_iommu *iommu, const struct handover_entry *e)
 {
 	u8 bus = PCI_BUS_NUM(e->source_id), devfn = e->source_id & 0xff;
@@ -508,9 +514,11 @@ static void switched(struct intel_iommu *iommu, struct context_entry *context,
 }
 
 /*
- * VT-d 9.3: an entry is read as a whole, so that one store of 128 bits leads to
- * the new table under an ID of its own, under which nothing is cached yet. What
- * is cached under the old one, of the same meaning, goes with the flush.
+ * VT-d chapter 9: the unit reads 128 bits at once, so an entry as a whole. 6.2.2.1:
+ * page table and domain ID of a present entry change together, by one store of 16
+ * bytes. It leads to the new table under an ID of its own, under which nothing is
+ * cached yet. What is cached under the old one, of the same meaning, goes with the
+ * flush.
  */
 bool intel_handover_switch(struct intel_iommu *iommu,
 			   struct context_entry *context, u8 bus, u8 devfn,
@@ -541,7 +549,8 @@ bool intel_handover_switch(struct intel_iommu *iommu,
 
 /*
  * VT-d 9.4: the address of the directory and all else that differs between the two
- * entries is in one word; the first PASID entry of the new one is filled.
+ * entries is in one word, so in one access of the unit (chapter 9); the first PASID
+ * entry of the new one is filled.
  */
 void intel_handover_switch_directory(struct device *dev,
 				     struct dmar_domain *domain)

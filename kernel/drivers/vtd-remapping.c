@@ -5,8 +5,9 @@
  * A device whose DMA goes on can write to where interrupts are requested, whoever
  * drives it. With remapping off such a write would be delivered as it is, with any
  * vector. So it stays on, with a table in which no entry is present, and the next
- * kernel exchanges the table as it sets up its own. MSI-X of handed over devices is
- * masked meanwhile, so that none of theirs is lost.
+ * kernel exchanges the table as it sets up its own, which is as empty then (VT-d 6.7:
+ * while the unit remaps, the new table has to give the same results as the old one).
+ * MSI-X of handed over devices is masked meanwhile, so that none of theirs is lost.
  */
 #define pr_fmt(fmt) "DMAR: handover: " fmt
 
@@ -45,7 +46,7 @@ void intel_handover_irq_park(struct intel_iommu *iommu)
 		return;
 	memset(iommu->ir_table->base, 0, TABLE_LEN);
 	__iommu_flush_cache(iommu, iommu->ir_table->base, TABLE_LEN);
-	/* As iommu_disable_irq_remapping(): all entries leave the unit's cache */
+	/* VT-d 6.5.2.8: all entries leave the unit's cache */
 	qi_submit_sync(iommu, &desc, 1, 0);
 }
 

@@ -10,7 +10,7 @@
 #include "../../intel/iommu.h"
 #include "drivers.h"
 
-/* VT-d 11.4.2 and 11.4.3 */
+/* VT-d 11.4.2, Capability Register, and 11.4.3, Extended Capability Register */
 #define CAP_MGAW(_bits)	((u64)((_bits) - 1) << 16)
 #define CAP_LEVELS_4	BIT_ULL(10)
 #define CAP_LEVELS_5	BIT_ULL(11)

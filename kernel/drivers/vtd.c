@@ -58,7 +58,7 @@ static int vtd_table(struct iommu_domain *domain, struct iho_table *table)
 		common = &dmar_domain->sspt.vtdss_pt.common;
 		pt_iommu_vtdss_hw_info(&dmar_domain->sspt, &second);
 		table->format = IHO_TABLE_VTDSS;
-		/* VT-d 9.3: AW 1, 2 and 3 are 3, 4 and 5 levels */
+		/* VT-d 9.3, AW: 1, 2 and 3 are 3, 4 and 5 levels */
 		table->levels = second.aw + 2;
 		table->root_pa = second.ssptptr;
 	} else {
@@ -82,8 +82,9 @@ vtd_objection(struct device *dev, struct iommu_domain *domain)
 }
 
 /*
- * VT-d 11.4.2 and 11.4.3. Which of the capabilities counts for a domain depends
- * on the stage of its table, and an HWPT may come back in the other stage.
+ * VT-d 11.4.2, Capability Register, and 11.4.3, Extended Capability Register. Which
+ * of the capabilities counts for a domain depends on the stage of its table, and an
+ * HWPT may come back in the other stage.
  */
 static const char *vtd_differ(const struct iho_unit *a, const struct iho_unit *b)
 {

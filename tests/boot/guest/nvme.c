@@ -101,7 +101,7 @@ static uint64_t page_iova(const struct nvme *nvme)
 	return sq_iova(nvme, NVME_PAIRS);
 }
 
-/* The controller is told at most once of each value (3.1.24). */
+/* A value that is written twice is an error (Invalid Doorbell Write Value). */
 static void doorbell(const struct nvme *nvme, uint32_t nr, uint32_t value)
 {
 	uint32_t stride = 4U << CAP_DSTRD(rd64(nvme, CAP));
