@@ -76,7 +76,8 @@ int intel_handover_pages(struct device *dev,
 /*
  * Make all entries of a context table not present but those that are kept. Return:
  * whether one is. VT-d 9.3, 9.4: an entry has 16 bytes, in scalable mode 32, so that
- * a bus has two tables there.
+ * a bus has two tables there. The unit may be reading an entry, in one access of 128
+ * bits (chapter 9), so that nothing but its present bit changes before the flush.
  */
 static bool park_table(struct intel_iommu *iommu, u8 bus, u8 first,
 		       struct context_entry *table)
@@ -93,7 +94,6 @@ static bool park_table(struct intel_iommu *iommu, u8 bus, u8 first,
 			continue;
 		}
 		context_clear_present(&table[i]);
-		context_clear_entry(&table[i]);
 	}
 	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
 	return kept;
