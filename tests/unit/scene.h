@@ -116,6 +116,9 @@ int image_check(const u8 *image, size_t len, struct iho_where *where);
  */
 u8 *image_rebuild(const u8 *image, size_t len, size_t *new_len);
 
+/* @p, which malloc() gave; there is no test without it. */
+void *got(void *p);
+
 /* Memory that begins on 8 bytes and ends where @len says, for sanitizers. */
 void *exact(const void *data, size_t len);
 
