@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
+/**
+ * DOC: loader
+ *
  * kexec --iommu-handover: seal a handover image of every preserved iommufd and
- * load a kernel under the seal.
+ * load a kernel under the seal. -args reads the command line, -kernel asks the
+ * kernel's file what it reads, -dev talks to /dev/iommu-handover, -image builds and
+ * checks the image, -jump and -crash look at what else the jump would lose, -hint
+ * has the words for errors.
  *
  * All messages go to stderr and begin with "iommu-handover: ".
  */

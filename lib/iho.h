@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/*
+/**
+ * DOC: library
+ *
  * iommu-handover: build, check and read handover images.
  *
  * Freestanding: no allocation, no globals, no recursion, no host #ifdef. The

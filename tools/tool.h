@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/*
- * iommu-handover: what the files of the offline tool share.
+/**
+ * DOC: offline tool
+ *
+ * iommu-handover: what its files share. It reads a file and asks the library, as the
+ * kernel does: kernel.c says what a kernel reads, show.c and show_json.c what is in
+ * an image, cursor.c goes through its records.
  */
 #ifndef TOOL_H
 #define TOOL_H

@@ -23,20 +23,25 @@ struct task_struct;
  *	still and counts changes; tables.c preserves and frees pages of page
  *	tables.
  * drivers
- *	driver.c asks the IOMMU driver for units, domains and their tables;
- *	pci.c knows the place of a device.
+ *	driver.c asks the IOMMU driver for units, domains and their tables,
+ *	through struct iommu_handover_ops; pci.c knows the place of a device.
  * outgoing
  *	contexts.c has the preserved iommufds; vec.c, numbers.c, source.c, gather.c,
  *	order.c, records.c and snapshot.c make a snapshot of them, of ioctls as
  *	uapi-check.c has them; verify.c compares it with the hardware's page
- *	tables; image.c with the image; seal.c keeps the seal.
+ *	tables; stays.c knows what goes on through a jump; image.c compares it with
+ *	the image; seal.c keeps the seal.
  * incoming
  *	early.c accepts or refuses the image at boot; pins.c, inherited.c,
- *	replay.c and state.c own what the last kernel left; rebuild.c brings back what needs
- *	a device, iommufd-kho-restore.c the rest.
+ *	running.c, replay.c and state.c own what the last kernel left; switch.c,
+ *	rebuild.c and behind.c bring back what needs a device,
+ *	iommufd-kho-restore.c the rest.
  * interface
- *	luo.c, target.c, kexec.c, iommufd.c, dev.c and sysfs.c are what the rest
- *	of the kernel and user space call.
+ *	luo.c, target.c, kexec.c, iommufd.c, devices.c, device-file.c, dev.c and
+ *	sysfs.c are what the rest of the kernel and user space call.
+ * IOMMU drivers, vfio
+ *	handover*.c beside the drivers: they hand in ops, and call devices.c and
+ *	device-file.c.
  *
  * The two sides meet in the interface only. States are in outgoing.h and
  * incoming.h, the order of locks is in iommufd.h.

@@ -2,6 +2,18 @@
 /*
  * IOMMU handover, incoming side: what its files and the interface share.
  */
+/**
+ * DOC: incoming side
+ *
+ * The image is accepted or refused once, as a whole, before there is a page
+ * allocator. Devices that do DMA meanwhile are known by it before PCI is scanned,
+ * and end it where they are not taken over. LUO's retrieve makes the iommufd again
+ * from its records, but for what needs a device: HWPTs are filled when their device
+ * is bound, or behind its file when that was preserved, compared with the inherited
+ * page table, and only then is the device attached. What was inherited is kept until
+ * nobody can use it any more. struct handover_incoming is the image, struct
+ * iommufd_replay what a context waits for.
+ */
 #ifndef __IOMMU_HANDOVER_INCOMING_H
 #define __IOMMU_HANDOVER_INCOMING_H
 

@@ -2,6 +2,13 @@
 /*
  * IOMMU handover: what the files of the interface share.
  */
+/**
+ * DOC: interface
+ *
+ * Here both sides meet, and nothing below calls up: LUO, kexec, PCI, vfio and IOMMU
+ * drivers call these files through ops tables of their own or by hooks; user space
+ * has /dev/iommu-handover (dev.c) and /sys/kernel/iommu_handover (sysfs.c).
+ */
 #ifndef __IOMMU_HANDOVER_INTERFACE_H
 #define __IOMMU_HANDOVER_INTERFACE_H
 

@@ -2,6 +2,19 @@
 /*
  * IOMMU handover, outgoing side: what its files and the interface share.
  */
+/**
+ * DOC: outgoing side
+ *
+ * An iommufd that is preserved in a LUO session is a struct handover_ctx. SNAPSHOT
+ * holds all of them still, gathers facts of objects, devices and memory, and
+ * derives from them the records of which the next kernel makes the objects again;
+ * it walks the hardware's page tables for what the records say, and is kept. The
+ * loader builds an image of that. SEAL compares the image byte by byte with the
+ * snapshot, or with a second one when anything has changed, preserves image and page
+ * tables, and stops all calls that would change a context.
+ * What cannot be refused undoes the seal first. struct handover_out is all the
+ * state there is.
+ */
 #ifndef __IOMMU_HANDOVER_OUTGOING_H
 #define __IOMMU_HANDOVER_OUTGOING_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/*
+/**
+ * DOC: park
+ *
  * iommu-handover-park: what its files share.
  *
  * A QEMU that updates itself by cpr-exec executes this program in its place. All
