@@ -9,6 +9,7 @@
 #include <linux/iommu-handover.h>
 #include <linux/percpu.h>
 #include <linux/vfio.h>
+#include <linux/wait_bit.h>
 
 #include "../iommufd/iommufd_private.h"
 #include "../iommufd/iommufd_test.h"
@@ -116,6 +117,11 @@ static bool is_mock(unsigned int cmd)
 #else
 	return false;
 #endif
+}
+
+int iommufd_handover_settle_wait(struct iommufd_ctx_handover *h)
+{
+	return wait_var_event_killable(&h->behind, !READ_ONCE(h->behind));
 }
 
 int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,

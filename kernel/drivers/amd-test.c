@@ -12,6 +12,7 @@
 #include "../../amd/handover.h"
 #include "../../iommu-pages.h"
 #include "drivers.h"
+#include "units.h"
 
 #define UNITS		2
 #define TABLE_LEN	(2 * PAGE_SIZE)

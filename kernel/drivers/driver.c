@@ -8,6 +8,10 @@
 #include "../iommu-priv.h"
 #include "drivers.h"
 
+#ifdef CONFIG_IOMMU_HANDOVER_TEST
+u32 handover_disturb;
+#endif
+
 static const struct iommu_handover_ops *ops_of(struct device *dev)
 {
 	if (!dev->iommu || !dev->iommu->iommu_dev)

@@ -87,11 +87,6 @@ bool iommufd_handover_replay_behind(struct iommufd_device *idev,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_handover_replay_behind, "IOMMUFD");
 
-int iommufd_handover_settle_wait(struct iommufd_ctx_handover *h)
-{
-	return wait_var_event_killable(&h->behind, !READ_ONCE(h->behind));
-}
-
 int iommufd_handover_settle_device(struct iommufd_device *idev)
 {
 	return iommufd_handover_settle(&idev->ictx->handover);

@@ -15,6 +15,7 @@
 #include "drivers.h"
 #include "incoming.h"
 #include "outgoing.h"
+#include "units.h"
 
 void pci_handover_found(struct pci_dev *pdev)
 {

@@ -313,8 +313,6 @@ static const struct file_operations break_fops = {
 	.write = break_write,
 };
 
-u32 handover_disturb;
-
 static int __init handover_break_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("iommu_handover", NULL);

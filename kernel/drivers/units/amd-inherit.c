@@ -23,6 +23,7 @@
 #include "handover.h"
 #include "../iommu-pages.h"
 #include "../handover/drivers.h"
+#include "../handover/units.h"
 
 /* ---- the new kernel, at boot ---------------------------------------------- */
 
@@ -247,7 +248,7 @@ bool amd_handover_inherits(struct amd_iommu *iommu)
 	if (handover_inherited(iommu->mmio_phys, 0, &e)) {
 		differs = unit_differs(iommu, e.unit) ?: inherit_entries(iommu);
 		if (!differs) {
-			handover_took_over(&amd_iommu_handover_ops);
+			handover_took_over(amd_iommu_ops.handover);
 			return true;
 		}
 		/* Cure: boot with the IOMMU options of the last kernel. */

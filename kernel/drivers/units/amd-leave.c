@@ -13,6 +13,7 @@
 #include "amd_iommu.h"
 #include "handover.h"
 #include "../handover/drivers.h"
+#include "../handover/units.h"
 
 /* Linux has no name for it. */
 #define STATUS_CMDBUF_RUN	BIT(4)

@@ -21,6 +21,7 @@
 #include "pasid.h"
 #include "../iommu-pages.h"
 #include "../handover/drivers.h"
+#include "../handover/units.h"
 
 const struct iommu_handover_objection *
 intel_handover_stays(struct device *dev, struct iommu_domain *domain)
@@ -371,7 +372,7 @@ int intel_handover_adopt(struct intel_iommu *iommu)
 		rc = adopt_entry(iommu, &e);
 		nr++;
 	}
-	handover_took_over(&intel_iommu_handover_ops);
+	handover_took_over(intel_iommu_ops.handover);
 	if (rc) {
 		/* The caller switches translation off, which ends their DMA */
 		kfree(old);

@@ -18,6 +18,7 @@
 #include "iommu.h"
 #include "handover.h"
 #include "../handover/drivers.h"
+#include "../handover/units.h"
 
 #define TABLE_LEN	(INTR_REMAP_TABLE_ENTRIES * sizeof(struct irte))
 
