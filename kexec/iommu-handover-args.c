@@ -81,7 +81,7 @@ void iommu_handover_check_args(const struct iommu_handover_args *args)
 	else if (args->handover == IOMMU_HANDOVER_SEAL_ONLY)
 		return;
 	else if (args->load && !args->file_syscall)
-		no = "-c cannot hand over: kexec_load does not carry KHO (KHO there comes later); use -s";
+		no = "-c cannot hand over: kexec_load does not carry KHO (not supported yet); use -s";
 	else if (args->shutdown)
 		no = "without -l, shutdown(8) is run and ends every process that holds an iommufd: add -l, then jump with -e";
 

@@ -97,7 +97,7 @@ const char *handover_load_hint(int err)
 	case ENOEXEC:
 	case ENOSYS:
 	case ENOTSUP:
-		return ": no fall-back to kexec_load, which does not carry KHO (KHO there comes later)";
+		return ": no fall-back to kexec_load, which does not carry KHO (not supported yet)";
 	}
 	return ": see the kernel log";
 }

@@ -198,7 +198,7 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 		    mode_changed(d, idev->dev))
 			/*
 			 * Cure (that of the allocation): boot with the IOMMU
-			 * options of the last kernel; or abandon, and map anew
+			 * options of the last kernel; or abandon, and map again
 			 * what this mode can.
 			 */
 			snprintf(why, why_len,

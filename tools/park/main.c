@@ -35,7 +35,7 @@ static const char usage_text[] =
 "  --session NAME   of the live update session; up to 63 characters\n"
 "  --status FILE    where one line says how it stands: parked, resumed,\n"
 "                   refused and why\n"
-"  --reopen PATH    a descriptor of this path is opened anew in the next kernel;\n"
+"  --reopen PATH    a descriptor of this path is opened again in the next kernel;\n"
 "                   any other one that cannot be carried is refused\n"
 "  --timeout S      go on here after that many seconds\n"
 "  --store          hand the session to the service manager's descriptor store\n"

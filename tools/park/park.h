@@ -112,8 +112,8 @@ enum fd_kind {
 	FD_MEMORY,
 	FD_IOMMUFD,
 	FD_DEVICE,	/* of vfio */
-	FD_EVENT,	/* made anew */
-	FD_PATH,	/* opened anew, for --reopen named it */
+	FD_EVENT,	/* made again */
+	FD_PATH,	/* opened again, for --reopen named it */
 	FD_UNKNOWN,
 };
 

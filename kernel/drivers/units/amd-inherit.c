@@ -7,7 +7,7 @@
  * for kdump in __reuse_device_table(): whether the base register may be written
  * while the unit translates is left open. But nothing in it is believed. The entry
  * of a device that is handed over has to be what the image makes of it, bit by
- * bit; all others are written anew.
+ * bit; all others are written again.
  */
 #define pr_fmt(fmt) "AMD-Vi: handover: " fmt
 

@@ -71,7 +71,7 @@ static int amd_tag(struct device *dev, struct iommu_domain *domain, u32 *id)
 
 /*
  * With an encrypted host, addresses in entries carry a bit of the key, and the
- * next kernel decides anew whether it encrypts. Under SEV-SNP the device table
+ * next kernel decides again whether it encrypts. Under SEV-SNP the device table
  * and its units are locked.
  */
 static const struct iommu_handover_objection *
