@@ -187,6 +187,16 @@ bool handover_pci_same_place(const struct iho_device *a,
 bool handover_pci_same_kind(const struct iho_device *a,
 			    const struct iho_device *b);
 
+/* Has it MSI with a mask bit for each vector? */
+bool handover_pci_msi_masks(struct pci_dev *pdev);
+
+/**
+ * handover_pci_msi_mask() - mask all vectors that its MSI can have, or none
+ * @pdev: handover_pci_msi_masks() is true of it
+ * @masked: what it raises stays pending
+ */
+void handover_pci_msi_mask(struct pci_dev *pdev, bool masked);
+
 /* ---- entries of the last kernel ----------------------------------------- */
 
 /**

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU handover: which PCI device this is.
+ * IOMMU handover: which PCI device this is, and the mask bits of its MSI.
  *
  * A device is named by where it is plugged in (segment, root bus, and slot and
  * function of each bridge on the way), by what it is, and by its serial number
  * where it has one. Bus numbers below a root bus do not name it: another kernel
  * may hand them out in another way.
  */
+#include <linux/bitfield.h>
 #include <linux/pci.h>
 #include <linux/string.h>
 
@@ -58,4 +59,29 @@ bool handover_pci_same_kind(const struct iho_device *a,
 	       a->subsystem == b->subsystem &&
 	       a->class_revision == b->class_revision &&
 	       a->serial == b->serial;
+}
+
+static u16 msi_flags(struct pci_dev *pdev)
+{
+	u16 flags = 0;
+
+	if (pdev->msi_cap)
+		pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &flags);
+	return flags;
+}
+
+bool handover_pci_msi_masks(struct pci_dev *pdev)
+{
+	return msi_flags(pdev) & PCI_MSI_FLAGS_MASKBIT;
+}
+
+void handover_pci_msi_mask(struct pci_dev *pdev, bool masked)
+{
+	u16 flags = msi_flags(pdev);
+	u32 vectors = 1U << FIELD_GET(PCI_MSI_FLAGS_QMASK, flags);
+
+	pci_write_config_dword(pdev, pdev->msi_cap + (flags & PCI_MSI_FLAGS_64BIT ?
+						      PCI_MSI_MASK_64 :
+						      PCI_MSI_MASK_32),
+			       masked ? GENMASK(min(vectors, 32U) - 1, 0) : 0);
 }

@@ -48,8 +48,8 @@ void pci_handover_added(struct pci_dev *pdev);
  * @pdev: its driver is shut down
  *
  * Holds the interrupts of a device that is handed over back: MSI-X is masked
- * as a whole and each vector by itself, so that what it raises stays pending in
- * it, or INTx is disabled.
+ * as a whole and each vector by itself, MSI each vector by itself, so that what
+ * it raises stays pending in it, or INTx is disabled.
  *
  * Return: true when bus mastering has to stay on.
  */
@@ -63,6 +63,26 @@ bool pci_handover_shutdown(struct pci_dev *pdev);
  * Return: false when the device is not handed over.
  */
 bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl);
+
+/**
+ * pci_handover_msi() - hold interrupts back instead of disabling MSI
+ * @pdev: its MSI capability is known
+ * @ctrl: of that capability, with MSI enabled
+ *
+ * Return: false when the device is not handed over, has no mask bits, or is a
+ * bridge.
+ */
+bool pci_handover_msi(struct pci_dev *pdev, u16 ctrl);
+
+/**
+ * pci_handover_msi_held() - is MSI still enabled, and masked, since the last kernel?
+ * @pdev: it is about to be given MSI
+ * @nvec: so many vectors
+ *
+ * Then it stays enabled while it is set up: disabled for a moment, the device
+ * would raise INTx instead, which nobody hears.
+ */
+bool pci_handover_msi_held(struct pci_dev *pdev, int nvec);
 
 #else
 
@@ -90,6 +110,16 @@ static inline bool pci_handover_shutdown(struct pci_dev *pdev)
 }
 
 static inline bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl)
+{
+	return false;
+}
+
+static inline bool pci_handover_msi(struct pci_dev *pdev, u16 ctrl)
+{
+	return false;
+}
+
+static inline bool pci_handover_msi_held(struct pci_dev *pdev, int nvec)
 {
 	return false;
 }

@@ -250,6 +250,12 @@ static void stop(struct pci_dev *pdev)
 		ctrl &= ~(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 		pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, ctrl);
 	}
+	if (handover_pci_msi_masks(pdev) && !pdev->msi_enabled) {
+		pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &ctrl);
+		ctrl &= ~PCI_MSI_FLAGS_ENABLE;
+		pci_write_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, ctrl);
+		handover_pci_msi_mask(pdev, false);
+	}
 }
 
 /* Bridges may have been given other numbers. With a reference. */

@@ -6,8 +6,10 @@
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
 #include <kunit/static_stub.h>
+#include <linux/bitfield.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/log2.h>
 #include <linux/pci.h>
 #include <linux/pci-handover.h>
 #include <linux/pm_runtime.h>
@@ -46,6 +48,27 @@ bool pci_handover_msix(struct pci_dev *pdev, u16 ctrl)
 	return true;
 }
 
+bool pci_handover_msi(struct pci_dev *pdev, u16 ctrl)
+{
+	if (!pci_handed_over(pdev) || pci_is_bridge(pdev) ||
+	    !(ctrl & PCI_MSI_FLAGS_MASKBIT))
+		return false;
+	handover_pci_msi_mask(pdev, true);
+	return true;
+}
+
+bool pci_handover_msi_held(struct pci_dev *pdev, int nvec)
+{
+	u16 ctrl;
+
+	/* At boot MSI was disabled wherever it is not held back */
+	if (!handover_expected() || pdev->msi_enabled)
+		return false;
+	pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &ctrl);
+	return ctrl & PCI_MSI_FLAGS_ENABLE && ctrl & PCI_MSI_FLAGS_MASKBIT &&
+	       FIELD_GET(PCI_MSI_FLAGS_QSIZE, ctrl) == order_base_2(nvec);
+}
+
 /*
  * The next kernel takes an entry that is not masked for one that it has unmasked,
  * and lets it go before there is a handler for it: what is pending would be lost.
@@ -79,13 +102,18 @@ bool pci_handover_shutdown(struct pci_dev *pdev)
 		return true;
 	if (handover_disturbed(HANDOVER_DISTURB_MASTER))
 		return false;
+	if (handover_disturbed(HANDOVER_DISTURB_MSIX) &&
+	    (pdev->msix_enabled || pdev->msi_enabled))
+		return true;
 	if (pdev->msix_enabled) {
 		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
 				     &ctrl);
-		if (handover_disturbed(HANDOVER_DISTURB_MSIX))
-			return true;
 		pci_handover_msix(pdev, ctrl);
 		mask_vectors(pdev);
+	} else if (pdev->msi_enabled) {
+		pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
+				     &ctrl);
+		pci_handover_msi(pdev, ctrl);
 	} else {
 		/* A line may be shared, and nobody would answer it */
 		pci_intx(pdev, 0);

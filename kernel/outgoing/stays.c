@@ -27,10 +27,10 @@ int handover_check_stays(struct handover_ctx *ctx, struct iommufd_device *idev,
 					   idev->obj.id, pci_name(pdev),
 					   hwpt->obj.id, objection->has,
 					   objection->cure);
-	/* Without masking for each vector it cannot be held back */
-	if (pdev->msi_enabled)
+	/* What it raises would go where a stale entry of the last kernel leads */
+	if (pdev->msi_enabled && !handover_pci_msi_masks(pdev))
 		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "device %u (%s) uses MSI, which cannot be held back while its DMA goes on; use MSI-X, or hand it over paused",
+					   "device %u (%s) uses MSI without mask bits, which cannot be held back while its DMA goes on; use MSI-X, or hand it over paused",
 					   idev->obj.id, pci_name(pdev));
 	/* A quirk of the PCI core stops these when they are found */
 	if (pdev->class >> 8 == PCI_CLASS_SERIAL_USB)
@@ -177,9 +177,9 @@ int handover_stays_settled(const struct handover_seal *s)
 		pdev = pci_get_domain_bus_and_slot(k->segment,
 						   PCI_BUS_NUM(k->source_id),
 						   k->source_id & 0xff);
-		if (pdev && pdev->msi_enabled)
+		if (pdev && pdev->msi_enabled && !handover_pci_msi_masks(pdev))
 			rc = handover_refuse(-EBUSY,
-					     "%s was given MSI after the seal, which cannot be held back; use MSI-X and load again",
+					     "%s was given MSI without mask bits after the seal, which cannot be held back; use MSI-X and load again",
 					     pci_name(pdev));
 		pci_dev_put(pdev);
 	}
