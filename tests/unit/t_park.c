@@ -186,7 +186,8 @@ static void record(void)
 	char *argv[] = { "qemu", "with space", "", NULL };
 	static struct held_fds fds = {
 		.nr = 1,
-		.all = { { .fd = 17, .flags = 02, .kind = FD_MEMORY,
+		.all = { { .fd = 17, .flags = 02, .irqs = 2,
+			   .msi_mask = 5, .kind = FD_MEMORY,
 			   .name = "/memfd:a b (deleted)" } },
 	};
 	struct record record = { 0 };
@@ -199,6 +200,8 @@ static void record(void)
 	   !record.argv[3], "its command line");
 	ok(record.fds->nr == 1 && record.fds->all[0].fd == 17 &&
 	   record.fds->all[0].kind == FD_MEMORY &&
+	   record.fds->all[0].irqs == fds.all[0].irqs &&
+	   record.fds->all[0].msi_mask == fds.all[0].msi_mask &&
 	   !strcmp(record.fds->all[0].name, fds.all[0].name), "its descriptor");
 	bytes = read_all(fd, &size);
 	for (at = 0; at < size - 2; at += 7) {

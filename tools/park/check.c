@@ -56,7 +56,7 @@ static void check_process(const struct held_fds *fds, const int *copies)
 			print_refusal(why.text, strlen(why.text));
 		}
 		if (held->kind != FD_DEVICE || options.paused ||
-		    device_uses_intx(copies[i]) <= 0)
+		    !device_uses_intx(copies[i]))
 			continue;
 		snprintf(text, sizeof(text),
 			 "descriptor %d, %s, uses INTx, which cannot be held back while its DMA goes on; have its driver use MSI-X",

@@ -12,8 +12,35 @@
 
 #define MOST_CAPS	48	/* as many as fit into 192 bytes */
 
-/* How the guest has the device interrupt: an index of vfio's, or -errno. */
-static int irq_index(int device)
+/* Only interrupts that are in use take a trigger, which here is for no vector. */
+static bool uses(int device, uint32_t index)
+{
+	union {
+		struct vfio_irq_set set;
+		uint8_t room[sizeof(struct vfio_irq_set) + 1];
+	} arg;
+
+	memset(&arg, 0, sizeof(arg));
+	arg.set.argsz = sizeof(arg.room);
+	arg.set.flags = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER;
+	arg.set.index = index;
+	arg.set.count = 1;
+	return !ioctl(device, VFIO_DEVICE_SET_IRQS, &arg);
+}
+
+static int device_irqs(int device)
+{
+	int index;
+
+	for (index = VFIO_PCI_INTX_IRQ_INDEX; index <= VFIO_PCI_MSIX_IRQ_INDEX;
+	     index++)
+		if (uses(device, (uint32_t)index))
+			return index;
+	return -1;
+}
+
+/* Read the mask bits of MSI, or write them. 0 or -errno: ENXIO without them. */
+static int move_msi_mask(int device, uint32_t *mask, bool to_device)
 {
 	struct vfio_region_info region = {
 		.argsz = sizeof(region),
@@ -28,25 +55,34 @@ static int irq_index(int device)
 	    sizeof(config))
 		return -EIO;
 	at = config[PCI_CAPABILITY_LIST] & ~3;
-	for (; at >= 0x40 && left--; at = config[at + 1] & ~3) {
-		if (config[at] == PCI_CAP_ID_MSIX &&
-		    config[at + PCI_MSIX_FLAGS + 1] & (PCI_MSIX_FLAGS_ENABLE >> 8))
-			return VFIO_PCI_MSIX_IRQ_INDEX;
-		if (config[at] == PCI_CAP_ID_MSI &&
-		    config[at + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_ENABLE)
-			return VFIO_PCI_MSI_IRQ_INDEX;
-	}
-	if (config[PCI_INTERRUPT_PIN] &&
-	    !(config[PCI_COMMAND + 1] & (PCI_COMMAND_INTX_DISABLE >> 8)))
-		return VFIO_PCI_INTX_IRQ_INDEX;
-	return VFIO_PCI_NUM_IRQS;
+	while (at >= 0x40 && left-- && config[at] != PCI_CAP_ID_MSI)
+		at = config[at + 1] & ~3;
+	if (at < 0x40 || config[at] != PCI_CAP_ID_MSI ||
+	    !(config[at + PCI_MSI_FLAGS + 1] & (PCI_MSI_FLAGS_MASKBIT >> 8)))
+		return -ENXIO;
+	at += config[at + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_64BIT ?
+	      PCI_MSI_MASK_64 : PCI_MSI_MASK_32;
+	if (at + sizeof(*mask) > sizeof(config))
+		return -EIO;
+	if (!to_device)
+		memcpy(mask, config + at, sizeof(*mask));
+	else if (pwrite(device, mask, sizeof(*mask), (off_t)region.offset + at) !=
+		 sizeof(*mask))
+		return -EIO;
+	return 0;
 }
 
-int device_uses_intx(int device)
+void device_look(struct held_fd *held, int device)
 {
-	int index = irq_index(device);
+	held->irqs = device_irqs(device);
+	held->msi_mask = 0;
+	if (held->irqs == VFIO_PCI_MSI_IRQ_INDEX)
+		move_msi_mask(device, &held->msi_mask, false);
+}
 
-	return index < 0 ? index : index == VFIO_PCI_INTX_IRQ_INDEX;
+bool device_uses_intx(int device)
+{
+	return uses(device, VFIO_PCI_INTX_IRQ_INDEX);
 }
 
 static bool is_name(const char *name, const char *device, const char *suffix)
@@ -75,7 +111,10 @@ static int set_eventfds(int device, uint32_t index, uint32_t count,
 	return ret;
 }
 
-/* How many vectors have to be set: those that are named, or all of the device. */
+/*
+ * How many vectors have to be set: those that are named, or all of the device, where
+ * QEMU could ask for others later. It asks for all that the guest has of MSI at once.
+ */
 static int vectors_of(int device, uint32_t index, int named)
 {
 	struct vfio_irq_info info = { .argsz = sizeof(info), .index = index };
@@ -84,30 +123,35 @@ static int vectors_of(int device, uint32_t index, int named)
 		return -errno;
 	if ((int)info.count < named || info.count > MAX_VECTORS)
 		return -ERANGE;
-	return info.flags & VFIO_IRQ_INFO_NORESIZE ? (int)info.count : named;
+	return index == VFIO_PCI_MSIX_IRQ_INDEX &&
+	       info.flags & VFIO_IRQ_INFO_NORESIZE ? (int)info.count : named;
 }
 
-static int arm_vectors(int device, const char *name, int named,
+static int arm_vectors(const struct held_fd *held, const char *name, int named,
 		       const int32_t *fds, struct why *why)
 {
-	int index = irq_index(device), count;
-	int ret;
+	uint32_t mask = held->msi_mask;
+	int count, ret;
 
-	if (index == VFIO_PCI_INTX_IRQ_INDEX || index == VFIO_PCI_NUM_IRQS)
+	if (held->irqs != VFIO_PCI_MSIX_IRQ_INDEX &&
+	    held->irqs != VFIO_PCI_MSI_IRQ_INDEX)
 		return refuse(why,
-			      "%s: QEMU has %d eventfds of it, but neither MSI-X nor MSI is enabled",
+			      "%s: QEMU has %d eventfds of it, but it used neither MSI-X nor MSI",
 			      name, named);
-	count = index < 0 ? index : vectors_of(device, (uint32_t)index, named);
-	ret = count < 0 ? count : set_eventfds(device, (uint32_t)index,
+	count = vectors_of(held->fd, (uint32_t)held->irqs, named);
+	ret = count < 0 ? count : set_eventfds(held->fd, (uint32_t)held->irqs,
 					       (uint32_t)count, fds);
+	/* Arming has unmasked all; QEMU's guest writes these bits itself. */
+	if (!ret && held->irqs == VFIO_PCI_MSI_IRQ_INDEX)
+		ret = move_msi_mask(held->fd, &mask, true);
 	if (ret)
 		return refuse(why, "%s: interrupts of %d vectors: %s", name,
 			      named, strerror(-ret));
 	return 0;
 }
 
-int device_arm(int device, const char *name, const struct cpr_state *state,
-	       struct why *why)
+int device_arm(const struct held_fd *held, const char *name,
+	       const struct cpr_state *state, struct why *why)
 {
 	static const uint64_t one = 1;
 	const struct cpr_fd *fd, *end = state->fds + state->nr_fds;
@@ -130,10 +174,10 @@ int device_arm(int device, const char *name, const struct cpr_state *state,
 			continue;
 		}
 		if (is_name(fd->name, name, "_err_notifier"))
-			ret = set_eventfds(device, VFIO_PCI_ERR_IRQ_INDEX, 1,
+			ret = set_eventfds(held->fd, VFIO_PCI_ERR_IRQ_INDEX, 1,
 					   &single);
 		else if (is_name(fd->name, name, "_req_notifier"))
-			ret = set_eventfds(device, VFIO_PCI_REQ_IRQ_INDEX, 1,
+			ret = set_eventfds(held->fd, VFIO_PCI_REQ_IRQ_INDEX, 1,
 					   &single);
 		else
 			continue;
@@ -141,7 +185,7 @@ int device_arm(int device, const char *name, const struct cpr_state *state,
 			return refuse(why, "%s: %s: %s", name, fd->name,
 				      strerror(-ret));
 	}
-	if (named && arm_vectors(device, name, named, vectors, why))
+	if (named && arm_vectors(held, name, named, vectors, why))
 		return -1;
 	/* By way of QEMU, which knows what the guest has masked. */
 	for (fd = state->fds; fd < end; fd++)

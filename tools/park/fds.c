@@ -152,6 +152,8 @@ int fds_look(struct held_fds *fds, pid_t pid, int *copies,
 			}
 		}
 		held->kind = kind_of(held, copy, reopen);
+		if (held->kind == FD_DEVICE)
+			device_look(held, copy);
 		if (!goes_on(held, other)) {
 			if (other)
 				close(copy);

@@ -119,6 +119,8 @@ enum fd_kind {
 
 struct held_fd {
 	int fd, flags;		/* number; O_* as fcntl() gives them */
+	int irqs;		/* of a device: vfio's index of INTx, MSI or MSI-X, or -1 */
+	uint32_t msi_mask;	/* of MSI: what the guest has masked */
 	enum fd_kind kind;
 	char name[256];		/* what /proc says that it is */
 };
@@ -190,22 +192,24 @@ void notify(const char *state);
 /* ---- device.c: interrupts of a device ------------------------------------ */
 
 /*
- * device_uses_intx - whether the guest has its device raise INTx.
+ * device_look - note in @held how the guest has its @device interrupt.
  *
- * Returns 1, or 0 when it uses MSI-X, MSI or nothing; -errno.
+ * After a kexec a device says nothing of it, and its configuration space does not tell
+ * of MSI.
  */
-int device_uses_intx(int device);
+void device_look(struct held_fd *held, int device);
+bool device_uses_intx(int device);
 
 /*
  * device_arm - give a device that was retrieved the eventfds of its QEMU.
  *
- * Those that @state names for @device are armed, kvm_interrupt before interrupt, as
+ * Those that @state names for it are armed, kvm_interrupt before interrupt, as
  * QEMU takes for granted that they are; each interrupt gets one trigger, since what
  * came between the last look of the old QEMU and the jump is lost otherwise.
  * Returns how many vectors, or -1 with @why.
  */
-int device_arm(int device, const char *name, const struct cpr_state *state,
-	       struct why *why);
+int device_arm(const struct held_fd *held, const char *name,
+	       const struct cpr_state *state, struct why *why);
 
 /* ---- record.c: the process --------------------------------------------- */
 

@@ -19,7 +19,7 @@
 
 #include "park.h"
 
-#define FIRST_LINE	"iommu-handover-park 1"
+#define FIRST_LINE	"iommu-handover-park 2"
 #define MOST_GROUPS	256
 #define MOST_STRINGS	65536
 
@@ -79,8 +79,9 @@ int record_write(char **argv, const struct held_fds *fds, struct why *why)
 	put(file, 'd', "%s", cwd);
 	put_identity(file);
 	for (i = 0; i < fds->nr; i++)
-		put(file, 'f', "%d %o %d %s", fds->all[i].fd, fds->all[i].flags,
-		    (int)fds->all[i].kind, fds->all[i].name);
+		put(file, 'f', "%d %o %d %d %x %s", fds->all[i].fd,
+		    fds->all[i].flags, (int)fds->all[i].kind,
+		    fds->all[i].irqs, fds->all[i].msi_mask, fds->all[i].name);
 	put(file, '.', "%s", "");
 	if (fclose(file))
 		return refuse(why, "record of the process: %s", strerror(errno));
@@ -94,7 +95,8 @@ static int read_fd(const char *text, struct held_fds *fds)
 	int kind, at = 0;
 
 	if (fds->nr == MAX_FDS ||
-	    sscanf(text, "%d %o %d %n", &held->fd, &flags, &kind, &at) < 3 ||
+	    sscanf(text, "%d %o %d %d %x %n", &held->fd, &flags, &kind,
+		   &held->irqs, &held->msi_mask, &at) < 5 ||
 	    !at || held->fd < 0 || held->fd >= FIRST_FREE || kind < 0 || kind >= FD_UNKNOWN)
 		return -1;
 	held->flags = (int)flags;

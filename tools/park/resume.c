@@ -152,8 +152,7 @@ static int arm(const struct held_fds *fds, struct why *why)
 		for (k = 0; held->kind == FD_DEVICE && k < state.nr_fds; k++) {
 			if (state.fds[k].fd != held->fd)
 				continue;
-			ret = device_arm(held->fd, state.fds[k].name, &state,
-					 why);
+			ret = device_arm(held, state.fds[k].name, &state, why);
 			if (ret < 0)
 				return -1;
 			vectors += ret;
