@@ -145,9 +145,14 @@ int controller_send(struct controller *c, uint32_t tail, uint64_t iova,
 	return 0;
 }
 
+uint32_t controller_irq_index(const struct controller *c)
+{
+	return c->msi ? VFIO_PCI_MSI_IRQ_INDEX : VFIO_PCI_MSIX_IRQ_INDEX;
+}
+
 int controller_irq(struct controller *c)
 {
-	int err = vfio_irq_connect(c->dev, VFIO_PCI_MSIX_IRQ_INDEX, &c->irq, 1);
+	int err = vfio_irq_connect(c->dev, controller_irq_index(c), &c->irq, 1);
 
 	if (err)
 		c->irq = -1;
@@ -158,7 +163,7 @@ void controller_irq_off(struct controller *c)
 {
 	if (c->irq < 0)
 		return;
-	vfio_irq_disable(c->dev, VFIO_PCI_MSIX_IRQ_INDEX);
+	vfio_irq_disable(c->dev, controller_irq_index(c));
 	close(c->irq);
 	c->irq = -1;
 }

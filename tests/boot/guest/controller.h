@@ -49,6 +49,7 @@ struct controller_queue {
  * @dev: its vfio device
  * @bar: its registers
  * @irq: eventfd of the receive interrupt, -1 when it is off
+ * @msi: it comes by MSI, not by MSI-X; set before it is switched on
  * @rx: receive queue
  * @tx: transmit queue
  */
@@ -56,6 +57,7 @@ struct controller {
 	int dev;
 	struct vfio_region bar;
 	int irq;
+	bool msi;
 	struct controller_queue rx;
 	struct controller_queue tx;
 };
@@ -74,7 +76,7 @@ struct controller {
  *	and the bytes in its buffer; it is the caller's until posted again
  * @tx: send a frame of at most CONTROLLER_BUF_LEN bytes and wait until the device
  *	has read it, or -ETIMEDOUT
- * @irq_on: signal MSI-X vector 0, which is connected, when a frame has arrived
+ * @irq_on: signal vector 0, which is connected, when a frame has arrived
  * @irq_hold: do not raise the receive interrupt, or do so again; one whose cause
  *	came meanwhile is raised then
  * @irq_next: let the next frame signal; NULL where it does so by itself
@@ -111,7 +113,10 @@ int controller_link_up(struct controller *c, unsigned int timeout_ms);
  */
 void controller_rx_post(struct controller *c, uint32_t index, uint64_t iova);
 
-/** controller_irq() - connect MSI-X vector 0 to a new @c->irq that does not block */
+/** controller_irq_index() - of vfio, the interrupts that it uses */
+uint32_t controller_irq_index(const struct controller *c);
+
+/** controller_irq() - connect vector 0 to a new @c->irq that does not block */
 int controller_irq(struct controller *c);
 
 #endif /* CONTROLLER_H */

@@ -317,4 +317,10 @@ int vfio_capability(int dev, uint8_t id);
  */
 int vfio_msix_pending(int dev, uint32_t vector);
 
+/** vfio_msi_pending() - the same of MSI; -ENXIO without a mask bit for each vector */
+int vfio_msi_pending(int dev, uint32_t vector);
+
+/** vfio_msi_masked() - is this vector of MSI masked? As vfio_msi_pending() */
+int vfio_msi_masked(int dev, uint32_t vector);
+
 #endif /* GUEST_H */

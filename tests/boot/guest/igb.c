@@ -3,7 +3,10 @@
 #include "igb.h"
 
 /* Registers of this model, byte offsets in BAR 0. */
-#define IMC		0x150c
+#define ICR		0x00c0
+#define IMS		0x00d0
+#define IMC		0x00d8
+#define  INT_RXDW	BIT(7)		/* a receive descriptor is written back */
 #define GPIE		0x1514
 #define  GPIE_MSIX	BIT(4)
 #define  GPIE_PBA	BIT(31)
@@ -120,8 +123,21 @@ static int tx(struct controller *c, uint64_t iova, uint32_t len)
 			       TXD_PAYLEN(len) | len);
 }
 
+/* With MSI a cause interrupts once, until it is read. */
+static void irq_next(struct controller *c)
+{
+	if (c->msi)
+		rd(c, ICR);
+}
+
 static void irq_on(struct controller *c)
 {
+	if (c->msi) {
+		wr(c, GPIE, 0);
+		irq_next(c);
+		wr(c, IMS, INT_RXDW);
+		return;
+	}
 	wr(c, GPIE, GPIE_MSIX | GPIE_PBA);
 	/* Receive queue 0 to vector 0, whose cause clears itself. */
 	wr(c, IVAR0, IVAR_VALID);
@@ -132,7 +148,10 @@ static void irq_on(struct controller *c)
 
 static void irq_hold(struct controller *c, bool hold)
 {
-	wr(c, hold ? EIMC : EIMS, BIT(0));
+	if (c->msi)
+		wr(c, hold ? IMC : IMS, INT_RXDW);
+	else
+		wr(c, hold ? EIMC : EIMS, BIT(0));
 	/* Posted writes have arrived when a register has been read. */
 	rd(c, STATUS);
 }
@@ -167,5 +186,6 @@ const struct controller_ops igb_ops = {
 	.tx = tx,
 	.irq_on = irq_on,
 	.irq_hold = irq_hold,
+	.irq_next = irq_next,
 	.stop = stop,
 };

@@ -16,7 +16,7 @@ bool irqs_resume(struct nic *nic)
 	bool pending;
 
 	nic_irq_hold(nic, true);
-	pending = must(vfio_msix_pending(nic->hw.dev, 0));
+	pending = must(nic_irq_pending(nic));
 	must(nic_irq_resume(nic));
 	return pending;
 }
@@ -53,16 +53,16 @@ void irqs_count(struct irqs *irqs, struct nic *nic, bool pending,
 }
 
 /* As if the device had raised it. */
-static int trigger(int dev)
+static int trigger(const struct nic *nic)
 {
 	struct vfio_irq_set set = {
 		.argsz = sizeof(set),
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.index = controller_irq_index(&nic->hw),
 		.count = 1,
 	};
 
-	return ioctl(dev, VFIO_DEVICE_SET_IRQS, &set) < 0 ? -errno : 0;
+	return ioctl(nic->hw.dev, VFIO_DEVICE_SET_IRQS, &set) < 0 ? -errno : 0;
 }
 
 void irqs_control(struct nic *nic)
@@ -77,10 +77,10 @@ void irqs_control(struct nic *nic)
 	      irqs.lost, irqs.spurious);
 	count(&irqs, nic, true, CONTROL_MS);
 	check(irqs.lost == 1 && !irqs.spurious, "one that was lost went unnoticed");
-	must(trigger(nic->hw.dev));
+	must(trigger(nic));
 	count(&irqs, nic, true, CONTROL_MS);
 	check(irqs.lost == 1 && !irqs.spurious, "one that came is amiss");
-	must(trigger(nic->hw.dev));
+	must(trigger(nic));
 	irqs_count(&irqs, nic, false, 0);
 	check(irqs.lost == 1 && irqs.spurious == 1,
 	      "one without a cause went unnoticed");

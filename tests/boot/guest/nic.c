@@ -290,6 +290,12 @@ int nic_irq_resume(struct nic *nic)
 	return controller_irq(&nic->hw);
 }
 
+int nic_irq_pending(const struct nic *nic)
+{
+	return nic->hw.msi ? vfio_msi_pending(nic->hw.dev, 0) :
+			     vfio_msix_pending(nic->hw.dev, 0);
+}
+
 void nic_irq_hold(struct nic *nic, bool hold)
 {
 	ops(nic)->irq_hold(&nic->hw, hold);

@@ -139,6 +139,9 @@ int nic_resume(struct nic *nic, int dev);
 /** nic_irq_resume() - the same for its interrupt, which it is set up for */
 int nic_irq_resume(struct nic *nic);
 
+/** nic_irq_pending() - is it held back? 0, 1 or a negative errno */
+int nic_irq_pending(const struct nic *nic);
+
 /** nic_irq_hold() - as of struct controller_ops */
 void nic_irq_hold(struct nic *nic, bool hold);
 

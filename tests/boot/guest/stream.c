@@ -64,10 +64,11 @@ void stream_maps(struct stream *s)
 
 static void begin(struct stream *s)
 {
-	bool by_file = s->by_file;
+	bool by_file = s->by_file, msi = s->msi;
 
 	memset(s, 0, sizeof(*s));
 	s->by_file = by_file;
+	s->msi = msi;
 }
 
 void stream_build(struct stream *s, const char *name, uint32_t nics)
@@ -97,6 +98,7 @@ void stream_start(struct stream *s)
 		must(nic_start(&s->nic[nic], s->ctx.dev[dev], ring_of(s, nic),
 			       RING_IOVA + nic * RING_LEN, s->slots[nic],
 			       STREAM_SLOTS_NR));
+		s->nic[nic].hw.msi = s->msi;
 		must(nic_interrupts(&s->nic[nic], 10, STREAM_WAIT_MS));
 	}
 }

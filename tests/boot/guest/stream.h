@@ -63,6 +63,7 @@ struct stream_state {
  * @slots: buffers of each
  * @session: the one it came back in, -1 when that is finished
  * @by_file: the caller's: the file of each device is always preserved
+ * @msi: the caller's, before stream_start(): interrupts come by MSI, not by MSI-X
  * @irqs: what became of the interrupts of the last stream_go_on()
  */
 struct stream {
@@ -74,6 +75,7 @@ struct stream {
 	struct nic_slot *slots[STREAM_NICS];
 	int session;
 	bool by_file;
+	bool msi;
 	struct irqs irqs;
 };
 

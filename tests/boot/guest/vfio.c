@@ -277,6 +277,35 @@ int vfio_msix_pending(int dev, uint32_t vector)
 	return bits >> vector % 64 & 1;
 }
 
+/* A bit of one of the two words that MSI has for each vector. */
+static int msi_bit(int dev, uint32_t vector, uint32_t at_32, uint32_t at_64)
+{
+	int pos = vfio_capability(dev, PCI_CAP_ID_MSI), err;
+	uint16_t flags;
+	uint32_t bits;
+
+	if (pos <= 0)
+		return pos ? pos : -ENXIO;
+	err = vfio_config_read(dev, pos + PCI_MSI_FLAGS, &flags, sizeof(flags));
+	if (!err && !(flags & PCI_MSI_FLAGS_MASKBIT))
+		err = -ENXIO;
+	if (!err)
+		err = vfio_config_read(dev, pos + (flags & PCI_MSI_FLAGS_64BIT ?
+						   at_64 : at_32),
+				       &bits, sizeof(bits));
+	return err ? err : (int)(bits >> vector & 1);
+}
+
+int vfio_msi_pending(int dev, uint32_t vector)
+{
+	return msi_bit(dev, vector, PCI_MSI_PENDING_32, PCI_MSI_PENDING_64);
+}
+
+int vfio_msi_masked(int dev, uint32_t vector)
+{
+	return msi_bit(dev, vector, PCI_MSI_MASK_32, PCI_MSI_MASK_64);
+}
+
 int vfio_bus_master(int dev, bool on)
 {
 	uint16_t cmd;

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * msi NUMBER - NUMBER is 0 before the first kexec
+ *
+ * The controller interrupts by MSI. When the machine jumps nothing is sent; one frame
+ * comes in the blackout. The last kexec is without the mask.
+ */
+#include <stdlib.h>
+#include <sys/klog.h>
+
+#include <linux/vfio.h>
+
+#include "edu.h"
+#include "handover.h"
+#include "stops.h"
+
+#define SESSION		"msi"
+#define LOOK_MS		2000
+
+/* HANDOVER_DISTURB_MSIX of kernel/drivers/drivers.h: at the jump nothing is masked */
+#define UNMASKED	"0x10"
+
+static struct stream stream;
+
+static void want_no_faults(void)
+{
+	static char log[1 << 20];
+	int n = klogctl(3, log, sizeof(log) - 1);
+
+	check(n > 0, "klogctl: %s", strerror(errno));
+	log[n] = '\0';
+	check(!strstr(log, "handling fault status"), "the unit notes faults");
+}
+
+/* What is there is taken; the next frame raises an interrupt. */
+static void quiet(void)
+{
+	struct nic *nic = &stream.nic[0];
+
+	tell_host("blackout");
+	do {
+		must(nic_receive(nic, nic_landed(nic), STREAM_WAIT_MS));
+		sleep_ms(500);
+	} while (nic_landed(nic));
+	must(nic_interrupts(nic, 0, 0));
+}
+
+/* How often the interrupt is signalled in @ms. */
+static uint64_t signals(int fd, unsigned int ms)
+{
+	uint64_t end = now_ms() + ms, sum = 0, nr;
+
+	while (now_ms() < end) {
+		if (read(fd, &nr, sizeof(nr)) == sizeof(nr))
+			sum += nr;
+		sleep_ms(10);
+	}
+	return sum;
+}
+
+static void take_back(unsigned int nr, bool held_back)
+{
+	struct nic *nic = &stream.nic[0];
+	uint64_t count;
+	int pending;
+
+	stream_take_memory(&stream, SESSION, nr);
+	check(nic_landed(nic) == 1, "%u frames have landed in the blackout",
+	      nic_landed(nic));
+	stream_take_iommufd(&stream);
+	if (stream.state->files)
+		stream.ctx.dev[0] = must(luo_restore(stream.session,
+						     STREAM_TOKEN_DEVICE));
+	else
+		check(ctx_rebind(&stream.ctx, 0), "the device has another ID");
+	must(nic_resume(nic, stream.ctx.dev[0]));
+	check(must(vfio_msi_masked(nic->hw.dev, 0)), "the vector is not masked");
+	pending = must(nic_irq_pending(nic));
+	must(nic_irq_resume(nic));
+	check(!must(vfio_msi_masked(nic->hw.dev, 0)), "the vector is masked");
+	count = signals(nic->hw.irq, LOOK_MS);
+	say("%s: the interrupt of the blackout is %spending, then signalled %llu times",
+	    stream.state->files ? "by file" : "opened anew",
+	    pending ? "" : "not ", (unsigned long long)count);
+	check(nic_landed(nic) == 1, "another frame has come");
+	check(pending == held_back && count == held_back,
+	      "it should be %d and %d", held_back, held_back);
+	if (held_back) {
+		report("interrupts_in_blackout[]", "%d", pending);
+		report("interrupts_lost[]", "%d", !count);
+		report("interrupts_spurious[]", "%d", count > 1);
+		want_no_faults();
+	} else {
+		report("interrupts_lost_without_mask", "%d", !count);
+	}
+	tell_host("loud");
+	must(nic_interrupts(nic, 10, STREAM_WAIT_MS));
+	stream_receive(&stream, 100);
+	stream_finish(&stream);
+	must(nic_interrupts(nic, 10, STREAM_WAIT_MS));
+}
+
+/* ---- MSI without mask bits ------------------------------------------------- */
+
+#define AT_LOAD	"(0000:00:08.0) uses MSI without mask bits, which cannot be held back while its DMA goes on; use MSI-X, or hand it over paused"
+#define AT_GATE	"0000:00:08.0 was given MSI without mask bits after the seal, which cannot be held back; use MSI-X and load again"
+
+static int load(char output[OUTPUT_LEN])
+{
+	char *const argv[] = {
+		"kexec", "-s", "-l",
+		"--command-line=console=ttyS0 kho=on liveupdate=on",
+		"--iommu-handover=continuous", getenv("HANDOVER_KERNEL"), NULL
+	};
+
+	return run_program(output, argv);
+}
+
+static void without_mask_bits(void)
+{
+	int iommufd = must(iommufd_open()), dev, session, irq;
+	char bdf[PCI_BDF_LEN], output[OUTPUT_LEN];
+	uint32_t ioas, id;
+
+	must(ioas_alloc(iommufd, &ioas));
+	must(pci_find(EDU_VENDOR, EDU_DEVICE, 0, bdf));
+	must(vfio_claim(bdf));
+	dev = must(vfio_open(bdf));
+	must(vfio_bind(dev, iommufd, &id));
+	must(vfio_attach(dev, &ioas));
+	session = must(luo_create("edu"));
+	must(luo_preserve(session, iommufd, STREAM_TOKEN_IOMMUFD));
+
+	must(vfio_irq_connect(dev, VFIO_PCI_MSI_IRQ_INDEX, &irq, 1));
+	check(load(output), "MSI without mask bits is loaded");
+	check(strstr(output, AT_LOAD), "the load is refused otherwise: %s",
+	      output);
+	must(vfio_irq_disable(dev, VFIO_PCI_MSI_IRQ_INDEX));
+	close(irq);
+	check(!load(output), "without interrupts: %s", output);
+	must(vfio_irq_connect(dev, VFIO_PCI_MSI_IRQ_INDEX, &irq, 1));
+	check(exec_kernel(output) == EXEC_REFUSED, "the jump is not refused");
+	check(strstr(output, AT_GATE), "the jump is refused otherwise: %s",
+	      output);
+	unload_kernel();
+	say("MSI without mask bits is refused");
+	close(session);
+	close(irq);
+	close(dev);
+	close(iommufd);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nr, last;
+
+	check(argc == 2, "usage: %s NUMBER", argv[0]);
+	nr = atoi(argv[1]);
+	last = atoi(getenv("HANDOVER_KEXECS"));
+	background();
+	if (nr) {
+		take_back(nr, nr < last);
+	} else {
+		without_mask_bits();
+		tell_host("loud");
+		stream.msi = true;
+		stream_build(&stream, SESSION, 1);
+		stream_start(&stream);
+		check(!must(vfio_msi_masked(stream.ctx.dev[0], 0)),
+		      "the vector is masked");
+	}
+	if (nr == last)
+		background_ready();
+	if (nr == last - 1)
+		must(write_text("/sys/kernel/debug/iommu_handover/disturb",
+				UNMASKED));
+	/* Opened anew, and by its file, in turn */
+	stream.by_file = nr % 2;
+	quiet();
+	stream_preserve(&stream, nr);
+	background_ready();
+}
