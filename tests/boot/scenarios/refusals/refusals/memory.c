@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory that is mapped and does not cross a kexec. */
+#include <linux/kvm.h>
 #include <linux/memfd.h>
 
 #include "refusals.h"
@@ -41,6 +42,27 @@ static void map_huge(struct side *s, void *va)
 	       -EFAULT && nr < 64)
 		huge_pages(++nr);
 	must(err);
+}
+
+/* Memory that belongs to a virtual machine, with which it goes. */
+static void guest_memfd(struct side *s)
+{
+	struct kvm_create_guest_memfd arg = { .size = 4 * GUEST_PAGE };
+	int kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC)), vm, fd;
+
+	vm = must(call(kvm, KVM_CREATE_VM, NULL));
+	fd = must(call(vm, KVM_CREATE_GUEST_MEMFD, &arg));
+	must(map_fixed(s->fd, s->ioas, fd, 0, GUEST_PAGE, CASE_IOVA));
+	want_errno("PRESERVE_FD of a guest_memfd", ENOENT,
+		   luo_preserve(s->session, fd, 11));
+	want_refused("a guest_memfd", EOPNOTSUPP, IOAS(s->ioas),
+		     IOVA(CASE_IOVA),
+		     "the mapped file is not a memfd of ordinary pages; map one that is",
+		     NULL);
+	side_unmap(s, "a guest_memfd");
+	close(fd);
+	close(vm);
+	close(kvm);
 }
 
 void file_maps(struct side *s)
@@ -129,6 +151,8 @@ void file_maps(struct side *s)
 	must(ioas_unmap(s->fd, s->ioas, HUGE_IOVA, HUGE_LEN, NULL));
 	want_fine("a hugetlb memfd");
 	close(fd);
+
+	guest_memfd(s);
 }
 
 /* A page at a time of @s's memory, from two places. */
