@@ -6,7 +6,8 @@
  * Each half second it says on the console
  *	vm: frames N lost N twice N tcp N back US behind MS up MS
  * back is how far its clock ever went back, behind is how far its wall clock is behind
- * the sender's, and up its uptime.
+ * the sender's, and up its uptime. With irqs=msi on the kernel's command line its device
+ * uses MSI.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -18,6 +19,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,6 +39,7 @@
 #define RING		4096		/* the most that igb has */
 #define BUFFER		(16 << 20)	/* bytes of socket buffer */
 #define SAY_MS		500
+#define MOST_FAILURES	1000
 
 static int console;
 
@@ -92,6 +96,90 @@ static void long_ring(int sock)
 		die("setting the ring's size");
 }
 
+/* Where a word begins on the kernel's command line, or NULL. */
+static const char *command_line(const char *word)
+{
+	static char line[4096];
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t len = read(fd, line, sizeof(line) - 1);
+
+	if (len < 0)
+		die("/proc/cmdline");
+	close(fd);
+	line[len] = 0;
+	return strstr(line, word);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		die(path);
+	close(fd);
+}
+
+static int set_flags(int sock, struct ifreq *ifr, short flags)
+{
+	ifr->ifr_flags = flags;
+	return ioctl(sock, SIOCSIFFLAGS, ifr);
+}
+
+/* Whether the device has an interrupt by MSI, not by MSI-X. */
+static bool uses_msi(void)
+{
+	FILE *file = fopen("/proc/interrupts", "r");
+	bool found = false;
+	char line[512];
+
+	if (!file)
+		die("/proc/interrupts");
+	while (fgets(line, sizeof(line), file))
+		found |= strstr(line, " PCI-MSI-") && strstr(line, DEVICE);
+	fclose(file);
+	return found;
+}
+
+/*
+ * igb has no option for it, but falls back to MSI when it cannot have an interrupt of
+ * MSI-X. So one allocation after another fails, until that is all that comes of it.
+ */
+static int up_with_msi(int sock, struct ifreq *ifr)
+{
+	int fail = open("/proc/self/fail-nth", O_WRONLY), nth, ret, len;
+	char text[16];
+
+	mkdir("/debug", 0700);
+	if (mount("debugfs", "/debug", "debugfs", 0, NULL))
+		die("debugfs");
+	write_file("/debug/failslab/verbose", "0");
+	/* Also those that may wait */
+	write_file("/debug/failslab/ignore-gfp-wait", "N");
+	for (nth = 1; nth < MOST_FAILURES; nth++) {
+		len = snprintf(text, sizeof(text), "%d", nth);
+		if (pwrite(fail, text, (size_t)len, 0) != len)
+			die("fail-nth");
+		ret = set_flags(sock, ifr, IFF_UP | IFF_RUNNING);
+		if (pwrite(fail, "0", 1, 0) != 1)
+			die("fail-nth");
+		if (!ret && uses_msi()) {
+			close(fail);
+			say("vm: MSI, by failure %d\n", nth);
+			return 0;
+		}
+		set_flags(sock, ifr, 0);
+	}
+	errno = ENODEV;
+	return -1;
+}
+
+static int up(int sock, struct ifreq *ifr)
+{
+	if (command_line("irqs=msi"))
+		return up_with_msi(sock, ifr);
+	return set_flags(sock, ifr, IFF_UP | IFF_RUNNING);
+}
+
 static int network(void)
 {
 	struct sockaddr_in own = address(ADDRESS, 0), mask, at;
@@ -108,8 +196,7 @@ static int network(void)
 	memcpy(&ifr.ifr_netmask, &mask, sizeof(mask));
 	if (ioctl(sock, SIOCSIFNETMASK, &ifr))
 		die("netmask");
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (ioctl(sock, SIOCSIFFLAGS, &ifr))
+	if (up(sock, &ifr))
 		die("up");
 	for (tries = 0; ; tries++) {
 		if (ioctl(sock, SIOCGIFFLAGS, &ifr))
@@ -126,20 +213,6 @@ static int network(void)
 	if (bind(sock, (struct sockaddr *)&at, sizeof(at)))
 		die("bind");
 	return sock;
-}
-
-/* Where a word begins on the kernel's command line, or NULL. */
-static const char *command_line(const char *word)
-{
-	static char line[4096];
-	int fd = open("/proc/cmdline", O_RDONLY);
-	ssize_t len = read(fd, line, sizeof(line) - 1);
-
-	if (len < 0)
-		die("/proc/cmdline");
-	close(fd);
-	line[len] = 0;
-	return strstr(line, word);
 }
 
 /* A guest without a device: it only goes on. */
@@ -170,7 +243,6 @@ static int connection(void)
 
 static uint64_t frames, last, lost, twice, tcp, back;
 static int64_t behind;
-
 static void take_datagrams(int sock)
 {
 	uint64_t frame[2], number;
