@@ -6,6 +6,8 @@
  *
  *	start RATE	datagrams a second, from now on
  *	stop		no more
+ *	skip		leave out one datagram
+ *	back		tell the guest to set its clock back
  *	count		only the answer
  */
 #include <arpa/inet.h>
@@ -24,6 +26,9 @@
 
 static uint64_t sent, tcp_sent, tcp_echoed, connections;
 static unsigned int rate;
+static struct sockaddr_in to;
+static int udp, peer = -1;
+static size_t odd;		/* bytes of a number that is coming back */
 
 static uint64_t clock_us(clockid_t clock)
 {
@@ -59,6 +64,17 @@ static void answer(void)
 		exit(1);
 }
 
+static void send_datagram(uint64_t number)
+{
+	uint64_t frame[2] = { htole64(number), htole64(clock_us(CLOCK_REALTIME)) };
+
+	if (sendto(udp, frame, sizeof(frame), 0, (struct sockaddr *)&to,
+		   sizeof(to)) < 0) {
+		perror("sendto");
+		exit(1);
+	}
+}
+
 static void obey(const char *line)
 {
 	unsigned int number;
@@ -67,6 +83,10 @@ static void obey(const char *line)
 		rate = number;
 	else if (!strcmp(line, "stop"))
 		rate = 0;
+	else if (!strcmp(line, "skip"))
+		sent++;
+	else if (!strcmp(line, "back"))
+		send_datagram(0);
 	else if (strcmp(line, "count"))
 		fprintf(stderr, "what is '%s'?\n", line);
 	answer();
@@ -91,19 +111,18 @@ static void read_orders(void)
 }
 
 /* The guest gives back each number; the next is due when it is. */
-static void read_echo(int *peer)
+static void read_echo(void)
 {
 	uint64_t numbers[64];
-	ssize_t got = recv(*peer, numbers, sizeof(numbers), MSG_DONTWAIT);
-	static size_t odd;
+	ssize_t got = recv(peer, numbers, sizeof(numbers), MSG_DONTWAIT);
 
 	if (got <= 0) {
 		if (got < 0 && errno == EAGAIN)
 			return;
 		fprintf(stderr, "the connection ended: %s\n",
 			got ? strerror(errno) : "closed");
-		close(*peer);
-		*peer = -1;
+		close(peer);
+		peer = -1;
 		return;
 	}
 	odd += (size_t)got;
@@ -113,11 +132,12 @@ static void read_echo(int *peer)
 
 int main(void)
 {
-	struct sockaddr_in to = loopback("UDP_PORT1"), at = loopback("UDP_PORT2");
-	int udp = socket(AF_INET, SOCK_DGRAM, 0);
-	int listener = socket(AF_INET, SOCK_STREAM, 0), peer = -1, on = 1;
+	struct sockaddr_in at = loopback("UDP_PORT2");
+	int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 	uint64_t due = 0, tcp_due = 0, now;
 
+	to = loopback("UDP_PORT1");
+	udp = socket(AF_INET, SOCK_DGRAM, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (udp < 0 || bind(listener, (struct sockaddr *)&at, sizeof(at)) ||
 	    listen(listener, 1)) {
@@ -142,21 +162,13 @@ int main(void)
 			connections++;
 		}
 		if (peer >= 0 && fds[2].revents)
-			read_echo(&peer);
+			read_echo();
 		now = clock_us(CLOCK_MONOTONIC);
 		if (!rate)
 			due = now;
 		/* What a busy machine was late with is made up for. */
-		for (; rate && due <= now; due += 1000000 / rate) {
-			uint64_t frame[2] = { htole64(++sent),
-					      htole64(clock_us(CLOCK_REALTIME)) };
-
-			if (sendto(udp, frame, sizeof(frame), 0,
-				   (struct sockaddr *)&to, sizeof(to)) < 0) {
-				perror("sendto");
-				return 1;
-			}
-		}
+		for (; rate && due <= now; due += 1000000 / rate)
+			send_datagram(++sent);
 		if (rate && peer >= 0 && tcp_due <= now) {
 			uint64_t number = htole64(tcp_sent + 1);
 

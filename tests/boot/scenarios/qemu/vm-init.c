@@ -7,7 +7,7 @@
  *	vm: frames N lost N twice N tcp N back US behind MS up MS
  * back is how far its clock ever went back, behind is how far its wall clock is behind
  * the sender's, and up its uptime. With irqs=msi on the kernel's command line its device
- * uses MSI.
+ * uses MSI. A datagram with the number 0 has it take its clock for one that goes back.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -39,6 +39,7 @@
 #define RING		4096		/* the most that igb has */
 #define BUFFER		(16 << 20)	/* bytes of socket buffer */
 #define SAY_MS		500
+#define BACK_US		1000000
 #define MOST_FAILURES	1000
 
 static int console;
@@ -243,12 +244,23 @@ static int connection(void)
 
 static uint64_t frames, last, lost, twice, tcp, back;
 static int64_t behind;
+static uint64_t set_back;
+
+static uint64_t uptime_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC) - set_back;
+}
+
 static void take_datagrams(int sock)
 {
 	uint64_t frame[2], number;
 
 	while (recv(sock, frame, sizeof(frame), MSG_DONTWAIT) == sizeof(frame)) {
 		number = le64toh(frame[0]);
+		if (!number) {
+			set_back += BACK_US;
+			continue;
+		}
 		behind = (int64_t)(le64toh(frame[1]) - clock_us(CLOCK_REALTIME));
 		if (number <= last) {
 			twice++;
@@ -296,7 +308,7 @@ int main(void)
 	sock = network();
 	peer = connection();
 	say("vm: ready\n");
-	before = clock_us(CLOCK_MONOTONIC);
+	before = uptime_us();
 	for (;;) {
 		struct pollfd fds[] = {
 			{ .fd = sock, .events = POLLIN },
@@ -308,7 +320,7 @@ int main(void)
 			take_datagrams(sock);
 		if (fds[1].revents)
 			echo(peer);
-		now = clock_us(CLOCK_MONOTONIC);
+		now = uptime_us();
 		if (before > now && before - now > back)
 			back = before - now;
 		before = now;
