@@ -7,6 +7,7 @@
  *	start RATE	datagrams a second, from now on
  *	stop		no more
  *	skip		leave out one datagram
+ *	again		no more, and all counts are those of another guest
  *	back		tell the guest to set its clock back
  *	count		only the answer
  */
@@ -75,6 +76,19 @@ static void send_datagram(uint64_t number)
 	}
 }
 
+static void begin_again(void)
+{
+	rate = 0;
+	sent = 0;
+	tcp_sent = 0;
+	tcp_echoed = 0;
+	connections = 0;
+	odd = 0;
+	if (peer >= 0)
+		close(peer);
+	peer = -1;
+}
+
 static void obey(const char *line)
 {
 	unsigned int number;
@@ -85,6 +99,8 @@ static void obey(const char *line)
 		rate = 0;
 	else if (!strcmp(line, "skip"))
 		sent++;
+	else if (!strcmp(line, "again"))
+		begin_again();
 	else if (!strcmp(line, "back"))
 		send_datagram(0);
 	else if (strcmp(line, "count"))

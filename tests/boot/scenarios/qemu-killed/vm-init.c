@@ -1,0 +1,1 @@
+../qemu/vm-init.c
