@@ -103,9 +103,10 @@ struct iommu_handover_query {
 	_IO(IOMMU_HANDOVER_TYPE, IOMMU_HANDOVER_CMD_QUERY)
 
 /*
- * After a refusal look at the other objects as well: @message has a line for each
- * sentence, whole ones only, 256 at most and 8 of the maps of one IOAS. They are
- * not in the kernel log. Some are found only when others are cured.
+ * Compare page tables too, and after a refusal look at the other objects as well:
+ * @message has a line for each sentence, whole ones only, 256 at most and 8 of the
+ * maps of one IOAS. They are not in the kernel log. Some are found only when
+ * others are cured.
  */
 #define IOMMU_HANDOVER_SNAPSHOT_ALL	0x1
 
@@ -126,17 +127,15 @@ struct iommu_handover_query {
  * @message_len: its size in bytes
  * @__reserved: must be 0
  *
- * Serialise every iommufd that is preserved in a live update session, and compare
- * its page tables with its maps. The kernel keeps the snapshot for SEAL.
+ * Serialise every iommufd that is preserved in a live update session.
  *
  * Return: 0, or EMSGSIZE when the buffer is too small (@data_len then tells
  * the length that would have done), ENOENT when no iommufd is preserved,
  * EBUSY while sealed, when a jump has begun or while an iommufd of the last
  * handover waits for devices, EPERM while the kernel is locked down for
  * confidentiality, EAGAIN when an iommufd is in the middle of a call (try again),
- * EOPNOTSUPP when an object cannot be handed over and EINVAL when a page table does
- * not lead to what is mapped (the sentence names it), EFBIG when it is over a
- * limit of the format, ENOMEM, EFAULT.
+ * EOPNOTSUPP when an object cannot be handed over (the sentence names it), EFBIG
+ * when it is over a limit of the format, ENOMEM, EFAULT.
  */
 struct iommu_handover_snapshot {
 	__u32 size;

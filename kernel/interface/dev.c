@@ -79,7 +79,8 @@ static int do_snapshot(void *arg)
 	const bool all = cmd->flags & IOMMU_HANDOVER_SNAPSHOT_ALL;
 	struct handover_listener why = {};
 	u32 flags = all ? HANDOVER_TAKE_ALL : 0;
-	struct handover_live *live;
+	size_t len;
+	void *buf;
 	int rc;
 
 	if (cmd->flags & ~(IOMMU_HANDOVER_SNAPSHOT_ALL |
@@ -96,21 +97,20 @@ static int do_snapshot(void *arg)
 		why.all = text;
 	}
 	handover_listen(&why);
-	rc = handover_snapshot(&live, handover_in_unfinished(), flags);
+	rc = handover_snapshot(&buf, &len, &cmd->generation,
+			       handover_in_unfinished(), flags);
 	handover_stop_listening(&why);
 	if (rc) {
 		put_message(cmd->message_uptr, cmd->message_len,
 			    text ?: why.text);
 		return rc;
 	}
-	if (cmd->data_len < live->len)
+	if (cmd->data_len < len)
 		rc = -EMSGSIZE;
-	else if (copy_to_user(u64_to_user_ptr(cmd->data_uptr), live->buf,
-			      live->len))
+	else if (copy_to_user(u64_to_user_ptr(cmd->data_uptr), buf, len))
 		rc = -EFAULT;
-	cmd->data_len = live->len;
-	cmd->generation = live->generation;
-	handover_live_put(live);
+	cmd->data_len = len;
+	kvfree(buf);
 	return rc;
 }
 

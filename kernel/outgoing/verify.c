@@ -336,9 +336,8 @@ static int verify_all_user(struct user_maps *u)
 	return rc;
 }
 
-static int verify_context(struct handover_ctx *ctx, u32 ci,
-			  const struct handover_live *live,
-			  const struct iho_plan *plan)
+int handover_live_verify(struct handover_ctx *ctx, u32 ci,
+			 const struct handover_live *live, const struct iho_plan *plan)
 {
 	struct maps_at *at __free(kvfree) = NULL;
 	struct iommufd_hwpt_paging *hwpt;
@@ -387,8 +386,7 @@ static int verify_context(struct handover_ctx *ctx, u32 ci,
 	return verify_all_user(&u);
 }
 
-int handover_live_prove(struct list_head *contexts,
-			const struct handover_live *live)
+int handover_live_check(struct list_head *contexts, struct handover_live *live)
 {
 	struct iho_plan_source src = { .facts = &live->facts };
 	struct handover_ctx *ctx;
@@ -418,10 +416,12 @@ int handover_live_prove(struct list_head *contexts,
 						 iho_where_text(&where, place),
 						 iho_strerror(rc));
 		else
-			rc = verify_context(ctx, ci, live, &plan);
+			rc = handover_live_verify(ctx, ci, live, &plan);
 		if (rc)
 			break;
 		ci++;
 	}
+	if (rc)
+		handover_live_free(live);
 	return rc;
 }
