@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -84,4 +86,26 @@ void irqs_control(struct nic *nic)
 	irqs_count(&irqs, nic, false, 0);
 	check(irqs.lost == 1 && irqs.spurious == 1,
 	      "one without a cause went unnoticed");
+}
+
+uint64_t irqs_signals(int fd, unsigned int ms)
+{
+	uint64_t end = now_ms() + ms, sum = 0, nr;
+
+	while (now_ms() < end) {
+		if (read(fd, &nr, sizeof(nr)) == sizeof(nr))
+			sum += nr;
+		sleep_ms(10);
+	}
+	return sum;
+}
+
+void irqs_no_faults(void)
+{
+	static char log[1 << 20];
+	int n = klogctl(3, log, sizeof(log) - 1);
+
+	check(n > 0, "klogctl: %s", strerror(errno));
+	log[n] = '\0';
+	check(!strstr(log, "handling fault status"), "the unit notes faults");
 }

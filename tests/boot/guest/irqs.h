@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What becomes of an interrupt that a controller raises while nobody takes it: MSI-X
- * keeps it in the pending bit of its vector, and it has to come once, when the vector
- * has an eventfd again, without another frame.
+ * What becomes of an interrupt that a controller raises while nobody takes it: MSI-X,
+ * and MSI with mask bits, keep it in the pending bit of its vector, and it has to come
+ * once, when the vector has an eventfd again, without another frame.
  */
 #ifndef IRQS_H
 #define IRQS_H
@@ -47,5 +47,11 @@ void irqs_count(struct irqs *irqs, struct nic *nic, bool pending,
  * Exits with 1 when it does not.
  */
 void irqs_control(struct nic *nic);
+
+/** irqs_signals() - how often the eventfd @fd, which does not block, is signalled in @ms */
+uint64_t irqs_signals(int fd, unsigned int ms);
+
+/** irqs_no_faults() - exits with 1 if the log has a fault that an IOMMU has noted */
+void irqs_no_faults(void);
 
 #endif /* IRQS_H */

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/klog.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -38,17 +37,6 @@ static void disturb(unsigned int how)
 	must(write_text("/sys/kernel/debug/iommu_handover/disturb", text));
 }
 
-/* Most cases are without. */
-static void want_no_faults(void)
-{
-	static char log[1 << 20];
-	int n = klogctl(3, log, sizeof(log) - 1);
-
-	check(n > 0, "klogctl: %s", strerror(errno));
-	log[n] = '\0';
-	check(!strstr(log, "handling fault status"), "the unit notes faults");
-}
-
 /* What is there is taken; nothing more comes. */
 static void quiet(const char *how)
 {
@@ -71,19 +59,6 @@ static void again(void)
 
 /* ---- the function mask of MSI-X ------------------------------------------- */
 
-/* How often the interrupt is signalled in @ms. */
-static uint64_t signals(int fd, unsigned int ms)
-{
-	uint64_t end = now_ms() + ms, sum = 0, nr;
-
-	while (now_ms() < end) {
-		if (read(fd, &nr, sizeof(nr)) == sizeof(nr))
-			sum += nr;
-		sleep_ms(10);
-	}
-	return sum;
-}
-
 static void interrupt(bool held_back)
 {
 	struct nic *nic = &stream.nic[0];
@@ -97,7 +72,7 @@ static void interrupt(bool held_back)
 	must(nic_resume(nic, stream.ctx.dev[0]));
 	pending = must(vfio_msix_pending(stream.ctx.dev[0], 0));
 	must(nic_irq_resume(nic));
-	count = signals(nic->hw.irq, LOOK_MS);
+	count = irqs_signals(nic->hw.irq, LOOK_MS);
 	say("the interrupt of the blackout is %spending, then signalled %llu times",
 	    pending ? "" : "not ", (unsigned long long)count);
 	report(held_back ? "interrupts_held_back" : "interrupts_lost_without_mask",
@@ -187,7 +162,7 @@ static void cleared(void)
 	int err;
 
 	check(stream_arriving(&stream, 1000), "the device has stopped");
-	want_no_faults();
+	irqs_no_faults();
 	disturb(CLEAR);
 	stream_take_iommufd(&stream);
 	check(ctx_rebind(&stream.ctx, 0), "the device has another ID");
@@ -247,7 +222,7 @@ int main(int argc, char **argv)
 	}
 	/* An interrupt that goes astray meets an empty entry of the unit */
 	if (nr != 2)
-		want_no_faults();
+		irqs_no_faults();
 	stream_preserve(&stream, nr);
 	background_ready();
 }

@@ -6,7 +6,6 @@
  * comes in the blackout. The last kexec is without the mask.
  */
 #include <stdlib.h>
-#include <sys/klog.h>
 
 #include <linux/vfio.h>
 
@@ -22,16 +21,6 @@
 
 static struct stream stream;
 
-static void want_no_faults(void)
-{
-	static char log[1 << 20];
-	int n = klogctl(3, log, sizeof(log) - 1);
-
-	check(n > 0, "klogctl: %s", strerror(errno));
-	log[n] = '\0';
-	check(!strstr(log, "handling fault status"), "the unit notes faults");
-}
-
 /* What is there is taken; the next frame raises an interrupt. */
 static void quiet(void)
 {
@@ -43,19 +32,6 @@ static void quiet(void)
 		sleep_ms(500);
 	} while (nic_landed(nic));
 	must(nic_interrupts(nic, 0, 0));
-}
-
-/* How often the interrupt is signalled in @ms. */
-static uint64_t signals(int fd, unsigned int ms)
-{
-	uint64_t end = now_ms() + ms, sum = 0, nr;
-
-	while (now_ms() < end) {
-		if (read(fd, &nr, sizeof(nr)) == sizeof(nr))
-			sum += nr;
-		sleep_ms(10);
-	}
-	return sum;
 }
 
 static void take_back(unsigned int nr, bool held_back)
@@ -78,7 +54,7 @@ static void take_back(unsigned int nr, bool held_back)
 	pending = must(nic_irq_pending(nic));
 	must(nic_irq_resume(nic));
 	check(!must(vfio_msi_masked(nic->hw.dev, 0)), "the vector is masked");
-	count = signals(nic->hw.irq, LOOK_MS);
+	count = irqs_signals(nic->hw.irq, LOOK_MS);
 	say("%s: the interrupt of the blackout is %spending, then signalled %llu times",
 	    stream.state->files ? "by file" : "opened anew",
 	    pending ? "" : "not ", (unsigned long long)count);
@@ -89,7 +65,7 @@ static void take_back(unsigned int nr, bool held_back)
 		report("interrupts_in_blackout[]", "%d", pending);
 		report("interrupts_lost[]", "%d", !count);
 		report("interrupts_spurious[]", "%d", count > 1);
-		want_no_faults();
+		irqs_no_faults();
 	} else {
 		report("interrupts_lost_without_mask", "%d", !count);
 	}
