@@ -79,8 +79,7 @@ static int do_snapshot(void *arg)
 	const bool all = cmd->flags & IOMMU_HANDOVER_SNAPSHOT_ALL;
 	struct handover_listener why = {};
 	u32 flags = all ? HANDOVER_TAKE_ALL : 0;
-	size_t len;
-	void *buf;
+	struct handover_live *live;
 	int rc;
 
 	if (cmd->flags & ~(IOMMU_HANDOVER_SNAPSHOT_ALL |
@@ -97,20 +96,21 @@ static int do_snapshot(void *arg)
 		why.all = text;
 	}
 	handover_listen(&why);
-	rc = handover_snapshot(&buf, &len, &cmd->generation,
-			       handover_in_unfinished(), flags);
+	rc = handover_snapshot(&live, handover_in_unfinished(), flags);
 	handover_stop_listening(&why);
 	if (rc) {
 		put_message(cmd->message_uptr, cmd->message_len,
 			    text ?: why.text);
 		return rc;
 	}
-	if (cmd->data_len < len)
+	if (cmd->data_len < live->len)
 		rc = -EMSGSIZE;
-	else if (copy_to_user(u64_to_user_ptr(cmd->data_uptr), buf, len))
+	else if (copy_to_user(u64_to_user_ptr(cmd->data_uptr), live->buf,
+			      live->len))
 		rc = -EFAULT;
-	cmd->data_len = len;
-	kvfree(buf);
+	cmd->data_len = live->len;
+	cmd->generation = live->generation;
+	handover_live_put(live);
 	return rc;
 }
 

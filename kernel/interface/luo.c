@@ -76,6 +76,8 @@ static void luo_unpreserve(struct liveupdate_file_op_args *args)
 			    liveupdate_session_name(ctx->session), ctx->token);
 	list_del(&ctx->list);
 	handover_out.nr--;
+	/* It names what is about to be unpreserved */
+	handover_forget_given();
 	WRITE_ONCE(ctx->ictx->handover.preserved, false);
 	handover_generation_move();
 	mutex_unlock(&handover_out.lock);

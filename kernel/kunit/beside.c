@@ -177,18 +177,16 @@ static int locked_down(void)
 static void kernel_that_is_locked_down_gives_no_snapshot(struct kunit *test)
 {
 	char said[HANDOVER_REFUSAL_LEN];
-	size_t len;
-	void *buf;
-	u64 gen;
+	struct handover_live *live;
 
 	kunit_activate_static_stub(test, handover_locked_down, locked_down);
-	KUNIT_EXPECT_EQ(test, handover_snapshot(&buf, &len, &gen, 0, 0), -EPERM);
+	KUNIT_EXPECT_EQ(test, handover_snapshot(&live, 0, 0), -EPERM);
 	KUNIT_EXPECT_EQ(test, handover_last_refusal(said, sizeof(said)), EPERM);
 	KUNIT_EXPECT_STREQ(test, said,
 			   "the kernel is locked down for confidentiality, and a snapshot shows physical addresses; boot without lockdown=confidentiality");
 	/* Control: without it the call gets to what is preserved, nothing */
 	kunit_deactivate_static_stub(test, handover_locked_down);
-	KUNIT_EXPECT_EQ(test, handover_snapshot(&buf, &len, &gen, 0, 0), -ENOENT);
+	KUNIT_EXPECT_EQ(test, handover_snapshot(&live, 0, 0), -ENOENT);
 }
 
 static struct kunit_case beside_cases[] = {

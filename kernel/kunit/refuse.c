@@ -78,16 +78,20 @@ KUNIT_ARRAY_PARAM_DESC(kind, kinds, desc);
 
 static int take(struct list_head *contexts, bool all)
 {
-	struct handover_live live;
+	struct handover_live *live;
 	int rc;
 
 	while (!liveupdate_trylock())
 		msleep(20);
 	mutex_lock(&handover_out.lock);
 	rc = handover_contexts_lock(contexts);
-	if (!rc)
-		rc = handover_live_take(contexts, 1,
-					all ? HANDOVER_TAKE_ALL : 0, &live);
+	if (!rc) {
+		live = handover_live_take(contexts, 1,
+					  all ? HANDOVER_TAKE_ALL : 0);
+		rc = PTR_ERR_OR_ZERO(live);
+		if (!rc)
+			handover_live_put(live);
+	}
 	handover_contexts_unlock(contexts);
 	mutex_unlock(&handover_out.lock);
 	liveupdate_unlock();

@@ -84,6 +84,8 @@ static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
 	struct iopt_area *area;
 	int rc;
 
+	if (g->areas_known)
+		return 0;
 	ACQUIRE(rwsem_read_try, lock)(&ioas->iopt.iova_rwsem);
 	if (ACQUIRE_ERR(rwsem_read_try, &lock))
 		return handover_refuse_busy(ctx, ioas);
@@ -99,6 +101,7 @@ static int gather_ioas(struct gather *g, struct handover_ctx *ctx,
 						   "IOAS %u IOVA %#lx: a map is under way; try again",
 						   ioas->obj.id, iopt_area_iova(area));
 		g->areas++;
+		g->user |= area->pages->type == IOPT_ADDRESS_USER;
 		rc = go_on(g, gather_memory(g, ctx, ioas, area));
 		if (rc)
 			return rc;

@@ -118,6 +118,8 @@ struct gather {
 	u64 objects, areas, allowed;	/* how many of all contexts */
 	bool all;		/* go on after a refusal, to name them all */
 	bool continuous;	/* attached devices are not to stop */
+	bool areas_known;	/* do not look at the areas of IOASes */
+	bool user;		/* an area is of a user address */
 	u32 refusals;		/* how often that was done */
 	int refused;		/* the errno of the first of them */
 	/* the snapshot: room for the facts, then one stream after the other */

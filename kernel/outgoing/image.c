@@ -160,12 +160,6 @@ static int refuse_context(int err, u32 ci, int rc)
 			       iho_strerror(rc));
 }
 
-static int refuse_memory(void)
-{
-	return handover_refuse(-ENOMEM,
-			       "out of memory to check the records; free memory and load again");
-}
-
 /* What a record is about, for a sentence */
 static void describe_step(const struct iho_step *step, char *text, size_t len)
 {
@@ -221,7 +215,9 @@ static int refuse_record(const struct handover_live *live, u32 ci, u64 at)
 
 	work = kvzalloc(work_len, GFP_KERNEL);
 	if (!work)
-		return refuse_memory();
+		return handover_refuse(-EINVAL,
+				       "image: context-%u: its records differ from session \"%s\" token %llu, and there is no memory to say where; load again with the kexec of this kernel",
+				       ci, c->session, c->token);
 	rc = iho_plan_init(&plan, &src, ci, live->buf + c->stream_off,
 			   c->stream_len, c->records, work, work_len, &where);
 	kvfree(work);
@@ -238,11 +234,11 @@ static int refuse_record(const struct handover_live *live, u32 ci, u64 at)
 			       ci, step.record, c->session, c->token, what);
 }
 
-static int check_stream(struct handover_seal *s, struct handover_ctx *ctx,
-			u32 ci, const struct handover_live *live)
+/* As live state was found to be right, so is a stream that equals its own. */
+static int check_stream(struct handover_seal *s, u32 ci,
+			const struct handover_live *live)
 {
 	const struct iho_context *want = &live->facts.context[ci];
-	struct handover_stream *stream = &s->stream[ci];
 	struct iho_context have;
 	const u8 *a, *b;
 	u64 i;
@@ -258,11 +254,8 @@ static int check_stream(struct handover_seal *s, struct handover_ctx *ctx,
 			;
 		return refuse_record(live, ci, i);
 	}
-	if (stream->err)
-		return refuse_image(stream->err, &stream->where);
 	s->records += have.records;
-	/* Against what is recorded: another look at user memory may differ */
-	return handover_live_verify(ctx, ci, live, &stream->plan);
+	return 0;
 }
 
 static int refuse_header(const char *field)
@@ -277,9 +270,7 @@ static int check_image(struct handover_seal *s, const struct handover_live *live
 {
 	const struct iho_header *hdr = s->image.map;
 	const struct iho_image *image = &s->opened;
-	struct handover_ctx *ctx;
 	struct iho_where where;
-	u32 ci = 0;
 	int rc;
 
 	if (s->open_err)
@@ -304,8 +295,8 @@ static int check_image(struct handover_seal *s, const struct handover_live *live
 				       "image: %s-%u %s differs from live state; load again with the kexec of this kernel",
 				       where.node, where.index, where.prop);
 	}
-	list_for_each_entry(ctx, &handover_out.contexts, list) {
-		rc = check_stream(s, ctx, ci++, live);
+	for (u32 ci = 0; ci < live->facts.contexts; ci++) {
+		rc = check_stream(s, ci, live);
 		if (rc)
 			return rc;
 	}
@@ -358,57 +349,14 @@ void handover_seal_free(struct handover_seal *s)
 				     1);
 	kvfree(s->table_pa);
 	handover_stays_free(s);
-	kvfree(s->stream);
 	image_free(&s->image);
 	kfree(s);
-}
-
-/* One stream after another; the first error of each is kept. */
-static int open_streams(struct handover_seal *s)
-{
-	const struct iho_plan_source src = { .img = &s->opened };
-	struct iho_context c;
-
-	s->stream = kvcalloc(s->opened.contexts, sizeof(*s->stream), GFP_KERNEL);
-	if (!s->stream)
-		return -ENOMEM;
-	for (u32 ci = 0; ci < s->opened.contexts; ci++) {
-		struct handover_stream *stream = &s->stream[ci];
-		size_t work_len;
-		void *work;
-
-		stream->err = iho_get_context(&s->opened, ci, &c);
-		if (stream->err)
-			continue;
-		work_len = iho_plan_work(c.records);
-		work = kvzalloc(work_len, GFP_KERNEL);
-		if (!work)
-			return -ENOMEM;
-		stream->err = iho_plan_init(&stream->plan, &src, ci,
-					    s->image.map + c.stream_off,
-					    c.stream_len, c.records, work,
-					    work_len, &stream->where);
-		kvfree(work);
-	}
-	return 0;
-}
-
-/*
- * All that the library says of the image by itself takes as long as there are
- * records. It is found out here, where nothing is held up by it, and is said in
- * its turn.
- */
-static int open_image(struct handover_seal *s)
-{
-	struct iho_seg seg = { .ptr = s->image.map, .len = s->image.total };
-
-	s->open_err = iho_image_open(&seg, 1, &s->opened, &s->where);
-	return s->open_err ? 0 : open_streams(s);
 }
 
 struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 {
 	struct handover_seal *s;
+	struct iho_seg seg;
 	int rc;
 
 	s = kzalloc_obj(*s);
@@ -418,11 +366,6 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 		return ERR_PTR(-ENOMEM);
 	}
 	rc = image_copy(&s->image, image, len);
-	if (!rc && open_image(s)) {
-		refuse_memory();
-		handover_seal_free(s);
-		return ERR_PTR(-ENOMEM);
-	}
 	if (rc) {
 		/*
 		 * Cure (ENOMEM, EFAULT, EFBIG): free memory, write 1 to
@@ -435,37 +378,23 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 		handover_seal_free(s);
 		return ERR_PTR(rc);
 	}
+	/* Nothing is held up here by a digest; what it says comes in its turn */
+	seg.ptr = s->image.map;
+	seg.len = s->image.total;
+	s->open_err = iho_image_open(&seg, 1, &s->opened, &s->where);
 	return s;
 }
 
-int handover_seal_fill(struct handover_seal *s, u64 generation)
+int handover_seal_fill(struct handover_seal *s, u64 generation,
+		       const struct handover_live *live)
 {
-	/* Of the snapshot that it is made from, and not of what the image says */
-	const u32 flags = handover_out.given.flags & HANDOVER_TAKE_CONTINUOUS;
-	struct handover_live live;
-	u32 crc;
 	int rc;
 
-	rc = handover_live_take(&handover_out.contexts, generation, flags, &live);
-	if (rc)
-		return rc;
-	if (handover_live_moved(&live, generation, flags, &crc)) {
-		handover_generation_move();
-		/*
-		 * Cure: the loader begins again, three times in all; then let
-		 * VMMs pause.
-		 */
-		rc = handover_refuse(-ESTALE,
-				     "generation %llu: what an iommufd maps by user address was mapped elsewhere after the snapshot; take a new one",
-				     generation);
-	}
+	rc = check_image(s, live, generation);
 	if (!rc)
-		rc = check_image(s, &live, generation);
+		rc = preserve_tables(s, live);
 	if (!rc)
-		rc = preserve_tables(s, &live);
-	if (!rc)
-		rc = handover_stays_fill(s, &handover_out.contexts, &live);
-	handover_live_free(&live);
+		rc = handover_stays_fill(s, &handover_out.contexts, live);
 	if (!rc)
 		rc = make_envelope(s);
 	s->generation = generation;

@@ -18,6 +18,7 @@
 #ifndef __IOMMU_HANDOVER_OUTGOING_H
 #define __IOMMU_HANDOVER_OUTGOING_H
 
+#include <linux/kref.h>
 #include <linux/liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
@@ -70,7 +71,7 @@ enum handover_jump {
  * @jump: how far a jump has come
  * @jump_wait: woken when @jump changes
  * @undone: why the last seal was undone; "" after the next SEAL
- * @given: the last snapshot that user space was given
+ * @given: the last snapshot that user space was given; or NULL, as after its seal
  *
  * A seal is named by its cookie. A kernel that is loaded while one is in place
  * carries its cookie in struct kimage, so that a kernel whose seal was undone
@@ -88,11 +89,7 @@ struct handover_out {
 	enum handover_jump jump;
 	wait_queue_head_t jump_wait;
 	char undone[192];
-	struct {
-		u64 generation;
-		u32 flags;
-		u32 crc;
-	} given;
+	struct handover_live *given;
 };
 
 extern struct handover_out handover_out;
@@ -170,12 +167,24 @@ int handover_devices_settled(struct list_head *contexts, int err);
 
 /**
  * struct handover_live - live state, taken under the locks above
+ * @ref: of handover_live_put()
+ * @generation: of it
+ * @continuous: taken with HANDOVER_TAKE_CONTINUOUS
+ * @user: a map of it is by user address
+ * @proved: by handover_live_prove()
  * @buf: a snapshot (section 7 of the format)
  * @len: its length in bytes
  * @facts: points into @buf
- * @mem: what LUO holds for each memory of @facts, same order
+ * @mem: what LUO holds for each memory of @facts, same order; good as long as the
+ *	generation has not moved, since a memfd is unpreserved with the iommufd of
+ *	its session only
  */
 struct handover_live {
+	struct kref ref;
+	u64 generation;
+	bool continuous;
+	bool user;
+	bool proved;
 	void *buf;
 	size_t len;
 	struct iho_facts facts;
@@ -195,56 +204,55 @@ struct handover_live {
  * @contexts: of struct handover_ctx, locked
  * @generation: goes into the snapshot
  * @flags: HANDOVER_TAKE_*
- * @live: filled; for handover_live_free()
  *
- * Return: 0; -EOPNOTSUPP for what cannot be handed over, -EFBIG over a limit,
- * -EAGAIN, -EBUSY, -ENOMEM; a refusal has been noted for each.
+ * Return: for handover_live_put(); ERR_PTR of -EOPNOTSUPP for what cannot be
+ * handed over, -EFBIG over a limit, -EAGAIN, -EBUSY, -ENOMEM; a refusal has been
+ * noted for each.
  */
-int handover_live_take(struct list_head *contexts, u64 generation, u32 flags,
-		       struct handover_live *live);
-void handover_live_free(struct handover_live *live);
+struct handover_live *handover_live_take(struct list_head *contexts,
+					 u64 generation, u32 flags);
+
+/* NULL is ignored. */
+void handover_live_put(struct handover_live *live);
 
 /**
- * handover_live_moved() - is it another state of the same generation?
- * @live: what handover_live_take() read
- * @generation: of it
- * @flags: it was read with
- * @crc: out, checksum of @live
+ * handover_live_holds() - would handover_live_take() give the same again?
+ * @contexts: of struct handover_ctx, locked
+ * @live: what it gave, or NULL
+ * @generation: now
+ * @flags: HANDOVER_TAKE_*
  *
- * Where a process maps its memory is in a snapshot, and mmap() and mremap() move
- * no generation. Context: handover_out.lock held.
+ * Without a look at the maps, of which there may be many: a map moves the
+ * generation, but for one by user address, whose memory mmap() and mremap() move
+ * without. What sysfs and drivers change of a device moves none and is looked at.
+ * Context: handover_out.lock held.
  *
- * Return: whether user space was given a snapshot of this generation that
- * differs from @live.
+ * Return: 1 or 0; an error of handover_live_take(), noted.
  */
-bool handover_live_moved(const struct handover_live *live, u64 generation,
-			 u32 flags, u32 *crc);
+int handover_live_holds(struct list_head *contexts,
+			const struct handover_live *live, u64 generation,
+			u32 flags);
+
+/* It was taken at another generation, which has moved since. */
+void handover_live_date(struct handover_live *live, u64 generation);
+
+/* Are these, of one generation, two states? */
+bool handover_live_differ(const struct handover_live *a,
+			  const struct handover_live *b);
 
 /**
- * handover_live_verify() - compare each hardware tree with the recorded maps
- * @ctx: a context, locked
- * @ci: its index
- * @live: what handover_live_take() read of all
- * @plan: the context's stream, the cursor at its start; @live's own or an equal
+ * handover_live_prove() - compare each hardware tree with the recorded maps
+ * @contexts: of struct handover_ctx, locked
+ * @live: what handover_live_take() read of them; not again if it is proved
  *
  * Every leaf must be the page that LUO preserves for the memory and offset of
- * its map, with the map's permissions, and nothing else may be mapped.
+ * its map, with the map's permissions, and nothing else may be mapped. The records
+ * are replayed in the library's model first.
  *
  * Return: 0; -EINVAL (names HWPT or IOAS, and IOVA), -EFBIG for user memory in
  * too many pieces, -EAGAIN, -ENOMEM; each noted.
  */
-int handover_live_verify(struct handover_ctx *ctx, u32 ci,
-			 const struct handover_live *live,
-			 const struct iho_plan *plan);
-
-/**
- * handover_live_check() - handover_live_verify() of all contexts
- * @contexts: of struct handover_ctx, locked
- * @live: what handover_live_take() read of them; freed on failure
- *
- * Return: 0, or what handover_live_verify() gave, -EINVAL or -ENOMEM, noted.
- */
-int handover_live_check(struct list_head *contexts, struct handover_live *live);
+int handover_live_prove(struct list_head *contexts, struct handover_live *live);
 
 /* ---- image.c ---------------------------------------------------------- */
 
@@ -267,18 +275,6 @@ struct handover_image_copy {
 };
 
 /**
- * struct handover_stream - what the library says of a context's stream
- * @plan: its cursor at the start
- * @err: 0, or an IHO_ERR_*, negative
- * @where: of @err
- */
-struct handover_stream {
-	struct iho_plan plan;
-	int err;
-	struct iho_where where;
-};
-
-/**
  * struct handover_kept - a device that does not stop for the kexec
  * @register_pa: of its unit
  * @segment: PCI segment
@@ -298,7 +294,6 @@ struct handover_kept {
  * @opened: the same to the library, when there is no @open_err
  * @open_err: 0, or what the library says of it: an IHO_ERR_*, negative
  * @where: of @open_err
- * @stream: of each context of @opened
  * @envelope: the page that KHO's subtree names, or NULL
  * @table_pa: preserved page-table pages
  * @tables: how many
@@ -318,7 +313,6 @@ struct handover_seal {
 	struct iho_image opened;
 	int open_err;
 	struct iho_where where;
-	struct handover_stream *stream;
 	void *envelope;
 	u64 *table_pa;
 	u64 tables;
@@ -348,12 +342,14 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len);
  * handover_seal_fill() - check the image, preserve what it names
  * @s: from handover_seal_copy()
  * @generation: of the snapshot that it must be made from
+ * @live: what all contexts are at that generation, proved
  *
  * Context: contexts locked.
  * Return: 0; -EBADMSG, -EOPNOTSUPP, -EFBIG, -ESTALE, -EINVAL, -ENOMEM, or what
  * KHO gave, noted.
  */
-int handover_seal_fill(struct handover_seal *s, u64 generation);
+int handover_seal_fill(struct handover_seal *s, u64 generation,
+		       const struct handover_live *live);
 
 /* Give back all that a seal preserves. */
 void handover_seal_free(struct handover_seal *s);
@@ -416,12 +412,13 @@ int handover_locked_down(void);
  * For SNAPSHOT and SEAL @unfinished is how many iommufds of the last handover
  * are not finished, which the refusal of a system without any other names.
  * @flags: see handover_live_take(); with HANDOVER_TAKE_ALL page tables are compared
- * as well. @adopt: NULL, or has the kernel that is loaded carry the cookie; with 0 it
- * only asks whether that could be done. Its errno, which it has noted, refuses the
- * seal. Called with handover_out.lock held.
+ * as well. @live: for handover_live_put(). @adopt: NULL, or has the kernel that is
+ * loaded carry the cookie; with 0 it only asks whether that could be done. Its
+ * errno, which it has noted, refuses the seal. Called with handover_out.lock held.
  */
-int handover_snapshot(void **buf, size_t *len, u64 *generation,
-		      u32 unfinished, u32 flags);
+int handover_snapshot(struct handover_live **live, u32 unfinished, u32 flags);
+/* The last snapshot will not be sealed. Context: handover_out.lock held. */
+void handover_forget_given(void);
 int handover_seal(u64 generation, const void __user *image, u64 len,
 		  u32 unfinished, int (*adopt)(u64 cookie), u64 *cookie);
 int handover_unseal(void);

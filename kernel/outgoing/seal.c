@@ -88,13 +88,38 @@ static void unlock_all(void)
 	liveupdate_unlock();
 }
 
-int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished,
-		      u32 flags)
+/*
+ * What all contexts are. That is the last snapshot if it holds still: then this
+ * takes as long as there are objects, however many maps they have. @moved is set
+ * when it is not, and the generation is the same all the same.
+ */
+static struct handover_live *live_now(u64 gen, u32 flags, bool *moved)
+{
+	struct list_head *contexts = &handover_out.contexts;
+	struct handover_live *live, *given = handover_out.given;
+	int rc;
+
+	*moved = false;
+	rc = handover_live_holds(contexts, given, gen, flags);
+	if (rc < 0)
+		return ERR_PTR(rc);
+	if (rc) {
+		kref_get(&given->ref);
+		return given;
+	}
+	live = handover_live_take(contexts, gen, flags);
+	if (!IS_ERR(live))
+		*moved = given && given->generation == gen &&
+			 given->continuous == live->continuous &&
+			 handover_live_differ(live, given);
+	return live;
+}
+
+int handover_snapshot(struct handover_live **found, u32 unfinished, u32 flags)
 {
 	const bool all = flags & HANDOVER_TAKE_ALL;
-	struct iho_snap_header *hdr;
-	struct handover_live live;
-	u32 crc;
+	struct handover_live *live;
+	bool moved;
 	int rc;
 
 	if (handover_locked_down())
@@ -103,32 +128,71 @@ int handover_snapshot(void **buf, size_t *len, u64 *gen, u32 unfinished,
 	rc = lock_all(unfinished);
 	if (rc)
 		return rc;
-	*gen = handover_generation();
-	rc = handover_live_take(&handover_out.contexts, *gen, flags, &live);
+	live = live_now(handover_generation(), flags, &moved);
+	if (IS_ERR(live))
+		rc = PTR_ERR(live);
+	/* What SEAL would find later, and need not look for again */
+	if (!rc && all) {
+		rc = handover_live_prove(&handover_out.contexts, live);
+		if (rc)
+			handover_live_put(live);
+	}
 	/* What SEAL and the gate would find later */
-	if (!rc && all)
-		rc = handover_live_check(&handover_out.contexts, &live);
 	if (all && unfinished) {
 		if (!rc)
-			handover_live_free(&live);
+			handover_live_put(live);
 		rc = handover_refuse_unfinished(unfinished);
 	}
 	if (!rc) {
-		hdr = live.buf;
-		if (handover_live_moved(&live, *gen, flags, &crc)) {
+		if (moved) {
 			handover_generation_move();
-			*gen = handover_generation();
-			hdr->generation = *gen;
+			handover_live_date(live, handover_generation());
 		}
-		handover_out.given.generation = *gen;
-		handover_out.given.flags = flags;
-		handover_out.given.crc = crc;
-		*buf = live.buf;
-		*len = live.len;
-		live.buf = NULL;
-		handover_live_free(&live);
+		kref_get(&live->ref);
+		handover_live_put(handover_out.given);
+		handover_out.given = live;
+		*found = live;
 	}
 	unlock_all();
+	return rc;
+}
+
+void handover_forget_given(void)
+{
+	lockdep_assert_held(&handover_out.lock);
+	handover_live_put(handover_out.given);
+	handover_out.given = NULL;
+}
+
+/* Check the image against live state and preserve what it names. */
+static int fill_locked(struct handover_seal *s, u64 gen)
+{
+	struct handover_live *live;
+	u32 flags = 0;
+	bool moved;
+	int rc;
+
+	/* Of the snapshot that it is made from, and not of what the image says */
+	if (handover_out.given && handover_out.given->continuous)
+		flags = HANDOVER_TAKE_CONTINUOUS;
+	live = live_now(gen, flags, &moved);
+	if (IS_ERR(live))
+		return PTR_ERR(live);
+	if (moved) {
+		handover_generation_move();
+		/*
+		 * Cure: the loader begins again, three times in all; then let
+		 * VMMs pause.
+		 */
+		rc = handover_refuse(-ESTALE,
+				     "generation %llu: what an iommufd maps by user address was mapped elsewhere after the snapshot; take a new one",
+				     gen);
+	} else {
+		rc = handover_live_prove(&handover_out.contexts, live);
+		if (!rc)
+			rc = handover_seal_fill(s, gen, live);
+	}
+	handover_live_put(live);
 	return rc;
 }
 
@@ -147,7 +211,7 @@ static int seal_locked(struct handover_seal *s, u64 gen,
 		return handover_refuse(-ESTALE,
 				       "generation %llu has moved to %llu: an iommufd was changed after the snapshot; take a new one",
 				       gen, handover_generation());
-	rc = handover_seal_fill(s, gen);
+	rc = fill_locked(s, gen);
 	if (rc)
 		return rc;
 	s->cookie = ++handover_out.cookie;
@@ -158,6 +222,7 @@ static int seal_locked(struct handover_seal *s, u64 gen,
 	list_for_each_entry(ctx, &handover_out.contexts, list)
 		WRITE_ONCE(ctx->ictx->handover.sealed, true);
 	handover_out.seal = s;
+	handover_forget_given();
 	*handover_out.undone = '\0';
 	/* A kernel that is loaded from now on carries it */
 	kho_set_cookie(s->cookie);

@@ -2,7 +2,6 @@
 /*
  * IOMMU handover, outgoing side: a snapshot of all preserved iommufds.
  */
-#include <linux/crc32.h>
 #include <linux/utsname.h>
 
 #include "gather.h"
@@ -59,8 +58,7 @@ static int make_room(struct gather *g)
 	return g->buf ? 0 : refuse_snapshot(g->cap);
 }
 
-static int make_snapshot(struct gather *g, u64 generation,
-			 struct handover_live *live)
+static int make_snapshot(struct gather *g, struct handover_live *live)
 {
 	struct iho_snap_header hdr = {
 		.magic = IHO_SNAP_MAGIC,
@@ -68,7 +66,7 @@ static int make_snapshot(struct gather *g, u64 generation,
 		.major = IHO_FORMAT_MAJOR,
 		.minor = IHO_FORMAT_MINOR,
 		.total_len = g->pos,
-		.generation = generation,
+		.generation = live->generation,
 	};
 	char place[IHO_WHERE_LEN];
 	struct iho_where where;
@@ -102,78 +100,168 @@ static int make_snapshot(struct gather *g, u64 generation,
 	return 0;
 }
 
-int handover_live_take(struct list_head *contexts, u64 generation, u32 flags,
-		       struct handover_live *live)
+static void gather_begin(struct gather *g, u32 flags)
 {
 	static const char *const what[IHO_NODES] = {
 		"mapped memfds", "IOMMU units", "HWPTs", "domain IDs", "devices",
 		"iommufds",
 	};
-	struct gather g = {
+
+	*g = (struct gather) {
 		.all = flags & HANDOVER_TAKE_ALL,
 		.continuous = flags & HANDOVER_TAKE_CONTINUOUS,
 	};
-	struct handover_ctx *ctx;
-	u32 ci;
-	int rc = 0;
-
-	memset(live, 0, sizeof(*live));
 	for (u32 kind = 0; kind < IHO_NODES; kind++) {
-		g.node[kind].size = iho_node_desc[kind].size;
-		g.node[kind].max = iho_node_desc[kind].max;
-		g.node[kind].what = what[kind];
+		g->node[kind].size = iho_node_desc[kind].size;
+		g->node[kind].max = iho_node_desc[kind].max;
+		g->node[kind].what = what[kind];
 	}
-	g.mem.size = sizeof(struct mem_entry);
-	g.domain.size = sizeof(struct domain_entry);
-	handover_numbers_init(&g.inodes, g.mem.max, g.mem.what);
-	ci = 0;
-	list_for_each_entry(ctx, contexts, list) {
-		rc = handover_gather_context(&g, ctx, ci++);
-		if (rc)
-			goto out;
-	}
-	rc = g.refused;
-	if (rc)
-		goto out;
-	g.pieces = 0;
-	rc = handover_order(&g);
-	if (!rc)
-		rc = make_room(&g);
-	if (rc)
-		goto out;
-	ci = 0;
-	list_for_each_entry(ctx, contexts, list) {
-		rc = handover_emit_context(&g, ctx, ci++);
-		if (rc)
-			goto out;
-	}
-	rc = make_snapshot(&g, generation, live);
-out:
-	if (rc)
-		handover_live_free(live);
-	handover_numbers_free(&g.inodes);
+	g->mem.size = sizeof(struct mem_entry);
+	g->domain.size = sizeof(struct domain_entry);
+	handover_numbers_init(&g->inodes, g->mem.max, g->mem.what);
+}
+
+static void gather_end(struct gather *g)
+{
+	handover_numbers_free(&g->inodes);
 	for (u32 kind = 0; kind < IHO_NODES; kind++)
-		kvfree(g.node[kind].p);
-	kvfree(g.buf);
+		kvfree(g->node[kind].p);
+	kvfree(g->buf);
+}
+
+/* The facts of all contexts, in order. */
+static int gather_facts(struct gather *g, struct list_head *contexts)
+{
+	struct handover_ctx *ctx;
+	u32 ci = 0;
+	int rc;
+
+	list_for_each_entry(ctx, contexts, list) {
+		rc = handover_gather_context(g, ctx, ci++);
+		if (rc)
+			return rc;
+	}
+	if (g->refused)
+		return g->refused;
+	g->pieces = 0;
+	return handover_order(g);
+}
+
+static int take(struct gather *g, struct list_head *contexts,
+		struct handover_live *live)
+{
+	struct handover_ctx *ctx;
+	u32 ci = 0;
+	int rc;
+
+	rc = gather_facts(g, contexts);
+	if (!rc)
+		rc = make_room(g);
+	if (rc)
+		return rc;
+	list_for_each_entry(ctx, contexts, list) {
+		rc = handover_emit_context(g, ctx, ci++);
+		if (rc)
+			return rc;
+	}
+	live->user = g->user;
+	return make_snapshot(g, live);
+}
+
+struct handover_live *handover_live_take(struct list_head *contexts,
+					 u64 generation, u32 flags)
+{
+	struct handover_live *live;
+	struct gather g;
+	int rc;
+
+	live = kzalloc_obj(*live);
+	if (!live) {
+		refuse_snapshot(sizeof(*live));
+		return ERR_PTR(-ENOMEM);
+	}
+	kref_init(&live->ref);
+	live->generation = generation;
+	live->continuous = flags & HANDOVER_TAKE_CONTINUOUS;
+	gather_begin(&g, flags);
+	rc = take(&g, contexts, live);
+	gather_end(&g);
+	if (!rc)
+		return live;
+	handover_live_put(live);
+	return ERR_PTR(rc);
+}
+
+static void live_free(struct kref *ref)
+{
+	struct handover_live *live = container_of(ref, struct handover_live, ref);
+
+	kvfree(live->buf);
+	kvfree(live->mem);
+	kfree(live);
+}
+
+void handover_live_put(struct handover_live *live)
+{
+	if (live)
+		kref_put(&live->ref, live_free);
+}
+
+/* All but the memories, which areas alone name, and where records are. */
+static bool same_facts(const struct gather *g, const struct iho_facts *facts)
+{
+	for (u32 kind = 0; kind < IHO_NODES; kind++) {
+		const struct vec *v = &g->node[kind];
+		u32 len = kind == IHO_NODE_CONTEXT ?
+			  offsetof(struct iho_context, stream_off) :
+			  iho_node_desc[kind].size;
+
+		if (kind == IHO_NODE_MEMORY)
+			continue;
+		if (v->nr != facts->count[kind])
+			return false;
+		for (u32 i = 0; i < v->nr; i++)
+			if (memcmp(v->p + i * v->size,
+				   iho_facts_at(facts, kind, i), len))
+				return false;
+	}
+	return true;
+}
+
+int handover_live_holds(struct list_head *contexts,
+			const struct handover_live *live, u64 generation,
+			u32 flags)
+{
+	struct gather g;
+	int rc;
+
+	lockdep_assert_held(&handover_out.lock);
+	if (!live || live->user || live->generation != generation ||
+	    live->continuous != !!(flags & HANDOVER_TAKE_CONTINUOUS))
+		return 0;
+	gather_begin(&g, flags);
+	g.areas_known = true;
+	rc = gather_facts(&g, contexts);
+	if (!rc)
+		rc = same_facts(&g, &live->facts);
+	gather_end(&g);
 	return rc;
 }
 
-void handover_live_free(struct handover_live *live)
+void handover_live_date(struct handover_live *live, u64 generation)
 {
-	kvfree(live->buf);
-	kvfree(live->mem);
-	memset(live, 0, sizeof(*live));
+	struct iho_snap_header *hdr = live->buf;
+
+	hdr->generation = generation;
+	live->generation = generation;
 }
 
-bool handover_live_moved(const struct handover_live *live, u64 generation,
-			 u32 flags, u32 *crc)
+bool handover_live_differ(const struct handover_live *a,
+			  const struct handover_live *b)
 {
 	/* All but what comes before the contents: length and generation */
 	const size_t skip = offsetofend(struct iho_snap_header, generation);
 
-	lockdep_assert_held(&handover_out.lock);
-	*crc = crc32_le(~0, live->buf + skip, live->len - skip);
-	return handover_out.given.generation == generation &&
-	       !((handover_out.given.flags ^ flags) & HANDOVER_TAKE_CONTINUOUS) &&
-	       handover_out.given.crc != *crc;
+	return a->len != b->len ||
+	       memcmp(a->buf + skip, b->buf + skip, a->len - skip);
 }

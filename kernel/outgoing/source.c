@@ -126,7 +126,7 @@ static int pinned_elsewhere(struct gather *g, struct iopt_area *area)
 /*
  * A map by user address is as good as one of the file when the address is a
  * shared mapping of a preserved memfd, all of it and in one piece. That the
- * pinned pages are that file's is seen in the hardware tree (handover_live_verify),
+ * pinned pages are that file's is seen in the hardware tree (handover_live_prove),
  * this IOAS's or that of one it shares the pages with; without one nothing is
  * pinned and the address may mean anything by now.
  */

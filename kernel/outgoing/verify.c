@@ -336,8 +336,9 @@ static int verify_all_user(struct user_maps *u)
 	return rc;
 }
 
-int handover_live_verify(struct handover_ctx *ctx, u32 ci,
-			 const struct handover_live *live, const struct iho_plan *plan)
+static int verify_context(struct handover_ctx *ctx, u32 ci,
+			  const struct handover_live *live,
+			  const struct iho_plan *plan)
 {
 	struct maps_at *at __free(kvfree) = NULL;
 	struct iommufd_hwpt_paging *hwpt;
@@ -386,13 +387,15 @@ int handover_live_verify(struct handover_ctx *ctx, u32 ci,
 	return verify_all_user(&u);
 }
 
-int handover_live_check(struct list_head *contexts, struct handover_live *live)
+int handover_live_prove(struct list_head *contexts, struct handover_live *live)
 {
 	struct iho_plan_source src = { .facts = &live->facts };
 	struct handover_ctx *ctx;
 	u32 ci = 0;
 	int rc = 0;
 
+	if (live->proved)
+		return 0;
 	list_for_each_entry(ctx, contexts, list) {
 		const struct iho_context *c = &live->facts.context[ci];
 		size_t work_len = iho_plan_work(c->records);
@@ -416,12 +419,11 @@ int handover_live_check(struct list_head *contexts, struct handover_live *live)
 						 iho_where_text(&where, place),
 						 iho_strerror(rc));
 		else
-			rc = handover_live_verify(ctx, ci, live, &plan);
+			rc = verify_context(ctx, ci, live, &plan);
 		if (rc)
 			break;
 		ci++;
 	}
-	if (rc)
-		handover_live_free(live);
+	live->proved = !rc;
 	return rc;
 }

@@ -148,6 +148,8 @@ static void held(const char *what, struct side *s, uint64_t mode,
 	pthread_t later;
 	int err;
 
+	/* Else what the last snapshot has found would do */
+	must_fail(ENOENT, ioas_unmap(s->fd, s->ioas, CASE_IOVA, GUEST_PAGE, NULL));
 	trap_set(&st.trap, mode);
 	if (mode == UFFDIO_REGISTER_MODE_WP) {
 		trap_write_protect(&st.trap, false);

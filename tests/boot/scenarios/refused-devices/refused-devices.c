@@ -105,9 +105,21 @@ static int bind_with_token(int dev, int iommufd, uint32_t *id)
 	return err;
 }
 
+static void want_snapshot(int err, const char *words, uint64_t *generation)
+{
+	int fd = must(handover_open()), ret;
+	char sentence[SENTENCE_LEN];
+
+	ret = handover_snapshot(fd, sentence, generation);
+	close(fd);
+	check(ret == err && (!words || strstr(sentence, words)),
+	      "snapshot: %s: %s", strerror(-ret), sentence);
+}
+
 static void sriov(struct side *s)
 {
 	char bdf[PCI_BDF_LEN], vf[PCI_BDF_LEN];
+	uint64_t before, after;
 	int other, pf;
 	uint32_t id;
 
@@ -129,6 +141,15 @@ static void sriov(struct side *s)
 	set_attr(bdf, "sriov_numvfs", "0");
 	unload_kernel();
 	want_fine("virtual functions made after the load");
+
+	/* Nor do they move the generation by which a snapshot is known to hold */
+	want_snapshot(0, NULL, &before);
+	set_attr(bdf, "sriov_numvfs", "1");
+	want_snapshot(-EOPNOTSUPP, SRIOV, NULL);
+	set_attr(bdf, "sriov_numvfs", "0");
+	want_snapshot(0, NULL, &after);
+	check(after == before, "the generation has moved from %llu to %llu",
+	      (unsigned long long)before, (unsigned long long)after);
 	take_device(s, "a physical function");
 
 	other = must(iommufd_open());
