@@ -108,9 +108,9 @@ static int get_memory(struct apply *a, u32 index, struct file **file)
 					   &a->file[index]);
 		if (rc)
 			return rc;
-		rc = handover_in_pin(mem.session, mem.token, a->file[index]);
-		if (rc)
-			return rc;
+		/* Its pages are pinned when all are back, maybe later */
+		if (i_size_read(file_inode(a->file[index])) != mem.size)
+			return -EBADMSG;
 	}
 	*file = a->file[index];
 	return 0;
@@ -396,9 +396,12 @@ int handover_retrieve(struct liveupdate_file_op_args *args)
 	return rc;
 }
 
-/* Everything is unwound on failure; these may pass. */
+/*
+ * Everything is unwound on failure; these may pass. ENOSPC is that of a memfd: there
+ * was no memory for its inode.
+ */
 bool handover_may_retry(int err)
 {
-	return err == -ENOMEM || err == -ENFILE || err == -EINTR ||
+	return err == -ENOMEM || err == -ENOSPC || err == -ENFILE || err == -EINTR ||
 	       err == -EAGAIN || err == -EPERM || err == -ERESTARTSYS;
 }

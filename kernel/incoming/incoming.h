@@ -94,7 +94,8 @@ static inline u32 handover_in_unfinished(void)
  * finished. Does nothing for a file that the image does not name and for one
  * that is pinned.
  *
- * Context: may sleep for long; takes no lock that another session waits for.
+ * Context: may sleep for long; takes no lock that another session waits for. All
+ * folios are in the file, and cannot move until it returns.
  * Return: 0; -EBADMSG when the file is not as long as the image says, -ENOMEM,
  * -EINTR, or what memfd_pin_folios() gave.
  */

@@ -151,22 +151,25 @@ static void luo_finish(struct liveupdate_file_op_args *args)
 
 /*
  * When an accepted image names the file as memory, its folios are pinned until
- * the HWPTs hold them. Retrieving the iommufd tries again when memory was short.
+ * the HWPTs hold them. When memory is short LUO's handler goes on to hold them.
  */
-static void luo_retrieved(const struct liveupdate_file_op_args *args)
+static int luo_retrieved(const struct liveupdate_file_op_args *args)
 {
 	const char *session = liveupdate_session_name(args->session);
 	int rc = handover_in_pin(session, args->token, args->file);
 
 	if (!rc)
-		return;
-	pr_warn("session \"%s\" token %llu: memory not pinned yet: error %d\n",
-		session, args->token, rc);
-	/* It may be moved, or given back, while a device writes to it */
+		return 0;
+	pr_warn_ratelimited("session \"%s\" token %llu: memory not pinned yet: error %d\n",
+			    session, args->token, rc);
+	if (rc != -EBADMSG)
+		return rc;
+	/* Not what a device writes to: that may be moved, or given back */
 	handover_in_stop_session(session);
+	return 0;
 }
 
-/* A file cannot be retrieved, and what it has is about to be given back. */
+/* A file is not all there, or what it has is about to be given back. */
 static void luo_giving_back(const struct liveupdate_file_op_args *args)
 {
 	handover_in_stop_session(liveupdate_session_name(args->session));

@@ -3,7 +3,8 @@
  * dma-behind NUMBER - NUMBER is 0 before the first kexec
  *
  * One case for each kexec. The worker that rebuilds page tables begins when it is
- * let go, so that nothing here depends on how long that takes.
+ * let go, and so does the one that puts the memory into its file, so that nothing
+ * here depends on how long that takes.
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +28,8 @@
 #define DIFFERING	"/sys/kernel/iommu_handover/incoming/differing"
 #define ALTER_LEAF	"/sys/kernel/debug/iommu_handover/alter_leaf"
 #define DISTURB		"/sys/kernel/debug/iommu_handover/disturb"
+/* "2": see kernel/interface/memfd.c */
+#define MEMORY		"/sys/kernel/debug/memfd_luo/hold"
 
 static struct stream stream;
 
@@ -34,9 +38,25 @@ static void hold(void)
 	must(write_text(DISTURB, "4"));
 }
 
+static void let_memory_go(void)
+{
+	must(write_text(MEMORY, "0"));
+}
+
 static void let_go(void)
 {
+	let_memory_go();
 	must(write_text(DISTURB, "0"));
+}
+
+/* What was not looked at is not in the file. */
+static void want_memory_missing(void)
+{
+	struct stat st;
+
+	check(!fstat(stream.mem.fd, &st), "fstat: %s", strerror(errno));
+	check((uint64_t)st.st_blocks * 512 < stream.mem.len,
+	      "all of the memory is in the file");
 }
 
 static bool pending(void)
@@ -154,6 +174,7 @@ static void in_use(void)
 	unmap = call_begin(do_unmap);
 	use_device();
 	check(pending(), "the device did not wait");
+	want_memory_missing();
 	check(!has_ended(map) && !has_ended(unmap), "a call did not wait");
 	let_go();
 	call_end(map, "the map", 0);
@@ -204,6 +225,7 @@ static void differs(unsigned int nr)
 
 	snprintf(text, sizeof(text), "0 0x%llx",
 		 (unsigned long long)STREAM_MORE_IOVA(nr - 1));
+	let_memory_go();
 	stream_take_iommufd(&stream);
 	must(write_text(ALTER_LEAF, text));
 	stream.ctx.dev[0] = take_device();
@@ -227,6 +249,8 @@ static void killed(unsigned int nr)
 
 	hold();
 	must(pipe(ready));
+	/* Or the close would wait for it, as it may be as good as FINISH */
+	let_memory_go();
 	close(stream.session);
 	munmap(stream.mem.va, stream.mem.len);
 	close(stream.mem.fd);
@@ -260,6 +284,7 @@ static void taken_over(void)
 	uint32_t dev, hwpt, other;
 	char bdf[PCI_BDF_LEN];
 
+	let_memory_go();
 	stream_maps(&stream);
 	must(nic_find(0, bdf));
 	dev = ctx_bind(&stream.ctx, bdf);
@@ -307,6 +332,7 @@ int main(int argc, char **argv)
 		stream_start(&stream);
 		stream_hand_over(&stream, nr);
 	}
+	must(write_text(MEMORY, "2"));
 	stream_take_memory(&stream, SESSION, nr);
 	switch (nr) {
 	case 1:

@@ -20,8 +20,15 @@
 
 #define SESSION		"dma-fails"
 #define MOST_FAULTS	20000
-/* In the middle of a memfd's retrieve: a page-cache node for each 64 pages */
-#define LATE_FAULT	60
+/* In the middle of the memory: the page cache has a node for each 64 pages */
+#define FAR		(1ULL << 20)
+
+/* See kernel/interface/memfd.c */
+#define HOLD		"/sys/kernel/debug/memfd_luo/hold"
+#define HOLD_WORKER	"1"
+#define NOBODY		"0"
+#define LOSE		"/sys/kernel/debug/memfd_luo/lose"
+#define LOST		"256"	/* a page: FAR */
 
 /* HANDOVER_DISTURB_* of kernel/drivers/drivers.h */
 #define DISTURB		"/sys/kernel/debug/iommu_handover/disturb"
@@ -255,30 +262,96 @@ static void gone(void)
 	want_silence(&stream, "found again");
 }
 
-/* ---- the memory is lost --------------------------------------------------- */
+/* ---- no memory for the memfd ------------------------------------------------ */
 
-/* Half of it is in the file, for which the other half is given back then. */
-static void lost(unsigned int nr)
+static void starved_read(struct starve *starve, int fd)
+{
+	char page[GUEST_PAGE];
+	ssize_t got;
+	int err;
+
+	starve_begin(starve, 1, true);
+	got = pread(fd, page, sizeof(page), FAR);
+	err = errno;
+	starve_end(starve);
+	check(got < 0 && err == ENOMEM, "read: %zd, %s", got, strerror(err));
+}
+
+/* Neither of it nor of what was in it anything is given back. */
+static void memory_starved(unsigned int nr)
 {
 	int session = must(luo_retrieve(SESSION));
+	unsigned int nth, taken = 0;
 	struct starve starve;
 	char bdf[PCI_BDF_LEN];
+	int fd = -1;
+
+	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
+	must(write_text(HOLD, HOLD_WORKER));
+	starve_open(&starve);
+	for (nth = 1; fd < 0; nth++) {
+		check(nth < MOST_FAULTS, "it never succeeds");
+		starve_begin(&starve, nth, true);
+		fd = luo_restore(session, STREAM_TOKEN_MEMORY);
+		starve_end(&starve);
+		check(fd >= 0 || fd == -ENOMEM || fd == -ENOSPC, "retrieve: %s",
+		      strerror(-fd));
+		check(pci_masters(bdf), "allocation %u: the DMA has ended", nth);
+		taken += fd < 0;
+	}
+	check(taken, "no allocation has failed");
+	starved_read(&starve, fd);
+	starve_close(&starve);
+	check(pci_masters(bdf), "a page is missing: the DMA has ended");
+	want_free_memory_kept();
+	close(fd);
+	stream_take_memory_of(&stream, session, SESSION, nr);
+	want_running(&stream, "the memory is there");
+	stream_take_iommufd(&stream);
+	must(write_text(HOLD, NOBODY));
+	stream_resume(&stream);
+	stream_receive(&stream, 100);
+	stream_finish(&stream);
+	stream_receive(&stream, 100);
+	report("faults_of_memory", "%u", taken);
+	say("%u allocations for the memory have failed, and nothing is lost", taken);
+}
+
+/* ---- a page of the memory is lost --------------------------------------------- */
+
+/* Whose it is by now is not known. */
+static void memory_lost(unsigned int nr)
+{
+	int session = must(luo_retrieve(SESSION)), memory, iommufd, dev;
+	uint64_t end = now_ms() + STREAM_WAIT_MS;
+	char bdf[PCI_BDF_LEN], page[GUEST_PAGE];
+	uint32_t id;
 
 	must(pci_find(IGB_VENDOR, IGB_DEVICE, 0, bdf));
 	check(pci_masters(bdf), "not taken yet: the DMA has ended");
-	starve_open(&starve);
-	starve_begin(&starve, LATE_FAULT, true);
-	must_fail(ENOMEM, luo_restore(session, STREAM_TOKEN_MEMORY));
-	starve_end(&starve);
-	starve_close(&starve);
-	check(!pci_masters(bdf), "the device is bus master");
+	must(write_text(LOSE, LOST));
+	memory = must(luo_restore(session, STREAM_TOKEN_MEMORY));
+	while (pci_masters(bdf)) {
+		check(now_ms() < end, "the device is bus master");
+		sleep_ms(10);
+	}
+	must(write_text(LOSE, "0"));
 	want_free_memory_kept();
-	must_fail(ENOMEM, luo_restore(session, STREAM_TOKEN_MEMORY));
-	must_fail(EIO, luo_restore(session, STREAM_TOKEN_IOMMUFD));
+	check(pread(memory, page, sizeof(page), FAR) < 0 && errno == EIO,
+	      "the page can be read");
+	iommufd = must(luo_restore(session, STREAM_TOKEN_IOMMUFD));
+	must(vfio_claim(bdf));
+	dev = must(vfio_open(bdf));
+	must_fail(EIO, vfio_bind(dev, iommufd, &id));
+	close(dev);
+	must_fail(EBUSY, luo_finish(session));
+	must(write_text(STOPS_ABANDON, "1"));
 	must(luo_finish(session));
 	close(session);
+	close(iommufd);
+	close(memory);
 	build_anew(nr);
-	say("the memory is lost: silence");
+	say("a page is lost: silence");
 }
 
 /* ---- KHO ------------------------------------------------------------------ */
@@ -303,10 +376,12 @@ int main(int argc, char **argv)
 	check(argc == 2, "usage: %s NUMBER", argv[0]);
 	nr = atoi(argv[1]);
 	background();
-	if (nr == 7)
+	if (nr == 8)
 		kho_refused();
 	if (nr == 5) {
-		lost(nr);
+		memory_starved(nr);
+	} else if (nr == 6) {
+		memory_lost(nr);
 	} else if (nr) {
 		stream_take_memory(&stream, SESSION, nr);
 	} else {
@@ -330,17 +405,18 @@ int main(int argc, char **argv)
 		starved();
 		break;
 	case 5:
-		break;
 	case 6:
+		break;
+	case 7:
 		gone();
 		break;
 	default:
-		check(false, "there are 7 cases");
+		check(false, "there are 8 cases");
 	}
-	if (nr == 1 || nr == 4 || nr == 6)
+	if (nr == 1 || nr == 4 || nr == 7)
 		start_over(&stream, nr);
 	stream.by_file = nr == 2;
-	if (nr == 6)
+	if (nr == 7)
 		must(write_text(DISTURB, KHO));
 	stream_hand_over(&stream, nr);
 }

@@ -132,6 +132,9 @@ int main(int argc, char **argv)
 	report("usable_ratio_device", "%.2f",
 	       (double)(large->used - large->iommufd) /
 	       (small->used - small->iommufd));
+	/* Half as much again for the noise; the memory is 2048 times as much */
+	check(large->used < small->used * 3 / 2 && huge->used < small->used * 3 / 2,
+	      "it waited for its memory");
 	check(large->done - large->used > large->used - large->iommufd,
 	      "the device waited for its page table");
 	background_ready();

@@ -41,8 +41,7 @@ void case_closed(void)
 	check(ctx_rebind(&p->ctx, 0), "another device ID");
 	check(fact("incoming/unfinished") == unfinished,
 	      "finished before it was closed");
-	check(fact("incoming/pages_pinned") == pinned + PART_PAGES,
-	      "%u pages are pinned", fact("incoming/pages_pinned"));
+	want_pinned(pinned + PART_PAGES);
 	close_session(PART_CLOSED);
 	check_finished(PART_CLOSED, unfinished, pinned);
 	verify(PART_CLOSED, true);
@@ -96,8 +95,7 @@ static unsigned int killed_pinned;
 
 static void see_killed_alive(void)
 {
-	check(fact("incoming/pages_pinned") == killed_pinned + PART_PAGES,
-	      "%u pages are pinned", fact("incoming/pages_pinned"));
+	want_pinned(killed_pinned + PART_PAGES);
 	check(page_fits(PART_PAGES + 1) && !page_fits(PART_PAGES),
 	      "other than %llu pages are charged", PART_PAGES);
 	must_fail(EINVAL, luo_retrieve(parts[PART_KILLED].name));

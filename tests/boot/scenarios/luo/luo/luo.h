@@ -182,6 +182,9 @@ void drop(unsigned int index);
 /** fact() - a number that a file of the handover's directory holds */
 unsigned int fact(const char *name);
 
+/** want_pinned() - so many pages are pinned, at the latest in a while */
+void want_pinned(unsigned int pages);
+
 /** refusal_says() - what was refused last is @token, in any session, and why */
 void refusal_says(uint64_t token, const char *words);
 

@@ -9,9 +9,23 @@
 
 #include "luo.h"
 
+#define PINNED_MS	60000
+
 unsigned int fact(const char *name)
 {
 	return handover_number(name);
+}
+
+/* Nobody waits for it but FINISH. */
+void want_pinned(unsigned int pages)
+{
+	uint64_t end = now_ms() + PINNED_MS;
+
+	while (fact("incoming/pages_pinned") != pages) {
+		check(now_ms() < end, "%u pages are pinned, not %u",
+		      fact("incoming/pages_pinned"), pages);
+		sleep_ms(5);
+	}
 }
 
 void refusal_says(uint64_t token, const char *words)
