@@ -106,8 +106,8 @@
  *
  * Section 2.1: the first 128 bytes, all integers big-endian.
  * CRCs are zlib's CRC-32. header_crc is over these 128 bytes with header_crc
- * and digest taken as zero; digest is the SHA-256 of the whole image with the
- * digest field taken as zero.
+ * and digest taken as zero; digest is the SHA-256 of header and FDT with the
+ * digest field taken as zero. The FDT has a digest of each record section.
  */
 #define IHO_MAGIC		"IOMMUHO1"	/* 8 bytes, no NUL */
 #define IHO_HEADER_LEN		128u
@@ -131,7 +131,7 @@
  * @reserved0: zero
  * @sections: number of contexts
  * @header_crc: CRC-32 of the header with this field and @digest taken as zero
- * @digest: SHA-256 of the image with this field taken as zero
+ * @digest: SHA-256 of header and FDT with this field taken as zero
  * @reserved1: zero
  */
 struct iho_header {
@@ -417,7 +417,8 @@ struct iho_device {
  *	the image, 8-aligned (4 KiB in the image)
  * @stream_len: bytes, a multiple of 8
  * @records: how many the stream holds
- * @stream_crc: CRC-32 of the stream; zero in a snapshot
+ * @reserved: zero
+ * @stream_digest: SHA-256 of the stream; zero in a snapshot
  *
  * Ordered by session, then token.
  *
@@ -431,7 +432,8 @@ struct iho_context {
 	__u64 stream_off;
 	__u64 stream_len;
 	__u32 records;
-	__u32 stream_crc;
+	__u32 reserved;
+	__u8  stream_digest[32];
 };
 
 /**

@@ -8,6 +8,7 @@
 #include <crypto/sha2.h>
 #include <linux/crc32.h>
 #include <linux/libfdt.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/types.h>
 
@@ -18,9 +19,16 @@ static inline void iho_sha256_init(struct iho_sha256 *ctx)
 	sha256_init(ctx);
 }
 
+/* The CPU's instructions for it run with preemption off: not for long at a time. */
+#define IHO_SHA256_STEP	SZ_64K
+
 static inline void iho_sha256_update(struct iho_sha256 *ctx, const void *buf,
 				     size_t len)
 {
+	for (; len > IHO_SHA256_STEP; len -= IHO_SHA256_STEP) {
+		sha256_update(ctx, buf, IHO_SHA256_STEP);
+		buf += IHO_SHA256_STEP;
+	}
 	sha256_update(ctx, buf, len);
 }
 

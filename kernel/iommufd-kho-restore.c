@@ -326,29 +326,31 @@ static int retrieve(struct liveupdate_file_op_args *args, u32 index,
 {
 	const char *session = liveupdate_session_name(args->session);
 	struct iho_plan_source src = { .img = &handover_in.image };
+	struct iho_seg seg = { .len = handover_in.image.total_len };
 	size_t work_len = iho_plan_work(fact->records);
 	struct iommufd_replay *r;
 	struct iommufd_ctx *ictx;
 	char place[IHO_WHERE_LEN];
 	struct iho_where where;
 	struct iho_plan plan;
-	const void *map;
 	struct file *file;
 	void *work;
 	int rc;
 
-	map = handover_in_map();
+	seg.ptr = handover_in_map();
 	work = kvzalloc(work_len, GFP_KERNEL);
 	r = kzalloc_obj(*r);
-	if (!map || !work || !r) {
+	if (!seg.ptr || !work || !r) {
 		kvfree(work);
 		kfree(r);
 		return -ENOMEM;
 	}
 	handover_replay_init(r, index);
-	rc = iho_plan_init(&plan, &src, index, map + fact->stream_off,
-			   fact->stream_len, fact->records, work, work_len,
-			   &where);
+	rc = iho_section_check(src.img, &seg, 1, index, &where);
+	if (!rc)
+		rc = iho_plan_init(&plan, &src, index,
+				   seg.ptr + fact->stream_off, fact->stream_len,
+				   fact->records, work, work_len, &where);
 	kvfree(work);
 	if (rc) {
 		handover_replay_free(r);

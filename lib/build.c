@@ -79,6 +79,10 @@ static int put_field(void *fdt, const struct iho_field *f,
 		value = f->words[cells[0]];
 		len = (u32)strlen(value) + 1;
 		break;
+	case IHO_FIELD_DIGEST:
+		value = from;
+		len = IHO_DIGEST_LEN;
+		break;
 	case IHO_FIELD_NOTHING:
 		len = 0;
 		break;
@@ -107,9 +111,10 @@ static int put_fields(void *fdt, enum iho_node kind,
 	return err;
 }
 
-/* Where the streams go, and their CRCs: known in the second pass only. */
+/* Where the streams go, and their digests: known in the second pass only. */
 struct placing {
-	const u8 *snapshot;	/* NULL in the first pass */
+	const u8 *snapshot;
+	bool second;
 	u64 pos;
 };
 
@@ -118,10 +123,10 @@ static void place(struct placing *at, struct iho_context *c)
 	u64 from = c->stream_off;
 
 	c->stream_off = at->pos;
-	c->stream_crc = 0;
-	if (at->snapshot && c->stream_len)
-		c->stream_crc = iho_crc32(0, at->snapshot + from,
-					  (size_t)c->stream_len);
+	/* Without any stream there may be no snapshot. */
+	if (at->second)
+		iho_digest(c->stream_len ? at->snapshot + from : NULL,
+			   (size_t)c->stream_len, c->stream_digest);
 	at->pos += iho_pad(c->stream_len, IHO_PAGE_SIZE);
 }
 
@@ -208,11 +213,8 @@ static void put_streams(const struct iho_facts *facts, const u8 *snapshot,
 
 static void put_header(u8 *out, u64 total_len, u32 fdt_len, u32 sections)
 {
-	struct iho_seg seg;
-	u8 digest[32];
+	u8 digest[IHO_DIGEST_LEN];
 
-	seg.ptr = out;
-	seg.len = (size_t)total_len;
 	memset(out, 0, IHO_HEADER_LEN);
 	memcpy(out, IHO_MAGIC, 8);
 	iho_put32(out + offsetof(struct iho_header, header_len),
@@ -229,8 +231,9 @@ static void put_header(u8 *out, u64 total_len, u32 fdt_len, u32 sections)
 	iho_put32(out + offsetof(struct iho_header, sections), sections);
 	iho_put32(out + offsetof(struct iho_header, header_crc),
 		  iho_header_crc(out));
-	iho_image_digest(&seg, 1, total_len, digest);
-	memcpy(out + offsetof(struct iho_header, digest), digest, 32);
+	iho_head_digest(out, fdt_len, digest);
+	memcpy(out + offsetof(struct iho_header, digest), digest,
+	       sizeof(digest));
 }
 
 /* What iho_facts_check() leaves to those who know where the streams are. */
@@ -265,7 +268,7 @@ fail:
 int iho_build(const struct iho_facts *facts, const void *snapshot, void *out,
 	      size_t cap, size_t *out_len, struct iho_where *where)
 {
-	struct placing at = { NULL, 0 };
+	struct placing at = { .snapshot = snapshot };
 	u8 *fdt = (u8 *)out + IHO_HEADER_LEN;
 	u32 room, len;
 	u64 head;
@@ -294,7 +297,7 @@ int iho_build(const struct iho_facts *facts, const void *snapshot, void *out,
 				"total_len", IHO_NONE);
 	if (at.pos + iho_pad(head, IHO_PAGE_SIZE) > cap)
 		goto no_space;
-	at.snapshot = snapshot;
+	at.second = true;
 	at.pos = iho_pad(head, IHO_PAGE_SIZE);
 	len = put_fdt(fdt, room, facts, &at);
 	put_streams(facts, snapshot, out, head);

@@ -6,7 +6,6 @@
 
 #define CRC_OFF		offsetof(struct iho_header, header_crc)
 #define DIGEST_OFF	offsetof(struct iho_header, digest)
-#define DIGEST_LEN	32u
 
 /* A position in the pieces of an image. */
 struct reader {
@@ -48,19 +47,21 @@ static size_t reader_next(struct reader *r, u64 want, const u8 **ptr)
 	return len;
 }
 
-static u32 range_crc(const struct iho_seg *seg, u32 segs, u64 off, u64 len)
+static void range_digest(const struct iho_seg *seg, u32 segs, u64 off, u64 len,
+			 u8 digest[IHO_DIGEST_LEN])
 {
+	struct iho_sha256 sha;
 	struct reader r;
 	const u8 *p;
 	size_t n;
-	u32 crc = 0;
 
+	iho_sha256_init(&sha);
 	reader_init(&r, seg, segs, off);
 	while ((n = reader_next(&r, len, &p))) {
-		crc = iho_crc32(crc, p, n);
+		iho_sha256_update(&sha, p, n);
 		len -= n;
 	}
-	return crc;
+	iho_sha256_final(&sha, digest);
 }
 
 /* Offset of the first byte that is not zero, or the end of the range. */
@@ -82,22 +83,23 @@ static u64 range_zeroes(const struct iho_seg *seg, u32 segs, u64 off, u64 len)
 	return off;
 }
 
-void iho_image_digest(const struct iho_seg *seg, u32 segs, u64 len,
-		      u8 digest[32])
+void iho_digest(const void *ptr, size_t len, u8 digest[IHO_DIGEST_LEN])
+{
+	const struct iho_seg seg = { ptr, len };
+
+	range_digest(&seg, 1, 0, len, digest);
+}
+
+void iho_head_digest(const u8 *head, u32 fdt_len, u8 digest[IHO_DIGEST_LEN])
 {
 	struct iho_sha256 sha;
 	u8 header[IHO_HEADER_LEN];
-	struct reader r;
-	const u8 *p;
-	size_t n;
 
-	memcpy(header, seg->ptr, sizeof(header));
-	memset(header + DIGEST_OFF, 0, DIGEST_LEN);
+	memcpy(header, head, sizeof(header));
+	memset(header + DIGEST_OFF, 0, IHO_DIGEST_LEN);
 	iho_sha256_init(&sha);
 	iho_sha256_update(&sha, header, sizeof(header));
-	reader_init(&r, seg, segs, sizeof(header));
-	for (len -= sizeof(header); (n = reader_next(&r, len, &p)); len -= n)
-		iho_sha256_update(&sha, p, n);
+	iho_sha256_update(&sha, head + sizeof(header), fdt_len);
 	iho_sha256_final(&sha, digest);
 }
 
@@ -107,7 +109,7 @@ u32 iho_header_crc(const u8 *header)
 
 	memcpy(copy, header, sizeof(copy));
 	memset(copy + CRC_OFF, 0, 4);
-	memset(copy + DIGEST_OFF, 0, DIGEST_LEN);
+	memset(copy + DIGEST_OFF, 0, IHO_DIGEST_LEN);
 	return iho_crc32(0, copy, sizeof(copy));
 }
 
@@ -164,23 +166,16 @@ static int check_limits(const u8 *h, struct head *head,
 	return 0;
 }
 
-/* The lengths against what is there. */
-static int check_lengths(const struct iho_seg *seg, u32 segs,
-			 const struct head *head, struct iho_where *where)
+/* The lengths against what is there; the head fills whole pages. */
+static int check_lengths(const struct head *head, size_t head_len, u64 len,
+			 struct iho_where *where)
 {
-	u64 sum = 0;
-	u32 i;
-
-	for (i = 0; i < segs; i++) {
-		if (seg[i].len > IHO_MAX_IMAGE - sum)
-			return HEAD_FAIL(IHO_ERR_LIMIT, total_len);
-		sum += seg[i].len;
-	}
-	if (sum < head->total_len)
+	if (len < head->total_len)
 		return HEAD_FAIL(IHO_ERR_TRUNCATED, total_len);
-	if (sum > head->total_len)
+	if (len > head->total_len)
 		return HEAD_FAIL(IHO_ERR_GAP, total_len);
-	if (head->fdt_len > seg->len - IHO_HEADER_LEN)
+	if (iho_pad((u64)IHO_HEADER_LEN + head->fdt_len, IHO_PAGE_SIZE) >
+	    head_len)
 		return HEAD_FAIL(IHO_ERR_TRUNCATED, fdt_len);
 	return 0;
 }
@@ -203,21 +198,24 @@ static int context_fail(struct iho_where *where, int err, u64 at, u32 index,
 			IHO_NONE);
 }
 
-static int check_sections(const struct iho_image *img,
-			  const struct iho_seg *seg, u32 segs, u32 sections,
-			  struct iho_where *where)
+/* Where they say they are, one after the other up to the end. */
+static int check_places(const struct iho_image *img, u32 sections,
+			struct iho_where *where)
 {
 	const struct iho_plan_source src = { .img = img };
-	u64 end = IHO_HEADER_LEN + img->fdt_len;
+	u64 end = (u64)IHO_HEADER_LEN + img->fdt_len, pos, dirty;
 	struct iho_cursor cur;
 	union iho_fact fact;
 	const struct iho_context *c = &fact.context;
-	u64 pos, dirty;
 	u32 i;
 
 	if (sections != img->contexts)
 		return HEAD_FAIL(IHO_ERR_COUNT, sections);
 	pos = iho_pad(end, IHO_PAGE_SIZE);
+	dirty = iho_zeroes((const u8 *)img->fdt + img->fdt_len, pos - end);
+	if (dirty != pos - end)
+		return iho_fail(where, IHO_ERR_GAP, end + dirty, "fdt",
+				IHO_NONE, "padding", IHO_NONE);
 	iho_cursor_init(&cur, &src, IHO_NODE_CONTEXT);
 	for (i = 0; iho_cursor_next(&cur, &fact); i++) {
 		if (c->stream_off % IHO_PAGE_SIZE)
@@ -236,69 +234,59 @@ static int check_sections(const struct iho_image *img,
 		    c->stream_len > img->total_len - pos)
 			return context_fail(where, IHO_ERR_TRUNCATED, cur.at,
 					    i, IHO_NAME_STREAM_LEN);
-		dirty = range_zeroes(seg, segs, end, pos - end);
-		if (dirty != pos)
-			return iho_fail(where, IHO_ERR_GAP, dirty, "context",
-					i, "padding", IHO_NONE);
-		end = pos + c->stream_len;
-		pos = iho_pad(end, IHO_PAGE_SIZE);
+		pos += iho_pad(c->stream_len, IHO_PAGE_SIZE);
 	}
 	if (pos > img->total_len)
 		return HEAD_FAIL(IHO_ERR_TRUNCATED, total_len);
-	dirty = range_zeroes(seg, segs, end, img->total_len - end);
-	if (dirty != img->total_len)
-		return iho_fail(where, IHO_ERR_GAP, dirty, "", IHO_NONE,
-				"padding", IHO_NONE);
 	if (pos != img->total_len)
 		return HEAD_FAIL(IHO_ERR_GAP, total_len);
 	return 0;
 }
 
-/* The first section whose CRC does not match. */
-static int check_section_crcs(const struct iho_image *img,
-			      const struct iho_seg *seg, u32 segs,
-			      struct iho_where *where)
+/* The bytes of one section and what fills its last page. */
+static int check_section(const struct iho_seg *seg, u32 segs,
+			 const struct iho_context *c, u32 index,
+			 struct iho_where *where)
 {
-	const struct iho_plan_source src = { .img = img };
-	struct iho_cursor cur;
-	union iho_fact fact;
-	const struct iho_context *c = &fact.context;
-	u32 i;
+	const u64 end = c->stream_off + c->stream_len;
+	const u64 pad = iho_pad(end, IHO_PAGE_SIZE) - end;
+	u8 digest[IHO_DIGEST_LEN];
+	u64 dirty;
 
-	iho_cursor_init(&cur, &src, IHO_NODE_CONTEXT);
-	for (i = 0; iho_cursor_next(&cur, &fact); i++)
-		if (range_crc(seg, segs, c->stream_off, c->stream_len) !=
-		    c->stream_crc)
-			return iho_fail(where, IHO_ERR_SECTION_CRC,
-					c->stream_off, "stream", i,
-					iho_names[IHO_NAME_STREAM_CRC],
-					IHO_NONE);
+	range_digest(seg, segs, c->stream_off, c->stream_len, digest);
+	if (memcmp(digest, c->stream_digest, sizeof(digest)))
+		return iho_fail(where, IHO_ERR_SECTION, c->stream_off,
+				"stream", index,
+				iho_names[IHO_NAME_STREAM_DIGEST], IHO_NONE);
+	dirty = range_zeroes(seg, segs, end, pad);
+	if (dirty != end + pad)
+		return iho_fail(where, IHO_ERR_GAP, dirty, "context", index,
+				"padding", IHO_NONE);
 	return 0;
 }
 
-/* The digest decides; the CRCs only say where it broke. */
-static int digest_fail(struct iho_image *img, const struct iho_seg *seg,
-		       u32 segs, const struct head *head,
+int iho_section_check(const struct iho_image *img, const struct iho_seg *seg,
+		      u32 segs, u32 context, struct iho_where *where)
+{
+	const struct iho_plan_source src = { .img = img };
+	union iho_fact fact;
+
+	if (context >= img->contexts)
+		return iho_fail(where, IHO_ERR_BADCALL, 0, "context", context,
+				"", IHO_NONE);
+	iho_source_get(&src, IHO_NODE_CONTEXT, context, &fact);
+	return check_section(seg, segs, &fact.context, context, where);
+}
+
+/* The digest decides; the CRC only says where it broke. */
+static int digest_fail(const struct iho_image *img, const struct head *head,
 		       struct iho_where *where)
 {
-	const char *node = "";
-	u64 at = DIGEST_OFF;
-	u32 index = IHO_NONE;
-	struct iho_where found;
-
-	if (range_crc(seg, segs, IHO_HEADER_LEN, head->fdt_len) !=
-	    head->fdt_crc) {
-		node = "fdt";
-		at = IHO_HEADER_LEN;
-	} else if (!iho_canon_check(img->fdt, img->fdt_len, img, NULL) &&
-		   (check_sections(img, seg, segs, head->sections, &found) ||
-		    check_section_crcs(img, seg, segs, &found))) {
-		node = found.node;
-		at = found.offset;
-		index = found.index;
-	}
-	return iho_fail(where, IHO_ERR_DIGEST, at, node, index, "digest",
-			IHO_NONE);
+	if (iho_crc32(0, img->fdt, img->fdt_len) != head->fdt_crc)
+		return iho_fail(where, IHO_ERR_DIGEST, IHO_HEADER_LEN, "fdt",
+				IHO_NONE, "digest", IHO_NONE);
+	return iho_fail(where, IHO_ERR_DIGEST, DIGEST_OFF, "", IHO_NONE,
+			"digest", IHO_NONE);
 }
 
 int iho_image_peek(const void *header, u64 *total_len, struct iho_where *where)
@@ -314,23 +302,23 @@ int iho_image_peek(const void *header, u64 *total_len, struct iho_where *where)
 	return err;
 }
 
-int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
-		   struct iho_where *where)
+int iho_head_open(const void *ptr, size_t head_len, u64 len,
+		  struct iho_image *img, struct iho_where *where)
 {
 	const struct iho_plan_source src = { .img = img };
-	const u8 *h = seg->ptr;
-	u8 digest[DIGEST_LEN];
+	u8 digest[IHO_DIGEST_LEN];
+	const u8 *h = ptr;
 	struct head head;
 	int err;
 
 	memset(img, 0, sizeof(*img));
-	if (seg->len < IHO_HEADER_LEN)
+	if (head_len < IHO_HEADER_LEN)
 		return HEAD_FAIL(IHO_ERR_TRUNCATED, header_len);
 	err = check_identity(h, where);
 	if (!err)
 		err = check_limits(h, &head, where);
 	if (!err)
-		err = check_lengths(seg, segs, &head, where);
+		err = check_lengths(&head, head_len, len, where);
 	if (err)
 		return err;
 	if (iho_header_crc(h) != iho_be32(h + CRC_OFF))
@@ -344,11 +332,11 @@ int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
 	img->total_len = head.total_len;
 	img->major = (u16)iho_be16(h + OFF(major));
 	img->minor = (u16)iho_be16(h + OFF(minor));
-	memcpy(img->digest, h + DIGEST_OFF, DIGEST_LEN);
+	memcpy(img->digest, h + DIGEST_OFF, IHO_DIGEST_LEN);
 
-	iho_image_digest(seg, segs, head.total_len, digest);
-	if (memcmp(digest, img->digest, DIGEST_LEN))
-		return digest_fail(img, seg, segs, &head, where);
+	iho_head_digest(h, head.fdt_len, digest);
+	if (memcmp(digest, img->digest, IHO_DIGEST_LEN))
+		return digest_fail(img, &head, where);
 	if (iho_crc32(0, img->fdt, img->fdt_len) != head.fdt_crc)
 		return iho_fail(where, IHO_ERR_FDT_CRC, IHO_HEADER_LEN, "fdt",
 				IHO_NONE, "fdt_crc", IHO_NONE);
@@ -356,8 +344,33 @@ int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
 	if (!err)
 		err = iho_source_check(&src, where);
 	if (!err)
-		err = check_sections(img, seg, segs, head.sections, where);
-	if (!err)
-		err = check_section_crcs(img, seg, segs, where);
+		err = check_places(img, head.sections, where);
+	return err;
+}
+
+int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
+		   struct iho_where *where)
+{
+	const struct iho_plan_source src = { .img = img };
+	struct iho_cursor cur;
+	union iho_fact fact;
+	u64 len = 0;
+	u32 i;
+	int err;
+
+	for (i = 0; i < segs; i++) {
+		/* More than any image may have; the header says how much. */
+		if (seg[i].len > IHO_MAX_IMAGE - len) {
+			len = IHO_MAX_IMAGE + 1;
+			break;
+		}
+		len += seg[i].len;
+	}
+	err = iho_head_open(seg->ptr, seg->len, len, img, where);
+	if (err)
+		return err;
+	iho_cursor_init(&cur, &src, IHO_NODE_CONTEXT);
+	for (i = 0; !err && iho_cursor_next(&cur, &fact); i++)
+		err = check_section(seg, segs, &fact.context, i, where);
 	return err;
 }

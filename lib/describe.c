@@ -54,7 +54,7 @@ const char *const iho_names[IHO_NAMES] = {
 	[IHO_NAME_STREAM_OFF] = "stream-off",
 	[IHO_NAME_STREAM_LEN] = "stream-len",
 	[IHO_NAME_RECORDS] = "records",
-	[IHO_NAME_STREAM_CRC] = "stream-crc",
+	[IHO_NAME_STREAM_DIGEST] = "stream-digest",
 };
 
 static const char *const device_levels[] = {
@@ -139,7 +139,7 @@ static const struct iho_field context_fields[] = {
 	FIELD(context, stream_off, STREAM_OFF, U64),
 	FIELD(context, stream_len, STREAM_LEN, U64),
 	FIELD(context, records, RECORDS, U32),
-	FIELD(context, stream_crc, STREAM_CRC, U32),
+	FIELD(context, stream_digest, STREAM_DIGEST, DIGEST),
 };
 
 #define NODE(node, plural, max, first, second, third)			\

@@ -51,7 +51,7 @@ static bool kind_differs(const struct iho_plan_source *a,
 		for (j = 0; j < desc->fields; j++) {
 			f = &desc->field[j];
 			if (f->name == IHO_NAME_STREAM_OFF ||
-			    f->name == IHO_NAME_STREAM_CRC ||
+			    f->name == IHO_NAME_STREAM_DIGEST ||
 			    !field_differs(f, &fa, &fb))
 				continue;
 			iho_fail(where, 0, ca.at, desc->name, i,

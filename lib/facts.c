@@ -194,6 +194,7 @@ static int context_value(const union iho_fact *fact, const char **prop)
 		  iho_string_error(c->session, IHO_SESSION_LEN) },
 		{ IHO_NAME_RECORDS,
 		  c->records > IHO_MAX_RECORDS ? IHO_ERR_LIMIT : 0 },
+		{ IHO_NAMES, between(0, c->reserved, 0) },
 	};
 
 	return first_bad(v, IHO_COUNT_OF(v), prop);

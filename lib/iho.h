@@ -34,8 +34,8 @@ enum iho_error {
 	IHO_ERR_HEADER = 3,	/* header field wrong or reserved not zero */
 	IHO_ERR_HEADER_CRC = 4,
 	IHO_ERR_FDT_CRC = 5,
-	IHO_ERR_SECTION_CRC = 6,
-	IHO_ERR_DIGEST = 7,
+	/* 6 is retired: sections had a CRC */
+	IHO_ERR_DIGEST = 7,	/* of header and FDT */
 	IHO_ERR_FDT = 8,	/* libfdt cannot read it */
 	IHO_ERR_CANON = 9,	/* readable, not in canonical form */
 	IHO_ERR_LAYOUT = 10,	/* property missing, extra or of wrong size */
@@ -52,6 +52,7 @@ enum iho_error {
 	IHO_ERR_ID_TAKEN = 21,	/* one object ID used twice in a context */
 	IHO_ERR_GROUP = 22,	/* share group numbering or membership */
 	IHO_ERR_STRING = 23,	/* not terminated, empty, or bad character */
+	IHO_ERR_SECTION = 24,	/* digest of a record section */
 	/* page tables (walk) */
 	IHO_ERR_TABLE_PA = 30,	/* table outside the memory allowed for it */
 	IHO_ERR_TABLE_ENTRY = 31, /* reserved bits, a leaf misaligned or incomplete */
@@ -251,7 +252,7 @@ struct iho_seg {
  * @domains: count[IHO_NODE_DOMAIN]
  * @devices: count[IHO_NODE_DEVICE]
  * @contexts: count[IHO_NODE_CONTEXT]
- * @digest: SHA-256 of the image, as its header has it
+ * @digest: SHA-256 of header and FDT, as the header has it
  * @first: FDT node offsets, negative when there is none; the library's own
  */
 struct iho_image {
@@ -287,19 +288,54 @@ int iho_image_peek(const void *header, u64 *total_len,
 		   struct iho_where *where);
 
 /**
+ * iho_head_open() - check the head of an image: header and FDT
+ * @head: its first bytes, 8-byte aligned
+ * @head_len: how many; whole pages with header and FDT, or -IHO_ERR_TRUNCATED
+ * @len: bytes of the image that are there, @head_len included
+ * @img: filled; points into @head, which must outlive it
+ * @where: filled on failure
+ *
+ * All that section 5 has up to the record sections, of which no byte is read: an
+ * image that passes says where they are, how long, and what their digests must
+ * be. iho_section_check() comes before one of them is used.
+ *
+ * Order of checks (section 5): size, magic, version, features, byte order,
+ * lengths against limits, header CRC, reserved fields, digest, FDT CRC,
+ * canonical form, values and order, cross-references, places of the sections
+ * (page aligned, in context order, no gap, nothing after). The digest decides;
+ * where it fails, @where says if it is in the FDT. Uses about a KiB of stack; no
+ * allocation. O(nodes), whatever the records are.
+ *
+ * Return: 0 or any corrupt, unsupported or limit error.
+ */
+int iho_head_open(const void *head, size_t head_len, u64 len,
+		  struct iho_image *img, struct iho_where *where);
+
+/**
+ * iho_section_check() - check the bytes of a record section
+ * @img: from iho_head_open()
+ * @seg: where the image is, from its first byte on
+ * @segs: how many, at least 1
+ * @context: whose section
+ * @where: filled on failure
+ *
+ * Its digest, then that what fills its last page is zero. Each byte is hashed
+ * once. Whether the records add up is asked of iho_plan_init().
+ *
+ * Return: 0, -IHO_ERR_SECTION, _GAP, _BADCALL.
+ */
+int iho_section_check(const struct iho_image *img, const struct iho_seg *seg,
+		      u32 segs, u32 context, struct iho_where *where);
+
+/**
  * iho_image_open() - check a whole image but its record streams
- * @seg: where it is; header and FDT lie in seg[0], or -IHO_ERR_TRUNCATED
+ * @seg: where it is; the pages of header and FDT lie in seg[0], or
+ *	 -IHO_ERR_TRUNCATED
  * @segs: how many, at least 1
  * @img: filled; points into seg[0], which must outlive it
  * @where: filled on failure
  *
- * Order of checks (section 5): size, magic, version, features, byte order,
- * lengths against limits, header CRC, reserved fields, digest, FDT CRC,
- * canonical form, values and order, cross-references, sections (page aligned,
- * in context order, no gap, padding zero, nothing after), section CRCs. The
- * digest decides; where it fails, @where names the part whose CRC fails too.
- * Uses a few hundred bytes of stack; no allocation. Each byte is hashed twice.
- * O(nodes), but O(devices * units) for the references of devices.
+ * iho_head_open(), then the section of each context.
  *
  * Return: 0 or any corrupt, unsupported or limit error.
  */
@@ -313,7 +349,7 @@ int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
  * @index: 0 to its count - 1, or -IHO_ERR_BADCALL
  * @out: filled, padding zeroed, so that equal facts are equal to memcmp()
  *
- * Of a context, stream_off is that in the image, and stream_crc is set. Nodes
+ * Of a context, stream_off is that in the image, and stream_digest is set. Nodes
  * are found by stepping from the first: O(index).
  *
  * Return: 0, -IHO_ERR_BADCALL.
@@ -337,7 +373,7 @@ int iho_get_context(const struct iho_image *img, u32 index,
 /**
  * iho_image_differs() - compare an image's facts with live ones, all values
  * @img: accepted image
- * @facts: what the kernel found; stream_off and stream_crc of its contexts are
+ * @facts: what the kernel found; stream_off and stream_digest of its contexts are
  *	   not compared (the streams are compared by the caller), stream_len
  *	   and records are
  * @where: names the first node and property that differ

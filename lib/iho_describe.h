@@ -53,7 +53,7 @@ enum iho_name {
 	IHO_NAME_STREAM_OFF,
 	IHO_NAME_STREAM_LEN,
 	IHO_NAME_RECORDS,
-	IHO_NAME_STREAM_CRC,
+	IHO_NAME_STREAM_DIGEST,
 	IHO_NAMES
 };
 
@@ -85,6 +85,7 @@ enum iho_field_type {
 	IHO_FIELD_WORD,		/* enumeration, a word in the FDT */
 	IHO_FIELD_IDS,		/* source_id[] and source_ids of a device */
 	IHO_FIELD_PATH,		/* path[] and path_len of a device */
+	IHO_FIELD_DIGEST,	/* u8 [32] */
 	IHO_FIELD_NOTHING,	/* no byte, and no member for it */
 	IHO_FIELD_VERSION,	/* major and minor of the root */
 };

@@ -8,6 +8,7 @@
 #include "iho.h"
 
 #define IHO_COUNT_OF(a)		(sizeof(a) / sizeof((a)[0]))
+#define IHO_DIGEST_LEN		32u	/* of SHA-256 */
 
 /* ---- error.c --------------------------------------------------------- */
 
@@ -149,9 +150,11 @@ bool iho_cursor_next(struct iho_cursor *cur, union iho_fact *fact);
 
 /* ---- check.c --------------------------------------------------------- */
 
-/* SHA-256 of the image with the digest field taken as zero. */
-void iho_image_digest(const struct iho_seg *seg, u32 segs, u64 len,
-		      u8 digest[32]);
+/* SHA-256 of header and FDT with the digest field taken as zero. */
+void iho_head_digest(const u8 *head, u32 fdt_len, u8 digest[IHO_DIGEST_LEN]);
+
+/* SHA-256 of @len bytes. */
+void iho_digest(const void *ptr, size_t len, u8 digest[IHO_DIGEST_LEN]);
 
 /* CRC-32 of the header with header_crc and digest taken as zero. */
 u32 iho_header_crc(const u8 *header);

@@ -63,6 +63,11 @@ int iho_value_read(const struct iho_field *f, const u8 *value, u32 len,
 			cells[0] = (u32)read_word((const char *)value, len,
 						  f->words);
 		return err;
+	case IHO_FIELD_DIGEST:
+		if (len != IHO_DIGEST_LEN)
+			return IHO_ERR_LAYOUT;
+		memcpy(to, value, len);
+		return IHO_OK;
 	case IHO_FIELD_NOTHING:
 		return len ? IHO_ERR_LAYOUT : IHO_OK;
 	case IHO_FIELD_PATH:

@@ -221,6 +221,17 @@ static const char *member(const struct iho_field *f, char name[32])
 	return name;
 }
 
+static void json_digest(const char *name, const u8 digest[32])
+{
+	u32 i;
+
+	json_name(name);
+	printf("\"");
+	for (i = 0; i < 32; i++)
+		printf("%02x", digest[i]);
+	printf("\"");
+}
+
 static void json_plain(const struct iho_field *f, const union iho_fact *fact)
 {
 	char name[32];
@@ -235,6 +246,9 @@ static void json_plain(const struct iho_field *f, const union iho_fact *fact)
 		break;
 	case IHO_FIELD_U64:
 		json_hex(name, number(f, fact));
+		break;
+	case IHO_FIELD_DIGEST:
+		json_digest(name, (const u8 *)fact + f->off);
 		break;
 	case IHO_FIELD_NOTHING:
 		json_array(name);
@@ -316,7 +330,6 @@ void show_json(const struct loaded *l)
 {
 	const struct iho_image *img = &l->img;
 	enum iho_node kind;
-	u32 i;
 
 	printf("{\"format\": \"%u.%u\"", img->major, img->minor);
 	json_text("release", img->release);
@@ -324,11 +337,7 @@ void show_json(const struct loaded *l)
 	json_number("image_bytes", l->len);
 	json_number("fdt_bytes", img->fdt_len);
 	json_number("records", l->records);
-	json_name("digest");
-	printf("\"");
-	for (i = 0; i < sizeof(img->digest); i++)
-		printf("%02x", img->digest[i]);
-	printf("\"");
+	json_digest("digest", img->digest);
 	for (kind = 0; kind < IHO_NODES; kind++)
 		json_facts(l, kind);
 	printf("}\n");

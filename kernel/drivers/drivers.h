@@ -90,10 +90,13 @@ struct iommu_handover_ops {
 /* At the jump: */
 #define HANDOVER_DISTURB_MSIX	BIT(4)	/* interrupts are not held back */
 #define HANDOVER_DISTURB_MASTER	BIT(5)	/* bus mastering ends */
-#define HANDOVER_DISTURB_IMAGE	BIT(6)	/* a bit of the image flips */
+#define HANDOVER_DISTURB_IMAGE	BIT(6)	/* a bit of the image's head flips */
 #define HANDOVER_DISTURB_KHO	BIT(7)	/* a bit of what KHO passes on flips */
 /* At the jump: entries that stay in use get another domain ID (AMD-Vi) */
 #define HANDOVER_DISTURB_ENTRY	BIT(8)
+/* At the jump: a bit of the records of the image's first or last iommufd flips */
+#define HANDOVER_DISTURB_RECORDS BIT(9)
+#define HANDOVER_DISTURB_LAST	BIT(10)
 
 extern u32 handover_disturb;
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU handover, early: accept or refuse the last kernel's image, once, as a
- * whole, before there is an allocator or an IOMMU driver.
+ * IOMMU handover, early: accept or refuse the last kernel's image, once, before
+ * there is an allocator or an IOMMU driver.
+ *
+ * What has to be known that early is in its head: units, root tables, domain IDs,
+ * page tables, devices. The record sections are looked at when their iommufds are
+ * retrieved, and a damaged one refuses that iommufd.
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
@@ -164,10 +168,10 @@ static bool __init count_running(void)
 
 static void __init early_parse(void)
 {
-	static struct iho_seg seg[IHO_MAX_EXTENTS] __initdata;
 	struct iho_where where;
 	u8 digest[32];
 	phys_addr_t pa;
+	u64 len = 0;
 	size_t size;
 	int rc;
 
@@ -206,10 +210,11 @@ static void __init early_parse(void)
 			 */
 			return refuse("extent %u at %#llx is not in memory", i,
 				      handover_in.pa[i]);
-		seg[i].ptr = phys_to_virt(handover_in.pa[i]);
-		seg[i].len = handover_in.len[i];
+		len += handover_in.len[i];
 	}
-	rc = iho_image_open(seg, handover_in.extents, &handover_in.image, &where);
+	/* The head only, at the front of the first: records may be many */
+	rc = iho_head_open(phys_to_virt(handover_in.pa[0]), handover_in.len[0],
+			   len, &handover_in.image, &where);
 	if (rc)
 		return refuse_at("image", rc, &where);
 	if (memcmp(digest, handover_in.image.digest, sizeof(digest)))

@@ -5,14 +5,14 @@
 /**
  * DOC: incoming side
  *
- * The image is accepted or refused once, as a whole, before there is a page
+ * The image is accepted or refused once, by its head, before there is a page
  * allocator. Devices that do DMA meanwhile are known by it before PCI is scanned,
- * and end it where they are not taken over. LUO's retrieve makes the iommufd again
- * from its records, but for what needs a device: HWPTs are filled when their device
- * is bound, or behind its file when that was preserved, compared with the inherited
- * page table, and only then is the device attached. What was inherited is kept until
- * nobody can use it any more. struct handover_incoming is the image, struct
- * iommufd_replay what a context waits for.
+ * and end it where they are not taken over. LUO's retrieve checks the records of the
+ * iommufd and makes it again from them, but for what needs a device: HWPTs are filled
+ * when their device is bound, or behind its file when that was preserved, compared
+ * with the inherited page table, and only then is the device attached. What was
+ * inherited is kept until nobody can use it any more. struct handover_incoming is the
+ * image, struct iommufd_replay what a context waits for.
  */
 #ifndef __IOMMU_HANDOVER_INCOMING_H
 #define __IOMMU_HANDOVER_INCOMING_H
@@ -34,7 +34,7 @@ struct pci_dev;
 /**
  * enum handover_in_state - what became of the last kernel's image
  * @HANDOVER_IN_NONE: there was none
- * @HANDOVER_IN_ACCEPTED: accepted
+ * @HANDOVER_IN_ACCEPTED: accepted: its head is sound
  * @HANDOVER_IN_REFUSED: refused as a whole
  * @HANDOVER_IN_OFF: ignored, iommu_handover=off
  */
@@ -335,8 +335,8 @@ int handover_get_incoming(struct luo_session *session, u64 token,
  * All or nothing. Runs in the process that retrieves, under its mm, limits and
  * credentials.
  *
- * Return: 0; what handover_in_take() gives; -EBADMSG for records that do not
- * add up; the errno of the record that cannot be replayed (noted).
+ * Return: 0; what handover_in_take() gives; -EBADMSG for records that were damaged
+ * or do not add up; the errno of the record that cannot be replayed (noted).
  */
 int handover_retrieve(struct liveupdate_file_op_args *args);
 

@@ -105,9 +105,30 @@ int handover_adopt_loaded(u64 cookie)
 	return min(rc, 0);
 }
 
+/* Flip a bit of the first record of an iommufd. */
+static void disturb_records(const struct handover_seal *s, u32 index)
+{
+	struct iho_context c;
+	u64 off;
+
+	if (iho_get_context(&s->opened, index, &c) || !c.stream_len)
+		return;
+	off = c.stream_off;
+	for (u32 i = 0; i < s->image.extents; off -= s->image.len[i++])
+		if (off < s->image.len[i]) {
+			*(u8 *)(s->image.ptr[i] + off) ^= 1;
+			return;
+		}
+}
+
 /* For tests: what the next kernel finds is damaged. */
 static void disturb(void)
 {
+	if (handover_disturbed(HANDOVER_DISTURB_RECORDS))
+		disturb_records(handover_out.seal, 0);
+	if (handover_disturbed(HANDOVER_DISTURB_LAST))
+		disturb_records(handover_out.seal,
+				handover_out.seal->opened.contexts - 1);
 	if (handover_disturbed(HANDOVER_DISTURB_IMAGE))
 		*(u8 *)handover_out.seal->image.ptr[0] ^= 1;
 	if (handover_disturbed(HANDOVER_DISTURB_KHO))

@@ -160,6 +160,38 @@ static void two_records_of_one_id_make_nothing(struct kunit *test)
 	expect_unwound(test, r);
 }
 
+/* The head is intact, so that the image was accepted. */
+static void damaged_records_make_nothing(struct kunit *test)
+{
+	struct replay *r = test->priv;
+	struct iho_context own, other;
+	u8 *records;
+	u32 index;
+
+	replay_hand_over(test, r);
+	KUNIT_ASSERT_EQ(test, 0, handover_in_context(WORLD_SESSION, WORLD_TOKEN,
+						     &index, &own));
+	KUNIT_ASSERT_EQ(test, 0, iho_get_context(&handover_in.image, !index,
+						 &other));
+	/* The second extent begins with the first section */
+	records = (u8 *)r->extent[1] - r->extent_len[0];
+	for (u64 i = 0; i < own.stream_len; i += 37) {
+		records[own.stream_off + i] ^= 1 << i % 8;
+		KUNIT_EXPECT_EQ(test, replay_retrieve_flush(r), -EBADMSG);
+		KUNIT_EXPECT_EQ(test, r->asked, 0);
+		expect_unwound(test, r);
+		records[own.stream_off + i] ^= 1 << i % 8;
+	}
+	records[own.stream_off + own.stream_len] ^= 1;
+	KUNIT_EXPECT_EQ(test, replay_retrieve_flush(r), -EBADMSG);
+	expect_unwound(test, r);
+	records[own.stream_off + own.stream_len] ^= 1;
+	KUNIT_EXPECT_FALSE(test, handover_may_retry(-EBADMSG));
+	/* Those of another iommufd are nothing to this one */
+	records[other.stream_off] ^= 1;
+	expect_retry_succeeds(test, r);
+}
+
 static void memfd_of_another_size_is_not_replayed(struct kunit *test)
 {
 	struct replay *r = test->priv;
@@ -266,6 +298,7 @@ static struct kunit_case unwind_cases[] = {
 	KUNIT_CASE(memfd_is_asked_for_once),
 	KUNIT_CASE(replay_without_capability_leaves_nothing),
 	KUNIT_CASE(two_records_of_one_id_make_nothing),
+	KUNIT_CASE(damaged_records_make_nothing),
 	KUNIT_CASE(memfd_of_another_size_is_not_replayed),
 	KUNIT_CASE_PARAM(retrieve_says_why_nothing_comes_back,
 			 answer_gen_params),

@@ -409,6 +409,11 @@ static void no_nul(void *fdt)
 	must(fdt_setprop(fdt, at(fdt, "/memory-0"), "session", "abc", 3));
 }
 
+static void short_digest(void *fdt)
+{
+	must(fdt_setprop(fdt, at(fdt, "/context-0"), "stream-digest", "", 0));
+}
+
 static void address(void *fdt)
 {
 	must(fdt_set_name(fdt, at(fdt, "/memory-0"), "memory@0"));
@@ -443,6 +448,7 @@ static const struct {
 	{ "bad-session-unterminated", no_nul },
 	{ "bad-path-empty", no_path },
 	{ "bad-serial-short", short_serial },
+	{ "bad-stream_digest-empty", short_digest },
 	{ "bad-bridges-some", bridges },
 	{ "bad-bridges-missing", no_bridges },
 	{ "bad-node-unit_address", address },
@@ -495,6 +501,17 @@ static void set_cell(struct image i, const char *path, const char *prop,
 	image_seal(i.data, i.len);
 }
 
+/* The digest of the first record section is that of these bytes. */
+static void set_digest(struct image i, const void *bytes, size_t len)
+{
+	u8 digest[32];
+
+	sha256_of(bytes, len, digest);
+	must(fdt_setprop_inplace(i.data + 128, at(i.data + 128, "/context-0"),
+				 "stream-digest", digest, sizeof(digest)));
+	image_seal(i.data, i.len);
+}
+
 static void write_others(void)
 {
 	struct image i;
@@ -533,8 +550,8 @@ static void write_others(void)
 	write_image("bad-fdt-magic", i);
 
 	i = example();
-	set_cell(i, "/context-0", "stream-crc", 1);
-	write_image("bad-stream_crc-wrong", i);
+	set_digest(i, "", 0);
+	write_image("bad-stream_digest-wrong", i);
 	i = example();
 	set_cell(i, "/context-0", "records", 15);
 	write_image("bad-records-few", i);
@@ -570,12 +587,11 @@ static void write_others(void)
 	i.data[world.context[0].stream_off + 500] ^= 0x10;
 	write_image("bad-stream-flipped", i);
 
-	/* payload_len of the first record, CRC made right again */
+	/* payload_len of the first record, digest made right again */
 	i = example();
 	i.data[world.context[0].stream_off + 10] = 2;
-	set_cell(i, "/context-0", "stream-crc",
-		 iho_crc32(0, i.data + world.context[0].stream_off,
-			   world.context[0].stream_len));
+	set_digest(i, i.data + world.context[0].stream_off,
+		   world.context[0].stream_len);
 	write_image("limit-payload_len-huge", i);
 
 	scene_example(&world);

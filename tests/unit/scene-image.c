@@ -236,7 +236,8 @@ static void put_nodes(void *fdt, const struct scene *w)
 		WIDE("stream-off", w->context[i].stream_off);
 		WIDE("stream-len", w->context[i].stream_len);
 		CELL("records", w->context[i].records);
-		CELL("stream-crc", w->context[i].stream_crc);
+		put(fdt_property(fdt, "stream-digest",
+				 w->context[i].stream_digest, 32));
 		put(fdt_end_node(fdt));
 	}
 }
@@ -273,16 +274,23 @@ static void be32_at(u8 *p, u32 v)
 	fdt32_st(p, v);
 }
 
-void image_seal_header(u8 *image, size_t len)
+void sha256_of(const void *ptr, size_t len, u8 digest[32])
 {
 	struct iho_sha256 sha;
 
+	iho_sha256_init(&sha);
+	iho_sha256_update(&sha, ptr, len);
+	iho_sha256_final(&sha, digest);
+}
+
+void image_seal_header(u8 *image, size_t len)
+{
+	size_t head = 128 + (size_t)fdt32_ld((void *)(image + 36));
+
 	memset(image + 52, 0, 4 + 32);
 	be32_at(image + 52, iho_crc32(0, image, 128));
-	iho_sha256_init(&sha);
-	iho_sha256_update(&sha, image, len);
 	/* header_crc counts in the digest, the digest itself does not */
-	iho_sha256_final(&sha, image + 56);
+	sha256_of(image, head < len ? head : len, image + 56);
 }
 
 void image_seal_fdt(u8 *image)
@@ -326,9 +334,9 @@ u8 *scene_image(struct scene *w, size_t *len)
 	base = page_up(128 + fdt_len);
 	tail = streams(w, base, 4096, &tail_len);
 	for (i = 0; i < w->contexts; i++)
-		w->context[i].stream_crc =
-			iho_crc32(0, tail + (w->context[i].stream_off - base),
-				  w->context[i].stream_len);
+		sha256_of(tail + (w->context[i].stream_off - base),
+			  w->context[i].stream_len,
+			  w->context[i].stream_digest);
 	put_fdt(fdt, cap, w);
 	*len = base + tail_len;
 	image = got(calloc(1, *len));

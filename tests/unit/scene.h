@@ -88,7 +88,13 @@ u8 *scene_image(struct scene *w, size_t *len);
 /* Point @facts to @w itself; no streams. */
 void scene_facts(const struct scene *w, struct iho_facts *facts);
 
-/* Set the CRCs that can be had from the image as it is, and the digest. */
+/* SHA-256 of @len bytes. */
+void sha256_of(const void *ptr, size_t len, u8 digest[32]);
+
+/*
+ * Set the CRCs that can be had from the image as it is, and the digest of header and
+ * FDT. Those of the streams stay as they are.
+ */
 void image_seal(u8 *image, size_t len);
 
 /* Only the header's CRC and the digest. */

@@ -269,6 +269,7 @@ CASE(device_domain_unit)
 }
 CASE(context_session_empty) { memset(w->context[0].session, 0, 64); }
 CASE(context_session_tail) { w->context[0].session[40] = 'x'; }
+CASE(context_reserved) { w->context[1].reserved = 1; }
 CASE(context_twice)
 {
 	w->context[1] = w->context[0];
@@ -312,6 +313,7 @@ static const struct {
 	C(memory_size_top, RANGE, "memory", 1, "size"),
 	GOOD(memory_size_most),
 	C(memory_seals, VALUE, "memory", 1, "seals"),
+	A(context_reserved, RANGE, "context", 1, "reserved"),
 	A(memory_reserved, RANGE, "memory", 1, "reserved"),
 	C(memory_twice, ORDER, "memory", 1, "token"),
 	C(memory_order, ORDER, "memory", 1, "token"),

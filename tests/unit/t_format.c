@@ -121,7 +121,7 @@ static void test_layout(void)
 	   sizeof(struct iho_memory) == 88 && sizeof(struct iho_unit) == 56 &&
 	   sizeof(struct iho_table) == 32 && sizeof(struct iho_domain) == 16 &&
 	   sizeof(struct iho_device) == 120 &&
-	   sizeof(struct iho_context) == 96, "snapshot");
+	   sizeof(struct iho_context) == 128, "snapshot");
 	ok(sizeof(struct iho_rec) == 16 && sizeof(struct iho_map_ref) == 16 &&
 	   sizeof(struct iho_pl_option) == 24 &&
 	   sizeof(struct iho_pl_ioas_alloc) == 12 &&

@@ -194,8 +194,15 @@ static void test_digest_place(void)
 	ok(!strcmp(where.node, "fdt"), "it is blamed on the FDT");
 	image[128 + 200] ^= 1;
 
-	image[world.context[1].stream_off + 20] ^= 1;
+	image[128 - 40 - 1] ^= 1;
 	ok_err(image_check(image, len, &where), IHO_ERR_DIGEST,
+	       "a byte of the digest");
+	ok(!strcmp(where.node, "") && where.offset == OFF(digest),
+	   "it is blamed on that");
+	image[128 - 40 - 1] ^= 1;
+
+	image[world.context[1].stream_off + 20] ^= 1;
+	ok_err(image_check(image, len, &where), IHO_ERR_SECTION,
 	       "a byte of the second stream");
 	ok(!strcmp(where.node, "stream") && where.index == 1 &&
 	   where.offset == world.context[1].stream_off,
@@ -203,7 +210,7 @@ static void test_digest_place(void)
 	image[world.context[1].stream_off + 20] ^= 1;
 
 	image[len - 1] ^= 1;
-	ok_err(image_check(image, len, &where), IHO_ERR_DIGEST,
+	ok_err(image_check(image, len, &where), IHO_ERR_GAP,
 	       "a byte of the padding");
 	ok(where.offset == len - 1, "it is blamed on that byte");
 	free(image);
@@ -234,6 +241,18 @@ static void set32(u8 *image, size_t len, const char *path, const char *prop,
 	fdt32_t cell = cpu_to_fdt32(value);
 
 	set(image, len, path, prop, &cell, sizeof(cell));
+}
+
+/* The digest of a context's section is that of these bytes. */
+static void set_digest(u8 *image, size_t len, u32 context, const void *bytes,
+		       size_t bytes_len)
+{
+	char path[32];
+	u8 digest[32];
+
+	snprintf(path, sizeof(path), "/context-%u", context);
+	sha256_of(bytes, bytes_len, digest);
+	set(image, len, path, "stream-digest", digest, sizeof(digest));
 }
 
 static void check(u8 *image, size_t len, int err, const char *name)
@@ -285,12 +304,12 @@ static void test_sections(void)
 	set32(image, len, "/context-1", "records", 4);
 	check(image, len, IHO_ERR_COUNT, "more records than there are");
 	FRESH();
-	set32(image, len, "/context-1", "stream-crc", 0);
-	check(image, len, IHO_ERR_SECTION_CRC, "CRC in the FDT");
+	set_digest(image, len, 1, "", 0);
+	check(image, len, IHO_ERR_SECTION, "digest in the FDT");
 	FRESH();
 	image[c[0].stream_off + 100] ^= 4;
 	image_seal(image, len);
-	check(image, len, IHO_ERR_SECTION_CRC, "byte of a stream");
+	check(image, len, IHO_ERR_SECTION, "byte of a stream");
 	FRESH();
 	gap = c[0].stream_off + c[0].stream_len;
 	image[gap] = 1;
@@ -306,7 +325,12 @@ static void test_sections(void)
 	check(image, len, IHO_ERR_GAP, "padding at the end");
 	FRESH();
 	set64(image, len, "/context-1", "stream-len", c[1].stream_len - 8);
-	check(image, len, IHO_ERR_GAP, "stream longer than it says");
+	check(image, len, IHO_ERR_SECTION, "stream longer than it says");
+	FRESH();
+	set64(image, len, "/context-1", "stream-len", c[1].stream_len - 8);
+	set_digest(image, len, 1, image + c[1].stream_off,
+		   c[1].stream_len - 8);
+	check(image, len, IHO_ERR_GAP, "and says so in its digest");
 	FRESH();
 	image = realloc(image, len + 4096);
 	memset(image + len, 0, 4096);
@@ -417,14 +441,11 @@ static void test_stream_bytes(void)
 	image = scene_image(&world, &len);
 	for (c = 0; c < 2; c++) {
 		const struct iho_context *x = &world.context[c];
-		const char *path = c ? "/context-1" : "/context-0";
-
 		for (i = 0; i < x->stream_len * 8; i++) {
 			bit = i % 8;
 			image[x->stream_off + i / 8] ^= 1 << bit;
-			set32(image, len, path, "stream-crc",
-			      iho_crc32(0, image + x->stream_off,
-					x->stream_len));
+			set_digest(image, len, c, image + x->stream_off,
+				   x->stream_len);
 			err = image_check(image, len, &where);
 			if (err) {
 				refused++;
@@ -439,7 +460,8 @@ static void test_stream_bytes(void)
 			}
 			image[x->stream_off + i / 8] ^= 1 << bit;
 		}
-		set32(image, len, path, "stream-crc", x->stream_crc);
+		set_digest(image, len, c, image + x->stream_off,
+			   x->stream_len);
 	}
 	ok(accepted && refused && !odd,
 	   "streams: %u changes accepted and rebuilt equal, %u refused",
@@ -527,7 +549,7 @@ static void test_segments(void)
 		   "%zu pieces: the same image", n);
 		((u8 *)seg[n - 1].ptr)[seg[n - 1].len - 1] ^= 1;
 		ok_err(iho_image_open(seg, (u32)n, &img, &where),
-		       IHO_ERR_DIGEST, "%zu pieces: last byte", n);
+		       IHO_ERR_GAP, "%zu pieces: last byte", n);
 		while (n--)
 			free((void *)seg[n].ptr);
 	}
@@ -536,6 +558,69 @@ static void test_segments(void)
 	seg[1] = (struct iho_seg){ image + 1024, len - 1024 };
 	ok_err(iho_image_open(seg, 2, &img, &where), IHO_ERR_TRUNCATED,
 	       "the FDT must lie in the first piece");
+	free(head);
+	free(image);
+}
+
+/*
+ * The head alone, of which nothing may be read but what is there, whatever the
+ * sections are; then each section, of which a damaged one spoils no other.
+ */
+static void test_head(void)
+{
+	const struct iho_context *c = world.context;
+	struct iho_where where;
+	struct iho_image img;
+	struct iho_seg seg[2];
+	size_t len, head_len;
+	u8 *image, *head;
+
+	scene_example(&world);
+	image = scene_image(&world, &len);
+	head_len = c[0].stream_off;
+	head = exact(image, head_len);
+	ok_err(iho_head_open(head, head_len, len, &img, &where), IHO_OK,
+	       "head: its own bytes are enough");
+	ok(img.total_len == len && img.contexts == 2 && img.devices == 3 &&
+	   !strcmp(img.release, world.release),
+	   "head: and say what the image has");
+	ok_err(iho_head_open(head, head_len - 4096 + 8, len, &img, &where),
+	       IHO_ERR_TRUNCATED, "head: less than its pages");
+	ok_err(iho_head_open(head, head_len, len - 4096, &img, &where),
+	       IHO_ERR_TRUNCATED, "head: a page of the image is missing");
+	ok_err(iho_head_open(head, head_len, len + 4096, &img, &where),
+	       IHO_ERR_GAP, "head: a page more is there");
+	head[head_len - 1] ^= 1;
+	ok_err(iho_head_open(head, head_len, len, &img, &where), IHO_ERR_GAP,
+	       "head: what fills its last page");
+	ok(!strcmp(where.node, "fdt") && where.offset == head_len - 1,
+	   "head: it is blamed on that byte");
+	head[head_len - 1] ^= 1;
+
+	ok_err(iho_head_open(head, head_len, len, &img, &where), IHO_OK,
+	       "section: the head is good");
+	seg[0] = (struct iho_seg){ head, head_len };
+	seg[1] = (struct iho_seg){ image + head_len, len - head_len };
+	ok_err(iho_section_check(&img, seg, 2, 0, &where), IHO_OK,
+	       "section: the first");
+	ok_err(iho_section_check(&img, seg, 2, 1, &where), IHO_OK,
+	       "section: the second");
+	image[c[1].stream_off + 8] ^= 0x40;
+	ok_err(iho_section_check(&img, seg, 2, 0, &where), IHO_OK,
+	       "section: the first, with the second damaged");
+	ok_err(iho_section_check(&img, seg, 2, 1, &where), IHO_ERR_SECTION,
+	       "section: the second, damaged");
+	ok(!strcmp(where.node, "stream") && where.index == 1 &&
+	   !strcmp(where.prop, "stream-digest") && where.record == IHO_NONE &&
+	   where.offset == c[1].stream_off, "section: place");
+	image[c[1].stream_off + 8] ^= 0x40;
+	image[c[1].stream_off - 1] ^= 0x40;
+	ok_err(iho_section_check(&img, seg, 2, 0, &where), IHO_ERR_GAP,
+	       "section: what fills the last page of the first");
+	ok_err(iho_section_check(&img, seg, 2, 1, &where), IHO_OK,
+	       "section: which is none of the second");
+	ok_err(iho_section_check(&img, seg, 2, 2, &where), IHO_ERR_BADCALL,
+	       "section: there is no third");
 	free(head);
 	free(image);
 }
@@ -614,6 +699,7 @@ int main(void)
 	test_truncation();
 	test_too_long();
 	test_segments();
+	test_head();
 	test_getters();
 	return tap_end();
 }

@@ -164,7 +164,7 @@ static void test_differs(void)
 		F(context, 1, records, "records"),
 		{ offsetof(struct scene, context[1].stream_off), "", 0, "",
 		  false },
-		{ offsetof(struct scene, context[1].stream_crc), "", 0, "",
+		{ offsetof(struct scene, context[1].stream_digest), "", 0, "",
 		  false },
 		{ offsetof(struct scene, memories), "memory", 2, "count",
 		  true },

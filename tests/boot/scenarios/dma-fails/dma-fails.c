@@ -34,6 +34,7 @@
 #define DISTURB		"/sys/kernel/debug/iommu_handover/disturb"
 #define IMAGE		"0x40"
 #define KHO		"0x80"
+#define RECORDS		"0x200"
 
 static struct stream stream;
 
@@ -72,6 +73,28 @@ static void refused(void)
 {
 	want_state("refused", "image:");
 	want_silence(&stream, "refused");
+	must_fail(EBADMSG, luo_restore(stream.session, STREAM_TOKEN_IOMMUFD));
+	stream_finish(&stream);
+	want_silence(&stream, "finished");
+}
+
+/*
+ * The head says what the device uses, and that is as it was: until its iommufd is
+ * given up the device does not stop.
+ */
+static void records_refused(void)
+{
+	char text[SENTENCE_LEN];
+
+	want_state("accepted", "");
+	want_running(&stream, "not taken yet");
+	must_fail(EBADMSG, luo_restore(stream.session, STREAM_TOKEN_IOMMUFD));
+	handover_attr("last_refusal", text);
+	check(strstr(text, "session \"" SESSION "\" token ") &&
+	      strstr(text, "digest of a record section"), "refused because: %s",
+	      text);
+	say("%s", text);
+	want_running(&stream, "records refused");
 	must_fail(EBADMSG, luo_restore(stream.session, STREAM_TOKEN_IOMMUFD));
 	stream_finish(&stream);
 	want_silence(&stream, "finished");
@@ -376,7 +399,7 @@ int main(int argc, char **argv)
 	check(argc == 2, "usage: %s NUMBER", argv[0]);
 	nr = atoi(argv[1]);
 	background();
-	if (nr == 8)
+	if (nr == 9)
 		kho_refused();
 	if (nr == 5) {
 		memory_starved(nr);
@@ -410,13 +433,18 @@ int main(int argc, char **argv)
 	case 7:
 		gone();
 		break;
+	case 8:
+		records_refused();
+		break;
 	default:
-		check(false, "there are 8 cases");
+		check(false, "there are 9 cases");
 	}
-	if (nr == 1 || nr == 4 || nr == 7)
+	if (nr == 1 || nr == 4 || nr >= 7)
 		start_over(&stream, nr);
 	stream.by_file = nr == 2;
 	if (nr == 7)
+		must(write_text(DISTURB, RECORDS));
+	if (nr == 8)
 		must(write_text(DISTURB, KHO));
 	stream_hand_over(&stream, nr);
 }

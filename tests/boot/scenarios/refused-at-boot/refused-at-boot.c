@@ -13,6 +13,8 @@
 #include "tally.h"
 
 #define SESSION		"boot"
+/* Another iommufd, whose records come first in the image. */
+#define ASIDE		"aside"
 #define TOKEN_MEMORY	1
 #define TOKEN_IOMMUFD	2
 #define MEMORY_LEN	(1ULL << 20)
@@ -22,6 +24,7 @@
 /* The first page is copied to the second by the device. */
 struct note {
 	uint32_t kexec;
+	uint32_t aside_ioas;
 	struct tally sum;
 };
 
@@ -52,6 +55,51 @@ static int open_device(void)
 	return must(vfio_open(bdf));
 }
 
+/* A new iommufd with a map and no device, in a session of its own. */
+static void put_aside(struct note *note)
+{
+	uint64_t iova = MAP_IOVA;
+	struct memory mem;
+	int session, iommufd;
+
+	must(memory_create(&mem, ASIDE, 16 * GUEST_PAGE));
+	iommufd = must(iommufd_open());
+	must(ioas_alloc(iommufd, &note->aside_ioas));
+	must(ioas_map_file(iommufd, note->aside_ioas, mem.fd, 0, mem.len, &iova,
+			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	session = must(luo_create(ASIDE));
+	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
+	must(luo_preserve(session, iommufd, TOKEN_IOMMUFD));
+}
+
+/* It comes back with its map, or with @err. */
+static void take_aside(const struct note *note, int err)
+{
+	int session = must(luo_retrieve(ASIDE));
+	int memfd = must(luo_restore(session, TOKEN_MEMORY));
+	int iommufd = luo_restore(session, TOKEN_IOMMUFD);
+	uint64_t iova = MAP_IOVA;
+
+	if (err) {
+		tally_one(iommufd == -err, true, "the other iommufd: %s",
+			  strerror(-iommufd));
+	} else {
+		must(iommufd);
+		tally_one(ioas_map_file(iommufd, note->aside_ioas, memfd, 0,
+					GUEST_PAGE, &iova,
+					IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA) ==
+			  -EEXIST, true, "the other iommufd has lost its map");
+		iova += 16 * GUEST_PAGE;
+		must(ioas_map_file(iommufd, note->aside_ioas, memfd, 0,
+				   GUEST_PAGE, &iova,
+				   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+		close(iommufd);
+	}
+	close(memfd);
+	must(luo_finish(session));
+	close(session);
+}
+
 /* Before kexec @nr: a new iommufd for @mem, the device in it, and a session. */
 static void hand_over(struct memory *mem, unsigned int nr)
 	__attribute__((noreturn));
@@ -76,6 +124,7 @@ static void hand_over(struct memory *mem, unsigned int nr)
 	session = must(luo_create(SESSION));
 	must(luo_preserve(session, mem->fd, TOKEN_MEMORY));
 	must(luo_preserve(session, iommufd, TOKEN_IOMMUFD));
+	put_aside(note);
 	background_ready();
 }
 
@@ -141,17 +190,41 @@ static void refused(const struct kase *k, int session)
 		  "retrieve of the iommufd: %s", strerror(-err));
 }
 
-/* The control: an image that nobody has touched. */
-static void accepted(int session, struct memory *mem)
+static void want_accepted(void)
 {
 	char state[SENTENCE_LEN], reason[SENTENCE_LEN];
-	uint32_t id;
-	int dev;
 
 	handover_attr("incoming/state", state);
 	handover_attr("incoming/reason", reason);
 	check(!strcmp(state, "accepted") && !reason[0], "%s: %s", state,
 	      reason);
+}
+
+/* Only the records of the iommufd were spoiled. */
+static void refused_by_name(const struct kase *k, int session)
+{
+	char reason[SENTENCE_LEN];
+	int err, again;
+
+	want_accepted();
+	want_fact("incoming/contexts", 2);
+	want_fact("incoming/unfinished", 2);
+	err = luo_restore(session, TOKEN_IOMMUFD);
+	handover_attr("last_refusal", reason);
+	again = luo_restore(session, TOKEN_IOMMUFD);
+	tally_one(err == -EBADMSG && again == -EBADMSG &&
+		  !strncmp(reason, k->begins, strlen(k->begins)) &&
+		  ends_with(reason, k->ends), false, "%s spoiled: %s: %s",
+		  k->what, strerror(-err), reason);
+}
+
+/* The control: an image that nobody has touched. */
+static void accepted(int session, struct memory *mem)
+{
+	uint32_t id;
+	int dev;
+
+	want_accepted();
 	must(luo_restore(session, TOKEN_IOMMUFD));
 	dev = open_device();
 	must(vfio_bind(dev, luo_restore(session, TOKEN_IOMMUFD), &id));
@@ -165,18 +238,24 @@ static void take_back(struct memory *mem, unsigned int nr)
 {
 	struct note *note;
 	struct kase k;
+	bool by_name;
 	int session;
 
 	read_case(nr, &k);
+	by_name = !strncmp(k.begins, "session ", 8);
 	session = must(luo_retrieve(SESSION));
-	if (strcmp(k.what, "nothing"))
+	if (by_name)
+		refused_by_name(&k, session);
+	else if (strcmp(k.what, "nothing"))
 		refused(&k, session);
 	must(memory_adopt(mem, must(luo_restore(session, TOKEN_MEMORY))));
 	note = mem->va;
 	check(note->kexec == nr, "the memory is of kexec %u", note->kexec);
+	take_aside(note, by_name || !strcmp(k.what, "nothing") ? 0 : EBADMSG);
 	if (strcmp(k.what, "nothing")) {
 		must(luo_finish(session));
 		close(session);
+		want_fact("incoming/unfinished", 0);
 		tally_end(&note->sum);
 	} else {
 		accepted(session, mem);

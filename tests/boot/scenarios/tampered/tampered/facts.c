@@ -209,10 +209,11 @@ static uint32_t describe_record(const uint8_t *at, uint32_t *seen,
 
 void try_stream(const char *context)
 {
-	uint32_t off, len, crc, pos, end, i, seen = 0, nr = 0;
+	uint32_t off, len, digest, pos, end, i, seen = 0, nr = 0;
 	char words[SENTENCE_LEN], object[96];
 	const struct prop *p;
 	unsigned long long token;
+	uint8_t ours[32];
 
 	p = image_prop(props, nr_props, context, "stream-off");
 	off = get64(good.b + p->off);
@@ -220,9 +221,10 @@ void try_stream(const char *context)
 	len = get64(good.b + p->off);
 	p = image_prop(props, nr_props, context, "token");
 	token = get64(good.b + p->off);
-	crc = image_prop(props, nr_props, context, "stream-crc")->off;
-	check(crc32_of(good.b + off, len) == get32(good.b + crc),
-	      "%s: our CRC is not the loader's", context);
+	digest = image_prop(props, nr_props, context, "stream-digest")->off;
+	sha256_of(good.b + off, len, ours);
+	check(!memcmp(ours, good.b + digest, sizeof(ours)),
+	      "%s: our digest is not the loader's", context);
 
 	for (pos = 0; pos < len; pos = end, nr++) {
 		end = pos + describe_record(good.b + off + pos, &seen, object);
@@ -235,12 +237,12 @@ void try_stream(const char *context)
 			if (left_out(i / 2))
 				continue;
 			bad.b[off + i / 2] ^= flip;
-			put32(bad.b + crc, crc32_of(bad.b + off, len));
+			sha256_of(bad.b + off, len, bad.b + digest);
 			image_sign(&bad);
 			want_words(bad.len, EINVAL, words,
 				   "%s stream byte %u", context, i / 2);
 			bad.b[off + i / 2] ^= flip;
-			put32(bad.b + crc, crc32_of(bad.b + off, len));
+			memcpy(bad.b + digest, ours, sizeof(ours));
 		}
 	}
 	say("%s: %u records in %u bytes", context, nr, len);

@@ -131,14 +131,34 @@ void try_lengths(void)
 		    "signed with a page more");
 	bad.b[good.len] = 1;
 	image_sign(&bad);
-	want_reason(bad.len, "padding", NOT_DENSE,
+	want_reason(bad.len, "header total_len", NOT_DENSE,
 		    "signed with something more");
 	make_bad();
 	bad.b[good.len - 1] = 1;
 	image_sign(&bad);
-	want_reason(bad.len, "padding", NOT_DENSE,
+	want_reason(bad.len, "context-1 padding", NOT_DENSE,
 		    "signed with padding not zero");
 	make_bad();
+}
+
+/* What is said of a byte behind the header: whose it is decides. */
+static const char *reason_for(uint32_t at)
+{
+	static const char *const contexts[] = { "context-0", "context-1" };
+	uint32_t i;
+
+	if (at < IHO_HEADER_LEN + get32(HEAD(&good, fdt_len)))
+		return BAD_DIGEST;
+	for (i = 0; i < ARRAY_SIZE(contexts); i++) {
+		uint64_t off = get64(good.b + image_prop(props, nr_props, contexts[i],
+							 "stream-off")->off);
+		uint64_t len = get64(good.b + image_prop(props, nr_props, contexts[i],
+							 "stream-len")->off);
+
+		if (at >= off && at - off < len)
+			return BAD_SECTION;
+	}
+	return NOT_DENSE;
 }
 
 void try_unsigned(void)
@@ -152,7 +172,7 @@ void try_unsigned(void)
 		if (i < IHO_HEADER_LEN)
 			want_header(i, false);
 		else
-			want_reason(bad.len, NULL, BAD_DIGEST,
+			want_reason(bad.len, NULL, reason_for(i),
 				    "byte %u, not signed", i);
 		bad.b[i] ^= 1u << i % 8;
 	}

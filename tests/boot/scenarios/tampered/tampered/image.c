@@ -107,22 +107,26 @@ static void sha256_block(uint32_t h[8], const uint8_t *p)
 		h[i] += v[i];
 }
 
-/* @len is a multiple of 64, as every image's length is. */
-static void sha256(const uint8_t *p, size_t len, uint8_t digest[32])
+void sha256_of(const uint8_t *p, size_t len, uint8_t digest[32])
 {
 	static const uint32_t first[8] = {
 		0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 		0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 	};
-	uint8_t last[64] = { 0x80 };
+	/* What is left of the input, a bit, zeroes, and its length in bits */
+	uint8_t last[128] = { 0 };
+	size_t whole = len & ~(size_t)63, rest = len - whole, i;
+	size_t end = rest < 56 ? 64 : 128;
 	uint32_t h[8];
-	size_t i;
 
 	memcpy(h, first, sizeof(h));
-	for (i = 0; i < len; i += 64)
+	for (i = 0; i < whole; i += 64)
 		sha256_block(h, p + i);
-	put64(last + 56, (uint64_t)len * 8);
-	sha256_block(h, last);
+	memcpy(last, p + whole, rest);
+	last[rest] = 0x80;
+	put64(last + end - 8, (uint64_t)len * 8);
+	for (i = 0; i < end; i += 64)
+		sha256_block(h, last + i);
 	for (i = 0; i < 8; i++)
 		put32(digest + 4 * i, h[i]);
 }
@@ -131,10 +135,15 @@ static void sha256(const uint8_t *p, size_t len, uint8_t digest[32])
 
 void image_sign_header(struct image *img)
 {
+	/* Altered, it may be more than there is */
+	uint64_t head = IHO_HEADER_LEN + (uint64_t)get32(HEAD(img, fdt_len));
+
+	if (head > img->len)
+		head = img->len;
 	memset(HEAD(img, header_crc), 0, 4);
 	memset(HEAD(img, digest), 0, 32);
 	put32(HEAD(img, header_crc), crc32_of(img->b, IHO_HEADER_LEN));
-	sha256(img->b, img->len, HEAD(img, digest));
+	sha256_of(img->b, head, HEAD(img, digest));
 }
 
 void image_sign(struct image *img)

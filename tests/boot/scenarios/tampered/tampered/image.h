@@ -41,11 +41,12 @@ void put64(uint8_t *p, uint64_t v);
 #define HEAD(img, member)	((img)->b + offsetof(struct iho_header, member))
 
 uint32_t crc32_of(const uint8_t *p, size_t len);
+void sha256_of(const uint8_t *p, size_t len, uint8_t digest[32]);
 
-/** image_sign_header() - make header_crc and digest right */
+/** image_sign_header() - make header_crc and the digest of the head right */
 void image_sign_header(struct image *img);
 
-/** image_sign() - make the FDT's CRC, header_crc and digest right */
+/** image_sign() - make the FDT's CRC, header_crc and that digest right */
 void image_sign(struct image *img);
 
 /** image_props() - list the properties. Return: how many */

@@ -12,7 +12,7 @@ static const struct reason reasons[] = {
 	{ EBADMSG, "header field wrong or reserved bytes not zero" },
 	{ EBADMSG, "CRC of the header does not match" },
 	{ EBADMSG, "CRC of the FDT does not match" },
-	{ EBADMSG, "CRC of a record section does not match" },
+	{ EBADMSG, BAD_SECTION },
 	{ EBADMSG, "SHA-256 digest does not match" },
 	{ EBADMSG, "FDT cannot be read" },
 	{ EBADMSG, "FDT is not in canonical form" },
@@ -89,11 +89,10 @@ static const struct {
 	{ "device domain", "domain", "nothing names it" },
 	{ "context session", "context token", NOT_ORDERED },
 	{ "context token", "context token", NOT_ORDERED },
-	{ "context stream-crc", "stream stream-crc", BAD_STREAM_CRC },
-	{ "context stream-len", "stream stream-crc", BAD_STREAM_CRC },
+	{ "context stream-digest", "stream stream-digest", BAD_SECTION },
+	{ "context stream-len", "stream stream-digest", BAD_SECTION },
 	{ "context stream-len", "context records",
 	  "fewer or more than declared" },
-	{ "context stream-len", "context padding", NOT_DENSE },
 	{ "context stream-len", "context stream-off", NOT_DENSE },
 };
 

@@ -22,7 +22,7 @@ struct reason {
 #define TOO_SHORT	"shorter than it says it is"
 #define NOT_DENSE	"sections not back to back, or padding not zero"
 #define BAD_HEADER_CRC	"CRC of the header does not match"
-#define BAD_STREAM_CRC	"CRC of a record section does not match"
+#define BAD_SECTION	"SHA-256 digest of a record section does not match"
 #define NOT_ORDERED	"not in ascending order, or there twice"
 #define NOT_THERE	"names something that is not there or does not fit"
 #define BAD_DIGEST	"SHA-256 digest does not match"

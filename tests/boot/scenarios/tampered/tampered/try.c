@@ -19,7 +19,7 @@ static const char *const sentences[] = {
 	"invalid image length", "image: release differs", "image: header ",
 	"image: memory-0 ", "image: context-0 ", " at 0x", "differs from live",
 	"made of generation", " differs from session", "CRC of",
-	"digest does not match", "misaligned", "out of its range",
+	"digest does not match", "record section", "misaligned", "out of its range",
 };
 
 static bool sentence_seen[ARRAY_SIZE(sentences)];
