@@ -102,6 +102,7 @@ static int check_image(const struct handover_buffer *image,
 	struct iho_image img;
 	const struct iho_plan_source src = { .img = &img };
 	uint8_t marks[IHO_MARKS_LEN] = { 0 };
+	struct handover_buffer index = { 0 };
 	struct iho_where at;
 	int err;
 
@@ -113,7 +114,14 @@ static int check_image(const struct handover_buffer *image,
 				  at.node, at.prop, handover_misfit());
 		return -1;
 	}
-	if (check_streams(image, &img, marks))
+	if (handover_grow(&index, iho_image_index_size(&img) + 8, "index"))
+		return -1;
+	iho_image_index(&img, index.ptr);
+	err = check_streams(image, &img, marks);
+	img.node = NULL;
+	img.owned = NULL;
+	free(index.ptr);
+	if (err)
 		return -1;
 	err = iho_memories_check(&src, marks, &at);
 	return err ? complain_lib("image", err, &at) : 0;

@@ -126,6 +126,16 @@ struct iho_where {
 const char *iho_where_text(const struct iho_where *where,
 			   char text[IHO_WHERE_LEN]);
 
+/**
+ * struct iho_owned - what other nodes say of a context
+ * @devices: devices of it
+ * @attached: of these, how many have a domain
+ */
+struct iho_owned {
+	u32 devices;
+	u32 attached;
+};
+
 /* ---- snapshot (section 7): snapshot.c -------------------------------- */
 
 /*
@@ -157,6 +167,8 @@ struct iho_facts {
 	};
 	/* Bytes of an entry, by enum iho_node; 0: of its structure */
 	u32 element_len[IHO_NODES];
+	/* By context, or NULL: see iho_facts_index() */
+	const struct iho_owned *owned;
 };
 
 /**
@@ -169,6 +181,25 @@ struct iho_facts {
  */
 const void *iho_facts_at(const struct iho_facts *facts, enum iho_node kind,
 			 u32 index);
+
+/**
+ * iho_facts_index_size() - room that iho_facts_index() needs
+ * @facts: the arrays
+ *
+ * Return: bytes.
+ */
+size_t iho_facts_index_size(const struct iho_facts *facts);
+
+/**
+ * iho_facts_index() - count what each context has
+ * @facts: gets the index; it passed iho_facts_check(), or is the kernel's own
+ * @work: iho_facts_index_size() bytes, 8-byte aligned; the index is there as long as
+ *	  @facts is used
+ *
+ * With it iho_plan_init() of one context does not look at the devices of all
+ * others. It changes no verdict. O(devices).
+ */
+void iho_facts_index(struct iho_facts *facts, void *work);
 
 /**
  * iho_snapshot_open() - check the framing of a snapshot
@@ -254,6 +285,8 @@ struct iho_seg {
  * @contexts: count[IHO_NODE_CONTEXT]
  * @digest: SHA-256 of header and FDT, as the header has it
  * @first: FDT node offsets, negative when there is none; the library's own
+ * @node: offsets of all nodes, kind by kind, or NULL: see iho_image_index()
+ * @owned: by context, or NULL: the same
  */
 struct iho_image {
 	const void *fdt;
@@ -270,6 +303,8 @@ struct iho_image {
 	};
 	u8 digest[32];
 	int first[IHO_NODES];
+	const u32 *node;
+	const struct iho_owned *owned;
 };
 
 /**
@@ -343,14 +378,33 @@ int iho_image_open(const struct iho_seg *seg, u32 segs, struct iho_image *img,
 		   struct iho_where *where);
 
 /**
+ * iho_image_index_size() - room that iho_image_index() needs
+ * @img: from iho_head_open() or iho_image_open()
+ *
+ * Return: bytes, 4 for each node and 8 more for each context: at most 64 KiB.
+ */
+size_t iho_image_index_size(const struct iho_image *img);
+
+/**
+ * iho_image_index() - note where each node is and what each context has
+ * @img: gets the index
+ * @work: iho_image_index_size() bytes, 8-byte aligned; the index is there as long as
+ *	  @img is used
+ *
+ * With it iho_get() is O(1) and iho_plan_init() of one context looks at no other,
+ * so that all contexts together are linear. It changes no verdict. O(nodes).
+ */
+void iho_image_index(struct iho_image *img, void *work);
+
+/**
  * iho_get() - read one fact of an accepted image
  * @img: from iho_image_open()
  * @kind: which kind of node
  * @index: 0 to its count - 1, or -IHO_ERR_BADCALL
  * @out: filled, padding zeroed, so that equal facts are equal to memcmp()
  *
- * Of a context, stream_off is that in the image, and stream_digest is set. Nodes
- * are found by stepping from the first: O(index).
+ * Of a context, stream_off is that in the image, and stream_digest is set. Without
+ * an index nodes are found by stepping from the first: O(index).
  *
  * Return: 0, -IHO_ERR_BADCALL.
  */
@@ -500,11 +554,51 @@ struct iho_plan_source {
 	const struct iho_facts *facts;
 };
 
+/*
+ * All facts of a kind one after the other, each in O(1): read.c. The members are the
+ * library's own.
+ */
+struct iho_cursor {
+	const struct iho_plan_source *src;
+	enum iho_node kind;
+	u32 next, count;
+	int off;		/* of the node that comes next, in an image */
+	u64 at;			/* byte offset of the last one, in an image */
+};
+
+/**
+ * iho_cursor_init() - before the first fact of a kind
+ * @cur: the cursor
+ * @src: where the facts are; must outlive @cur
+ * @kind: which kind of node
+ */
+void iho_cursor_init(struct iho_cursor *cur, const struct iho_plan_source *src,
+		     enum iho_node kind);
+
+/**
+ * iho_cursor_next() - the next fact
+ * @cur: from iho_cursor_init()
+ * @fact: filled as by iho_get()
+ *
+ * Return: whether there was one.
+ */
+bool iho_cursor_next(struct iho_cursor *cur, union iho_fact *fact);
+
+/**
+ * iho_first_table() - where the tables of a context begin, which lie together
+ * @src: where the facts are
+ * @context: index of the context
+ *
+ * Return: the index of its first table, or of the first of a later context, or how
+ * many tables there are. O(log(tables)).
+ */
+u32 iho_first_table(const struct iho_plan_source *src, u32 context);
+
 /**
  * iho_plan_work() - workspace that a stream of so many records needs at most
  * @records: how many, at most IHO_MAX_RECORDS
  *
- * Return: bytes, below 32 per record.
+ * Return: bytes, 8 per record.
  */
 size_t iho_plan_work(u32 records);
 

@@ -131,22 +131,12 @@ u32 iho_source_count(const struct iho_plan_source *src, enum iho_node kind);
 /* FDT offset of node @index, below the count of its kind. */
 int iho_node_find(const struct iho_image *img, enum iho_node kind, u32 index);
 
+/* What other nodes say of the contexts, or NULL when that was not counted. */
+const struct iho_owned *iho_source_owned(const struct iho_plan_source *src);
+
 /* Fact @index of either source, below the count of its kind. */
 void iho_source_get(const struct iho_plan_source *src, enum iho_node kind,
 		    u32 index, union iho_fact *fact);
-
-/* All facts of a kind one after the other. */
-struct iho_cursor {
-	const struct iho_plan_source *src;
-	enum iho_node kind;
-	u32 next, count;
-	int off;		/* of the node that comes next, in an image */
-	u64 at;			/* byte offset of the last one, in an image */
-};
-
-void iho_cursor_init(struct iho_cursor *cur,
-		     const struct iho_plan_source *src, enum iho_node kind);
-bool iho_cursor_next(struct iho_cursor *cur, union iho_fact *fact);
 
 /* ---- check.c --------------------------------------------------------- */
 
@@ -227,18 +217,12 @@ struct iho_entries {
 #error "an index does not fit the entries of the model"
 #endif
 
-/* Where every stride-th memory of an image is, so that finding one is cheap. */
-struct iho_memory_index {
-	u32 *off;
-	u32 slots;		/* room for so many */
-	u32 stride;		/* 0: not filled yet */
-};
-
 struct iho_model {
 	const struct iho_plan_source *src;
 	const char *session;	/* of the context; 64 bytes */
 	u32 context;
-	struct iho_memory_index index;
+	u32 memory_at;		/* index of @memory, or IHO_NONE */
+	struct iho_memory memory;	/* that the map before named */
 	struct iho_entry *next;
 	struct iho_entries ioas, groups, devices, hwpts;
 	u32 kind;		/* of the record before, 0 at the start */
@@ -249,9 +233,9 @@ struct iho_model {
 	const char *what;	/* field that a failing test looked at */
 };
 
-/* Begin with @work, of iho_plan_work(@records) bytes. */
+/* Begin with @work, of iho_plan_work() bytes for all records. */
 void iho_model_init(struct iho_model *m, const struct iho_plan_source *src,
-		    u32 context, const char *session, u32 records, void *work);
+		    u32 context, const char *session, void *work);
 
 /*
  * Take one record in; m->what says which field was wrong.

@@ -9,15 +9,9 @@
 
 /* ---- workspace ------------------------------------------------------- */
 
-static u32 index_slots(u32 records)
-{
-	return records < IHO_MAX_MEMORIES ? records : IHO_MAX_MEMORIES;
-}
-
 size_t iho_plan_work(u32 records)
 {
-	return (size_t)(iho_pad((u64)index_slots(records) * sizeof(u32), 8) +
-			(u64)records * sizeof(struct iho_entry));
+	return (size_t)records * sizeof(struct iho_entry);
 }
 
 static struct iho_entry *add(struct iho_model *m, struct iho_entries *list,
@@ -51,36 +45,17 @@ struct iho_entry *iho_model_find(const struct iho_entries *list, u32 id)
 
 /* ---- memories -------------------------------------------------------- */
 
-static void fill_index(struct iho_model *m)
+/* Maps of one memory mostly come one after the other: it is read once. */
+static const struct iho_memory *get_memory(struct iho_model *m, u32 index)
 {
-	const struct iho_image *img = m->src->img;
-	struct iho_memory_index *x = &m->index;
-	int off = img->first[IHO_NODE_MEMORY];
-	u32 i;
+	union iho_fact fact;
 
-	x->stride = (img->memories + x->slots - 1) / x->slots;
-	for (i = 0; i < img->memories; i++) {
-		if (!(i % x->stride))
-			x->off[i / x->stride] = (u32)off;
-		off = iho_node_skip(img->fdt, off);
+	if (m->memory_at != index) {
+		iho_source_get(m->src, IHO_NODE_MEMORY, index, &fact);
+		m->memory = fact.memory;
+		m->memory_at = index;
 	}
-}
-
-static void get_memory(struct iho_model *m, u32 index, union iho_fact *fact)
-{
-	u32 left;
-	int off;
-
-	if (!m->src->img) {
-		iho_source_get(m->src, IHO_NODE_MEMORY, index, fact);
-		return;
-	}
-	if (!m->index.stride)
-		fill_index(m);
-	off = (int)m->index.off[index / m->index.stride];
-	for (left = index % m->index.stride; left; left--)
-		off = iho_node_skip(m->src->img->fdt, off);
-	iho_node_read(m->src->img->fdt, off, IHO_NODE_MEMORY, fact);
+	return &m->memory;
 }
 
 /* ---- tests shared by the kinds --------------------------------------- */
@@ -235,7 +210,7 @@ static int map_file(struct iho_model *m, const struct iho_pl_map_file *c,
 {
 	const u32 access = IHO_MAP_WRITEABLE | IHO_MAP_READABLE;
 	struct iho_entry *ioas = iho_model_find(&m->ioas, c->ioas_id);
-	union iho_fact fact;
+	const struct iho_memory *memory;
 	int err;
 
 	NEED(!(c->flags & ~(IHO_MAP_FIXED_IOVA | access)), VALUE, "flags");
@@ -251,11 +226,11 @@ static int map_file(struct iho_model *m, const struct iho_pl_map_file *c,
 	NEED(ioas, REF, "ioas_id");
 	NEED(ref->memory < iho_source_count(m->src, IHO_NODE_MEMORY), REF,
 	     "memory");
-	get_memory(m, ref->memory, &fact);
-	NEED(!memcmp(fact.memory.session, m->session, IHO_SESSION_LEN), REF,
+	memory = get_memory(m, ref->memory);
+	NEED(!memcmp(memory->session, m->session, IHO_SESSION_LEN), REF,
 	     "memory");
-	NEED(c->start <= fact.memory.size &&
-	     c->length <= fact.memory.size - c->start, RANGE, "start");
+	NEED(c->start <= memory->size && c->length <= memory->size - c->start,
+	     RANGE, "start");
 	if ((c->iova | c->length | c->start) % IHO_PAGE_SIZE) {
 		NEED(!(ioas->info & IOAS_ALIGNED), ALIGN, "iova");
 		ioas->info |= IOAS_UNALIGNED;
@@ -420,14 +395,12 @@ int iho_model_apply(struct iho_model *m, const struct iho_framed *rec)
 }
 
 void iho_model_init(struct iho_model *m, const struct iho_plan_source *src,
-		    u32 context, const char *session, u32 records, void *work)
+		    u32 context, const char *session, void *work)
 {
 	memset(m, 0, sizeof(*m));
 	m->src = src;
 	m->context = context;
 	m->session = session;
-	m->index.off = work;
-	m->index.slots = index_slots(records);
-	m->next = (struct iho_entry *)((u8 *)work +
-		  iho_pad((u64)m->index.slots * sizeof(u32), 8));
+	m->memory_at = IHO_NONE;
+	m->next = work;
 }

@@ -7,11 +7,19 @@
 
 static int check_devices(const struct iho_model *m, struct iho_where *where)
 {
+	const struct iho_owned *owned = iho_source_owned(m->src);
 	const struct iho_entry *e;
 	struct iho_cursor cur;
 	union iho_fact fact;
 	u32 i;
 
+	/*
+	 * Each bind names a device of this context and no two name one; each attach
+	 * one of these that has a domain. As many as there are: all of them.
+	 */
+	if (owned && owned[m->context].devices == m->devices.count &&
+	    owned[m->context].attached == m->attaches)
+		return 0;
 	iho_cursor_init(&cur, m->src, IHO_NODE_DEVICE);
 	for (i = 0; iho_cursor_next(&cur, &fact); i++) {
 		if (fact.device.context != m->context)
@@ -30,23 +38,6 @@ static int check_devices(const struct iho_model *m, struct iho_where *where)
 	return 0;
 }
 
-/* Tables are ordered by context: the first of this one, or the count. */
-static u32 first_table(const struct iho_model *m)
-{
-	u32 low = 0, high = iho_source_count(m->src, IHO_NODE_TABLE), mid;
-	union iho_fact fact;
-
-	while (low < high) {
-		mid = low + (high - low) / 2;
-		iho_source_get(m->src, IHO_NODE_TABLE, mid, &fact);
-		if (fact.table.context < m->context)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static int check_hwpts(const struct iho_model *m, u64 len,
 		       struct iho_where *where)
 {
@@ -56,7 +47,7 @@ static int check_hwpts(const struct iho_model *m, u64 len,
 	u64 at = 0;
 	u32 i;
 
-	for (i = first_table(m); i < tables; i++) {
+	for (i = iho_first_table(m->src, m->context); i < tables; i++) {
 		iho_source_get(m->src, IHO_NODE_TABLE, i, &fact);
 		if (fact.table.context != m->context)
 			break;
@@ -100,7 +91,7 @@ int iho_plan_init(struct iho_plan *plan, const struct iho_plan_source *src,
 		return iho_fail(where, IHO_ERR_NOSPACE, 0, "stream", context,
 				"", IHO_NONE);
 	iho_source_get(src, IHO_NODE_CONTEXT, context, &own);
-	iho_model_init(&m, src, context, own.context.session, records, work);
+	iho_model_init(&m, src, context, own.context.session, work);
 
 	for (i = 0; i < records && pos < len; i++) {
 		err = iho_rec_frame(stream, len, pos, &rec, &what);

@@ -42,8 +42,14 @@ static int guess(const struct iho_image *img, enum iho_node kind, u32 index)
 
 int iho_node_find(const struct iho_image *img, enum iho_node kind, u32 index)
 {
+	enum iho_node before;
 	int off = -1;
 
+	if (img->node) {
+		for (before = 0; before < kind; before++)
+			index += img->count[before];
+		return (int)img->node[index];
+	}
 	if (kind == IHO_NODE_TABLE || kind == IHO_NODE_DOMAIN)
 		off = guess(img, kind, index);
 	if (off >= 0)
@@ -100,6 +106,91 @@ bool iho_cursor_next(struct iho_cursor *cur, union iho_fact *fact)
 	}
 	cur->next++;
 	return true;
+}
+
+u32 iho_first_table(const struct iho_plan_source *src, u32 context)
+{
+	u32 low = 0, high = iho_source_count(src, IHO_NODE_TABLE), mid;
+	union iho_fact fact;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		iho_source_get(src, IHO_NODE_TABLE, mid, &fact);
+		if (fact.table.context < context)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* ---- index ----------------------------------------------------------- */
+
+const struct iho_owned *iho_source_owned(const struct iho_plan_source *src)
+{
+	return src->img ? src->img->owned : src->facts->owned;
+}
+
+static void count_owned(const struct iho_plan_source *src,
+			struct iho_owned *owned)
+{
+	const u32 contexts = iho_source_count(src, IHO_NODE_CONTEXT);
+	struct iho_cursor cur;
+	union iho_fact fact;
+
+	memset(owned, 0, contexts * sizeof(*owned));
+	iho_cursor_init(&cur, src, IHO_NODE_DEVICE);
+	while (iho_cursor_next(&cur, &fact)) {
+		if (fact.device.context >= contexts)
+			continue;
+		owned[fact.device.context].devices++;
+		if (fact.device.domain != IHO_NONE)
+			owned[fact.device.context].attached++;
+	}
+}
+
+size_t iho_facts_index_size(const struct iho_facts *facts)
+{
+	return facts->contexts * sizeof(struct iho_owned);
+}
+
+void iho_facts_index(struct iho_facts *facts, void *work)
+{
+	const struct iho_plan_source src = { .facts = facts };
+
+	count_owned(&src, work);
+	facts->owned = work;
+}
+
+size_t iho_image_index_size(const struct iho_image *img)
+{
+	size_t size = img->contexts * sizeof(struct iho_owned);
+	enum iho_node kind;
+
+	for (kind = 0; kind < IHO_NODES; kind++)
+		size += img->count[kind] * sizeof(u32);
+	return size;
+}
+
+void iho_image_index(struct iho_image *img, void *work)
+{
+	const struct iho_plan_source src = { .img = img };
+	struct iho_owned *owned = work;
+	u32 *node = (u32 *)(owned + img->contexts), *at = node;
+	enum iho_node kind;
+	int off;
+	u32 i;
+
+	for (kind = 0; kind < IHO_NODES; kind++) {
+		off = img->first[kind];
+		for (i = 0; i < img->count[kind]; i++) {
+			*at++ = (u32)off;
+			off = iho_node_skip(img->fdt, off);
+		}
+	}
+	count_owned(&src, owned);
+	img->node = node;
+	img->owned = owned;
 }
 
 int iho_get(const struct iho_image *img, enum iho_node kind, u32 index,

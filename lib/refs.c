@@ -97,17 +97,20 @@ static int check_device_refs(const struct iho_plan_source *src,
 	const u32 units = iho_source_count(src, IHO_NODE_UNIT);
 	const u32 domains = iho_source_count(src, IHO_NODE_DOMAIN);
 	const u32 contexts = iho_source_count(src, IHO_NODE_CONTEXT);
+	u16 segment[IHO_MAX_UNITS];	/* of the units: each is read once */
 	struct iho_cursor cur;
 	union iho_fact fact, to;
 	const struct iho_device *d = &fact.device;
 	u32 i;
 
+	iho_cursor_init(&cur, src, IHO_NODE_UNIT);
+	for (i = 0; iho_cursor_next(&cur, &fact); i++)
+		segment[i] = (u16)fact.unit.segment;
 	iho_cursor_init(&cur, src, IHO_NODE_DEVICE);
 	for (i = 0; iho_cursor_next(&cur, &fact); i++) {
 		if (d->unit >= units)
 			return REF_FAIL(UNIT);
-		iho_source_get(src, IHO_NODE_UNIT, d->unit, &to);
-		if (to.unit.segment != d->segment)
+		if (segment[d->unit] != d->segment)
 			return REF_FAIL(UNIT);
 		if (d->context >= contexts)
 			return REF_FAIL(CONTEXT);

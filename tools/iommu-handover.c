@@ -167,8 +167,10 @@ static int load(struct loaded *l)
 	if (ret)
 		return refuse(l, ret, &w);
 	l->plan = calloc(l->img.contexts + 1, sizeof(*l->plan));
-	if (!l->plan)
+	l->index = malloc(iho_image_index_size(&l->img) + 1);
+	if (!l->plan || !l->index)
 		return trouble(l->name, strerror(ENOMEM));
+	iho_image_index(&l->img, l->index);
 	for (i = 0; !ret && i < l->img.contexts; i++) {
 		ret = check_stream(l, i);
 		if (!ret)
@@ -196,6 +198,7 @@ static int run(const char *name, void (*say)(const struct loaded *l))
 	if (!ret)
 		say(&l);
 	free(l.plan);
+	free(l.index);
 	free(l.data);
 	return ret;
 }

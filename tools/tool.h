@@ -24,6 +24,7 @@ struct loaded {
 	unsigned char *data;	/* 8-byte aligned */
 	size_t len;
 	struct iho_image img;
+	void *index;		/* of img */
 	struct iho_plan *plan;	/* one per context */
 	u64 records;		/* of all contexts */
 };

@@ -9,12 +9,14 @@
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
+#include <linux/bitmap.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/iommu-handover.h>
 #include <linux/kexec_handover.h>
 #include <linux/memblock.h>
 #include <linux/pci.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <asm/pci-direct.h>
 
@@ -145,17 +147,23 @@ static void __init refuse_at(const char *what, int rc,
 /* Does the image ask for more than this kernel can take over? */
 static bool __init count_running(void)
 {
-	const struct iho_image *img = &handover_in.image;
-	struct iho_device dev;
-	struct iho_unit unit;
+	const struct iho_plan_source src = { .img = &handover_in.image };
+	const struct iho_device *dev;
+	DECLARE_BITMAP(able, IHO_MAX_UNITS) = {};
+	struct iho_cursor cur;
+	union iho_fact fact;
+	u32 i;
 
-	for (u32 i = 0; i < img->devices; i++) {
-		if (iho_get_device(img, i, &dev) ||
-		    dev.level != IHO_LEVEL_CONTINUOUS)
+	iho_cursor_init(&cur, &src, IHO_NODE_UNIT);
+	for (i = 0; iho_cursor_next(&cur, &fact); i++)
+		__assign_bit(i, able, handover_can_take_over(&fact.unit));
+	iho_cursor_init(&cur, &src, IHO_NODE_DEVICE);
+	dev = &fact.device;
+	for (i = 0; iho_cursor_next(&cur, &fact); i++) {
+		if (dev->level != IHO_LEVEL_CONTINUOUS)
 			continue;
-		if (iho_get_unit(img, dev.unit, &unit) ||
-		    !handover_can_take_over(&unit) || dev.domain == IHO_NONE ||
-		    dev.source_ids != 1) {
+		if (!test_bit(dev->unit, able) || dev->domain == IHO_NONE ||
+		    dev->source_ids != 1) {
 			/* Cure: hand devices over paused; VMMs build new iommufds. */
 			refuse("device-%u: this kernel cannot let it go on with its DMA",
 			       i);
@@ -235,3 +243,20 @@ static void __init early_parse(void)
 }
 
 KHO_EARLY(early_parse);
+
+/*
+ * As soon as there is memory for it. Without one facts are found all the same, by
+ * stepping through the FDT.
+ */
+int __init handover_in_index(void)
+{
+	struct iho_image *img = &handover_in.image;
+
+	if (handover_in.state != HANDOVER_IN_ACCEPTED || handover_in.index)
+		return 0;
+	handover_in.index = kvmalloc(iho_image_index_size(img) + 1, GFP_KERNEL);
+	if (handover_in.index)
+		iho_image_index(img, handover_in.index);
+	return 0;
+}
+core_initcall(handover_in_index);

@@ -56,6 +56,7 @@ enum handover_in_state {
  * @extents: how many
  * @envelope_pa: its page
  * @running: devices of it that did not stop
+ * @index: of @image, NULL before there is memory
  */
 struct handover_incoming {
 	enum handover_in_state state;
@@ -67,9 +68,13 @@ struct handover_incoming {
 	u32 extents;
 	u64 envelope_pa;
 	u32 running;
+	void *index;
 };
 
 extern struct handover_incoming handover_in;
+
+/* At boot, once memory can be allocated: facts are found faster. Return: 0. */
+int handover_in_index(void);
 
 /* At boot, before PCI is known: no device does DMA afterwards. */
 void handover_in_silence(void);
@@ -219,7 +224,17 @@ int handover_in_context(const char *session, u64 token, u32 *index,
 			struct iho_context *fact);
 
 /**
- * handover_in_take() - the same, and keep abandon away from the context
+ * handover_in_device() - find a device of a context
+ * @index: of the context
+ * @dev_id: its object ID
+ * @fact: filled
+ *
+ * Return: 0, -ENOENT when the image has none such, -ENODATA when the image is gone.
+ */
+int handover_in_device(u32 index, u32 dev_id, struct iho_device *fact);
+
+/**
+ * handover_in_take() - handover_in_context(), and keep abandon away from the context
  * @session: as above
  * @token: as above
  * @index: as above

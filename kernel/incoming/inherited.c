@@ -43,10 +43,10 @@ void handover_in_free_tree(const struct iho_table *table)
 
 void handover_in_drop_trees(u32 index)
 {
+	const struct iho_plan_source src = { .img = &handover_in.image };
 	struct iho_table table;
 
-	for (u32 i = 0; i < handover_in.image.tables; i++)
-		if (!iho_get_table(&handover_in.image, i, &table) &&
-		    table.context == index)
-			handover_in_free_tree(&table);
+	for (u32 i = iho_first_table(&src, index);
+	     !iho_get_table(src.img, i, &table) && table.context == index; i++)
+		handover_in_free_tree(&table);
 }

@@ -55,6 +55,7 @@ int __init handover_in_running_init(void)
 
 	if (handover_in.state != HANDOVER_IN_ACCEPTED || !handover_in.running)
 		return 0;
+	handover_in_index();
 	p = kcalloc(handover_in.running, sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return -ENOMEM;

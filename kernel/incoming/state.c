@@ -103,6 +103,20 @@ int handover_in_context(const char *session, u64 token, u32 *index,
 	return rc;
 }
 
+int handover_in_device(u32 index, u32 dev_id, struct iho_device *fact)
+{
+	const struct iho_image *img = &handover_in.image;
+
+	guard(mutex)(&in_mutex);
+	if (gone)
+		return -ENODATA;
+	for (u32 i = 0; i < img->devices; i++)
+		if (!iho_get_device(img, i, fact) && fact->context == index &&
+		    fact->dev_id == dev_id)
+			return 0;
+	return -ENOENT;
+}
+
 int handover_in_take(const char *session, u64 token, u32 *index,
 		     struct iho_context *fact)
 {
@@ -174,6 +188,10 @@ static void free_image(void)
 	for (u32 i = 0; i < handover_in.extents; i++)
 		restore_free(handover_in.pa[i]);
 	restore_free(handover_in.envelope_pa);
+	handover_in.image.node = NULL;
+	handover_in.image.owned = NULL;
+	kvfree(handover_in.index);
+	handover_in.index = NULL;
 	pr_info("handover from the last kernel finished\n");
 }
 

@@ -91,18 +91,16 @@ int iommufd_handover_claim_device(struct luo_session *session, u64 token,
 	struct iho_device fact, now;
 	struct pci_dev *pdev = NULL;
 	struct iho_context context;
-	u32 index, i;
+	u32 index;
 	int rc;
 
 	rc = handover_in_context(name, token, &index, &context);
 	if (rc)
 		return rc;
-	for (i = 0; i < handover_in.image.devices; i++) {
-		rc = iho_get_device(&handover_in.image, i, &fact);
-		if (!rc && fact.context == index && fact.dev_id == dev_id)
-			break;
-	}
-	if (i == handover_in.image.devices)
+	rc = handover_in_device(index, dev_id, &fact);
+	if (rc == -ENODATA)
+		return rc;
+	if (rc)
 		/* Cure: open the device and bind it. */
 		return handover_refuse(-EBADMSG,
 				       "session \"%s\": the image has no device %u of token %llu",

@@ -349,6 +349,7 @@ void handover_seal_free(struct handover_seal *s)
 				     1);
 	kvfree(s->table_pa);
 	handover_stays_free(s);
+	kvfree(s->index);
 	image_free(&s->image);
 	kfree(s);
 }
@@ -382,6 +383,12 @@ struct handover_seal *handover_seal_copy(const void __user *image, u64 len)
 	seg.ptr = s->image.map;
 	seg.len = s->image.total;
 	s->open_err = iho_image_open(&seg, 1, &s->opened, &s->where);
+	if (s->open_err)
+		return s;
+	/* Without one facts are found all the same, by stepping */
+	s->index = kvmalloc(iho_image_index_size(&s->opened) + 1, GFP_KERNEL);
+	if (s->index)
+		iho_image_index(&s->opened, s->index);
 	return s;
 }
 

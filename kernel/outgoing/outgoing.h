@@ -292,6 +292,7 @@ struct handover_kept {
  * @generation: of the snapshot that the image was made from
  * @image: the sealed image
  * @opened: the same to the library, when there is no @open_err
+ * @index: of @opened
  * @open_err: 0, or what the library says of it: an IHO_ERR_*, negative
  * @where: of @open_err
  * @envelope: the page that KHO's subtree names, or NULL
@@ -311,6 +312,7 @@ struct handover_seal {
 	u64 generation;
 	struct handover_image_copy image;
 	struct iho_image opened;
+	void *index;
 	int open_err;
 	struct iho_where where;
 	void *envelope;

@@ -340,6 +340,7 @@ static int verify_context(struct handover_ctx *ctx, u32 ci,
 			  const struct handover_live *live,
 			  const struct iho_plan *plan)
 {
+	const struct iho_plan_source src = { .facts = &live->facts };
 	struct maps_at *at __free(kvfree) = NULL;
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_object *obj;
@@ -369,11 +370,11 @@ static int verify_context(struct handover_ctx *ctx, u32 ci,
 			at[nr++] = here;
 		at[nr - 1].nr++;
 	}
-	for (u32 i = 0; i < live->facts.tables; i++) {
+	for (u32 i = iho_first_table(&src, ci); i < live->facts.tables; i++) {
 		const struct iho_table *table = &live->facts.table[i];
 
 		if (table->context != ci)
-			continue;
+			break;
 		obj = xa_load(&ctx->ictx->objects, table->hwpt_id);
 		hwpt = container_of(obj, struct iommufd_hwpt_paging,
 				    common.obj);
@@ -389,13 +390,19 @@ static int verify_context(struct handover_ctx *ctx, u32 ci,
 
 int handover_live_prove(struct list_head *contexts, struct handover_live *live)
 {
-	struct iho_plan_source src = { .facts = &live->facts };
+	struct iho_facts facts = live->facts;
+	struct iho_plan_source src = { .facts = &facts };
 	struct handover_ctx *ctx;
+	void *index;
 	u32 ci = 0;
 	int rc = 0;
 
 	if (live->proved)
 		return 0;
+	index = kvmalloc(iho_facts_index_size(&live->facts) + 1, GFP_KERNEL);
+	if (!index)
+		return refuse_memory();
+	iho_facts_index(&facts, index);
 	list_for_each_entry(ctx, contexts, list) {
 		const struct iho_context *c = &live->facts.context[ci];
 		size_t work_len = iho_plan_work(c->records);
@@ -424,6 +431,7 @@ int handover_live_prove(struct list_head *contexts, struct handover_live *live)
 			break;
 		ci++;
 	}
+	kvfree(index);
 	live->proved = !rc;
 	return rc;
 }

@@ -154,8 +154,9 @@ def rows_as_json(left, right, names):
     return out
 
 
-def build_program(where, name):
-    """Compile NAME.c for a guest of either kernel: path of the initramfs.
+def build_program(where, name, sources=(), includes=(), libraries=()):
+    """Compile NAME.c, and more @sources with the directories @includes, for a
+    guest of either kernel: path of the initramfs.
 
     One program for both: it makes no call that the stock kernel lacks, but the
     library that it is linked with knows /dev/iommu-handover.
@@ -166,7 +167,9 @@ def build_program(where, name):
         ["-I" + guest, "-I" + os.path.join(TOP, "kernel", "include"),
          "-isystem", os.path.join(OUT, "kernel", "patched", "usr", "include")])
     program = os.path.join(where, name)
-    compiler.program([os.path.join(HERE, name + ".c")], program, True)
+    compiler.includes += ["-I" + path for path in includes]
+    compiler.program([os.path.join(HERE, name + ".c"), *sources], program, True,
+                     libraries=libraries)
     initramfs = os.path.join(where, name + ".cpio")
     write_initramfs(initramfs, [program])
     return initramfs

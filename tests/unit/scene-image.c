@@ -401,21 +401,19 @@ bad:
 	return NULL;
 }
 
-int image_check(const u8 *image, size_t len, struct iho_where *where)
+static int check_plans(const struct iho_image *img, const u8 *image,
+		       struct iho_where *where)
 {
-	struct iho_seg seg = { image, len };
-	struct iho_image img;
-	const struct iho_plan_source src = { .img = &img };
+	const struct iho_plan_source src = { .img = img };
 	struct iho_context c;
 	struct iho_plan plan;
 	size_t work_len;
 	void *work;
+	int err = 0;
 	u32 i;
-	int err;
 
-	err = iho_image_open(&seg, 1, &img, where);
-	for (i = 0; !err && i < img.contexts; i++) {
-		iho_get_context(&img, i, &c);
+	for (i = 0; !err && i < img->contexts; i++) {
+		iho_get_context(img, i, &c);
 		work_len = iho_plan_work(c.records);
 		work = got(malloc(work_len + 1));
 		err = iho_plan_init(&plan, &src, i, image + c.stream_off,
@@ -423,6 +421,34 @@ int image_check(const u8 *image, size_t len, struct iho_where *where)
 				    where);
 		free(work);
 	}
+	return err;
+}
+
+int image_check(const u8 *image, size_t len, struct iho_where *where)
+{
+	struct iho_where with = { 0 }, without = { 0 };
+	struct iho_seg seg = { image, len };
+	struct iho_image img;
+	void *index;
+	int err;
+
+	err = iho_image_open(&seg, 1, &img, where);
+	if (err)
+		return err;
+	err = check_plans(&img, image, &without);
+	index = got(malloc(iho_image_index_size(&img) + 1));
+	iho_image_index(&img, index);
+	/* An index changes no verdict and no place. */
+	if (check_plans(&img, image, &with) != err ||
+	    (err && (strcmp(with.node, without.node) ||
+		     strcmp(with.prop, without.prop) ||
+		     with.offset != without.offset ||
+		     with.index != without.index ||
+		     with.record != without.record)))
+		abort();
+	free(index);
+	if (err)
+		*where = with;
 	return err;
 }
 

@@ -636,8 +636,9 @@ static void test_getters(void)
 	struct iho_device d;
 	struct iho_context c;
 	size_t len;
+	void *index;
 	u8 *image;
-	u32 i;
+	u32 i, pass;
 
 	scene_example(&world);
 	image = scene_image(&world, &len);
@@ -660,12 +661,20 @@ static void test_getters(void)
 		ok_err(iho_get_##what(&img, IHO_NONE, &var),		\
 		       IHO_ERR_BADCALL, "nor is the one of no index");	\
 	} while (0)
-	ALL(memory, m, memories);
-	ALL(unit, u, units);
-	ALL(table, t, tables);
-	ALL(domain, n, domains);
-	ALL(device, d, devices);
-	ALL(context, c, contexts);
+	index = malloc(iho_image_index_size(&img));
+	for (pass = 0; pass < 2; pass++) {
+		ALL(memory, m, memories);
+		ALL(unit, u, units);
+		ALL(table, t, tables);
+		ALL(domain, n, domains);
+		ALL(device, d, devices);
+		ALL(context, c, contexts);
+		iho_image_index(&img, index);
+	}
+	ok(img.owned[0].devices == 2 && img.owned[0].attached == 2 &&
+	   img.owned[1].devices == 1 && !img.owned[1].attached,
+	   "the index knows the devices of each context");
+	free(index);
 	free(image);
 }
 

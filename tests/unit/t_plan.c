@@ -73,6 +73,22 @@ static void scene_of(const struct world *w)
 	r->bind_ref.device = 2;
 }
 
+/* With an index, which @src has now, it is what it was: @err, and in the same place. */
+static void test_index(const struct plan_case *c,
+		       const struct iho_plan_source *src, const void *base,
+		       const struct iho_where *was)
+{
+	struct iho_where where = { .node = "", .prop = "" };
+	int err = plan_all(src, base, &where);
+
+	ok(err == -c->err &&
+	   (!err || (!strcmp(where.node, was->node) &&
+		     !strcmp(where.prop, was->prop) &&
+		     where.index == was->index && where.offset == was->offset &&
+		     where.record == was->record)), "%s: %s with an index",
+	   c->name, src->img ? "image" : "snapshot");
+}
+
 static void test_case(const struct plan_case *c)
 {
 	static struct world w;
@@ -82,6 +98,7 @@ static void test_case(const struct plan_case *c)
 	struct iho_image img;
 	struct iho_seg seg;
 	u8 *snap, *image;
+	void *index;
 	size_t len;
 	int err;
 
@@ -101,6 +118,10 @@ static void test_case(const struct plan_case *c)
 			!strcmp(where.prop, c->prop), "%s: place", c->name))
 			diag("%s %u, record %u, %s", where.node, where.index,
 			     where.record, where.prop);
+	index = malloc(iho_facts_index_size(&facts) + 1);
+	iho_facts_index(&facts, index);
+	test_index(c, &src, snap, &where);
+	free(index);
 	free(snap);
 
 	image = scene_image(&world, &len);
@@ -109,6 +130,10 @@ static void test_case(const struct plan_case *c)
 	       "%s: the image is right but for the stream", c->name);
 	src = (struct iho_plan_source){ .img = &img };
 	ok_err(plan_all(&src, image, &where), c->err, "%s: image", c->name);
+	index = malloc(iho_image_index_size(&img) + 1);
+	iho_image_index(&img, index);
+	test_index(c, &src, image, &where);
+	free(index);
 	free(image);
 }
 

@@ -94,11 +94,11 @@ class Compiler:
         self.archive = os.path.join(self.out_dir, "libhandover.a")
         subprocess.run(["ar", "rcs", self.archive] + objects, check=True)
 
-    def program(self, sources, output, guest, headers=None):
+    def program(self, sources, output, guest, headers=None, libraries=()):
         """Make one program: static for the guest, plain for the host.
 
         Headers are looked for beside @sources, then in the directory
-        @headers, then in ours.
+        @headers, then in ours. @libraries are words for the linker.
         """
         words = ["-I" + os.path.dirname(sources[0])]
         if headers:
@@ -111,4 +111,4 @@ class Compiler:
             if not self.archive:
                 self.build_library()
             words = ["-static", self.archive, "-lm"]
-        compile_c(objects, output, words)
+        compile_c(objects, output, words + list(libraries))
