@@ -47,8 +47,9 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
  * @data: for both; keeps the device bound until it is released
  *
  * Only for a device that did not stop for the kexec. Its regions can be used from
- * here on. Calls on the iommufd, and attach and detach, wait. If it fails, that is noted, the device goes on with the inherited table and is
- * pending; it is tried again when the session is finished.
+ * here on. Calls on the iommufd, and attach and detach, wait. If it fails, that is
+ * noted, the device goes on with the inherited table and is pending; it is tried
+ * again when the session is finished.
  *
  * Return: false, with nothing done, for any other device.
  */

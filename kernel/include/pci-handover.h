@@ -17,6 +17,8 @@
  * In the old kernel from the point of no return on, in the new one until the
  * device is attached to what its iommufd became, or is stopped. Nobody resets
  * or configures it meanwhile, clears bus mastering or touches its power.
+ *
+ * Return: whether it does.
  */
 static inline bool pci_handed_over(const struct pci_dev *pdev)
 {
@@ -29,6 +31,8 @@ static inline bool pci_handed_over(const struct pci_dev *pdev)
  *
  * Its DMA is that of the one who had it in the last kernel. It is closed to
  * others until it is attached to what they have.
+ *
+ * Return: whether it is.
  */
 bool pci_handover_closed(struct pci_dev *pdev);
 
@@ -81,6 +85,8 @@ bool pci_handover_msi(struct pci_dev *pdev, u16 ctrl);
  *
  * Then it stays enabled while it is set up: disabled for a moment, the device
  * would raise INTx instead, which nobody hears.
+ *
+ * Return: whether it is.
  */
 bool pci_handover_msi_held(struct pci_dev *pdev, int nvec);
 

@@ -47,6 +47,7 @@ void handover_stop_device(struct device *dev);
  * @register_pa: of the unit
  *
  * Context: at shutdown, other CPUs are stopped. No lock is taken.
+ * Return: whether it does.
  */
 bool handover_parks(u64 register_pa);
 /* Whether the entry of @source_id stays in use then. */

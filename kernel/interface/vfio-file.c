@@ -21,6 +21,8 @@
 #include "vfio.h"
 
 #define DRIVER	"vfio-pci"
+/* The layout of struct device_ser belongs to it */
+#define COMPATIBLE	"vfio-pci-handover-v2"
 
 /**
  * struct device_ser - what one kernel leaves to the next of a device file
@@ -30,8 +32,7 @@
  * @config: configuration space as vfio shows it, where it does not show the
  *	device's own: what the VMM wrote there, the device does not know
  *
- * Which device that is, is in the image. The layout belongs to the name of the
- * handler.
+ * Which device that is, is in the image.
  */
 struct device_ser {
 	u64 token;
@@ -286,7 +287,7 @@ static const struct liveupdate_file_ops ops = {
 #ifndef MODULE
 static struct liveupdate_file_handler handler = {
 	.ops = &ops,
-	.compatible = "vfio-pci-handover-v2",
+	.compatible = COMPATIBLE,
 };
 
 /* LUO wants all handlers before the first session is read: not of a module. */

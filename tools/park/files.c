@@ -95,7 +95,7 @@ const char *incoming_file(char **argv, char *path, size_t len)
 		name += sizeof(kind) - 1;
 		if (strlen(name) >= len)
 			return NULL;
-		return strcpy(path, name);
+		return memcpy(path, name, strlen(name) + 1);
 	}
 	return NULL;
 }

@@ -48,7 +48,7 @@ static int session_by_name(const char *name, unsigned long cmd)
 
 	if (strlen(name) >= sizeof(arg.name))
 		return -ENAMETOOLONG;
-	strcpy(arg.name, name);
+	memcpy(arg.name, name, strlen(name) + 1);
 	luo = open_luo();
 	if (luo < 0)
 		return luo;

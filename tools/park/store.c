@@ -73,7 +73,7 @@ static int tell_manager(const char *text, int fd)
 
 	if (!path || strlen(path) >= sizeof(to.sun_path))
 		return -ENOENT;
-	strcpy(to.sun_path, path);
+	memcpy(to.sun_path, path, strlen(path) + 1);
 	if (path[0] == '@')
 		to.sun_path[0] = 0;
 	msg.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
