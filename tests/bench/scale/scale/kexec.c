@@ -15,7 +15,8 @@
 
 /**
  * struct call - a system call of the loader
- * @took: the last one of its kind: of two snapshots the second is the whole one
+ * @took: all of its kind: the kernel keeps what the first snapshot found, which is
+ *	too long for the loader's buffer, and gives that to the second
  * @peak_kib: memory that any of them took at its peak, what it keeps included;
  *	without scale.ns=1 it is not looked at
  */
@@ -105,7 +106,7 @@ static int trace(pid_t child, struct rusage *usage)
 		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
 			continue;
 		if (call) {
-			call->took = now() - start;
+			call->took += now() - start;
 			call = NULL;
 			continue;
 		}
@@ -126,6 +127,7 @@ static int load(char **argv)
 	pid_t child;
 	int status;
 
+	snapshot = seal = file_load = (struct call){ 0 };
 	start = now();
 	child = fork();
 	check(child >= 0, "fork: %s", strerror(errno));
