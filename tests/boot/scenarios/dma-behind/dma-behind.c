@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "handover.h"
 #include "stream.h"
 
@@ -97,38 +98,6 @@ static void use_device(void)
 	stream_receive(&stream, 100);
 }
 
-/* In a process of its own. Return: its exit code is the errno of @call. */
-static pid_t call_begin(int (*call)(void))
-{
-	pid_t pid = fork();
-	int err;
-
-	check(pid >= 0, "fork: %s", strerror(errno));
-	if (!pid) {
-		err = call();
-		_exit(-err);
-	}
-	return pid;
-}
-
-static bool has_ended(pid_t pid)
-{
-	siginfo_t info = { .si_pid = 0 };
-
-	must(waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT));
-	return info.si_pid;
-}
-
-static void call_end(pid_t pid, const char *what, int err)
-{
-	int status;
-
-	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status),
-	      "%s did not end by itself", what);
-	check(WEXITSTATUS(status) == err, "%s: %s instead of %s", what,
-	      strerror(WEXITSTATUS(status)), strerror(err));
-}
-
 static int do_map(void)
 {
 	uint64_t iova = FREE_IOVA;
@@ -175,7 +144,7 @@ static void in_use(void)
 	use_device();
 	check(pending(), "the device did not wait");
 	want_memory_missing();
-	check(!has_ended(map) && !has_ended(unmap), "a call did not wait");
+	check(!call_has_ended(map) && !call_has_ended(unmap), "a call did not wait");
 	let_go();
 	call_end(map, "the map", 0);
 	call_end(unmap, "the unmap", ENOENT);
@@ -195,7 +164,7 @@ static void attach_waits(void)
 	stream.ctx.dev[0] = take_device();
 	attach = call_begin(do_attach);
 	use_device();
-	check(pending() && !has_ended(attach), "the attach did not wait");
+	check(pending() && !call_has_ended(attach), "the attach did not wait");
 	let_go();
 	call_end(attach, "the attach", 0);
 	check(!pending(), "the attach came before the device");
@@ -211,7 +180,7 @@ static void finish_waits(void)
 	stream.ctx.dev[0] = take_device();
 	finish = call_begin(do_finish);
 	use_device();
-	check(pending() && !has_ended(finish), "it was finished too soon");
+	check(pending() && !call_has_ended(finish), "it was finished too soon");
 	let_go();
 	call_end(finish, "FINISH", 0);
 	check(!pending(), "it was finished without the device");

@@ -21,6 +21,7 @@
 #include <linux/memfd.h>
 #include <linux/userfaultfd.h>
 
+#include "call.h"
 #include "guest.h"
 #include "starve.h"
 
@@ -310,35 +311,6 @@ static void no_hole(void)
 
 /* ---- what waits ------------------------------------------------------------ */
 
-/* In a process of its own. Return: its exit code is the errno of @call. */
-static pid_t call_begin(int (*call)(void))
-{
-	pid_t pid = fork();
-
-	check(pid >= 0, "fork: %s", strerror(errno));
-	if (!pid)
-		_exit(-call());
-	return pid;
-}
-
-static bool has_ended(pid_t pid)
-{
-	siginfo_t info = { .si_pid = 0 };
-
-	must(waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT));
-	return info.si_pid;
-}
-
-static void call_end(pid_t pid, const char *what, int err)
-{
-	int status;
-
-	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status),
-	      "%s did not end by itself", what);
-	check(WEXITSTATUS(status) == err, "%s: %s instead of %s", what,
-	      strerror(WEXITSTATUS(status)), strerror(err));
-}
-
 static int do_finish(void)
 {
 	return luo_finish(session);
@@ -385,8 +357,9 @@ static void waits(void)
 	end = call_begin(do_finish);
 	seal = call_begin(do_seal);
 	sleep_ms(LOOK_MS);
-	check(!has_ended(hole) && !has_ended(data) && !has_ended(seal) &&
-	      !has_ended(end), "a call did not wait");
+	check(!call_has_ended(hole) && !call_has_ended(data) &&
+	      !call_has_ended(seal) && !call_has_ended(end),
+	      "a call did not wait");
 	/* The huge page that the case before has made */
 	check(present() == HUGE / GUEST_PAGE, "%u pages are in the file", present());
 	must(write_text(HOLD, NOBODY));
