@@ -200,6 +200,10 @@ bool handover_pci_msi_masks(struct pci_dev *pdev);
  */
 void handover_pci_msi_mask(struct pci_dev *pdev, bool masked);
 
+/* Disable what is held back since the last kernel, and this one has not set up. */
+void handover_pci_msix_off(struct pci_dev *pdev);
+void handover_pci_msi_off(struct pci_dev *pdev);
+
 /* ---- entries of the last kernel ----------------------------------------- */
 
 /**

@@ -85,3 +85,28 @@ void handover_pci_msi_mask(struct pci_dev *pdev, bool masked)
 						      PCI_MSI_MASK_32),
 			       masked ? GENMASK(min(vectors, 32U) - 1, 0) : 0);
 }
+
+void handover_pci_msix_off(struct pci_dev *pdev)
+{
+	u16 ctrl;
+
+	if (!pdev->msix_cap || pdev->msix_enabled)
+		return;
+	pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, &ctrl);
+	if (!(ctrl & PCI_MSIX_FLAGS_ENABLE))
+		return;
+	ctrl &= ~(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, ctrl);
+}
+
+void handover_pci_msi_off(struct pci_dev *pdev)
+{
+	u16 flags = msi_flags(pdev);
+
+	if (!(flags & PCI_MSI_FLAGS_ENABLE) || !(flags & PCI_MSI_FLAGS_MASKBIT) ||
+	    pdev->msi_enabled)
+		return;
+	pci_write_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
+			      flags & ~PCI_MSI_FLAGS_ENABLE);
+	handover_pci_msi_mask(pdev, false);
+}

@@ -90,6 +90,16 @@ bool pci_handover_msi(struct pci_dev *pdev, u16 ctrl);
  */
 bool pci_handover_msi_held(struct pci_dev *pdev, int nvec);
 
+/**
+ * pci_handover_set_up() - MSI or MSI-X is about to be set up
+ * @pdev: the device
+ * @cap: PCI_CAP_ID_MSI or PCI_CAP_ID_MSIX
+ *
+ * Disables the other one, if it is held back since the last kernel: a device must
+ * not have both.
+ */
+void pci_handover_set_up(struct pci_dev *pdev, int cap);
+
 #else
 
 static inline bool pci_handed_over(const struct pci_dev *pdev)
@@ -128,6 +138,10 @@ static inline bool pci_handover_msi(struct pci_dev *pdev, u16 ctrl)
 static inline bool pci_handover_msi_held(struct pci_dev *pdev, int nvec)
 {
 	return false;
+}
+
+static inline void pci_handover_set_up(struct pci_dev *pdev, int cap)
+{
 }
 
 #endif

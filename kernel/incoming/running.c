@@ -241,22 +241,11 @@ bool handover_in_switching(u64 register_pa, u16 source_id)
 /* No DMA and no interrupt of it any more; its memory may be given back. */
 static void stop(struct pci_dev *pdev)
 {
-	u16 ctrl;
-
 	pci_clear_master(pdev);
 	if (!pci_wait_for_pending_transaction(pdev))
 		pci_warn(pdev, "iommu-handover: transactions are still pending\n");
-	if (pdev->msix_cap && !pdev->msix_enabled) {
-		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, &ctrl);
-		ctrl &= ~(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
-		pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, ctrl);
-	}
-	if (handover_pci_msi_masks(pdev) && !pdev->msi_enabled) {
-		pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &ctrl);
-		ctrl &= ~PCI_MSI_FLAGS_ENABLE;
-		pci_write_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, ctrl);
-		handover_pci_msi_mask(pdev, false);
-	}
+	handover_pci_msix_off(pdev);
+	handover_pci_msi_off(pdev);
 }
 
 /* Bridges may have been given other numbers. With a reference. */

@@ -69,6 +69,16 @@ bool pci_handover_msi_held(struct pci_dev *pdev, int nvec)
 	       FIELD_GET(PCI_MSI_FLAGS_QSIZE, ctrl) == order_base_2(nvec);
 }
 
+void pci_handover_set_up(struct pci_dev *pdev, int cap)
+{
+	if (!handover_expected())
+		return;
+	if (cap == PCI_CAP_ID_MSI)
+		handover_pci_msix_off(pdev);
+	else
+		handover_pci_msi_off(pdev);
+}
+
 /*
  * The next kernel takes an entry that is not masked for one that it has unmasked,
  * and lets it go before there is a handler for it: what is pending would be lost.
