@@ -27,6 +27,7 @@ help:
 	@echo 'make kernel        the patched kernel   build/kernel/patched/bzImage'
 	@echo 'make kernel-stock  upstream as it came  build/kernel/stock/bzImage'
 	@echo 'make kernel-debug  KASAN and lockdep    build/kernel/debug/bzImage'
+	@echo 'make kernel-host   as distributions do  build/kernel/host/bzImage'
 	@echo 'make kexec         patched kexec-tools  build/bin/kexec'
 	@echo 'make tool          the offline tool     build/bin/iommu-handover'
 	@echo 'make demo          devices whose DMA goes on through KEXECS=5 kexecs'
@@ -37,7 +38,7 @@ help:
 	@echo 'make check-fast    all tests that need no boot, under a minute'
 	@echo 'make check         what CI runs, half an hour when the caches are there'
 	@echo 'make check-debug   what of it is run on the kernel with KASAN and lockdep'
-	@echo 'make check-full    all of tests/boot/run --list, debug kernel included'
+	@echo 'make check-full    all of tests/boot/run --list, all kernels'
 	@echo 'make selftests     upstream'\''s, on the stock and on the patched kernel'
 	@echo 'make bench         cost of the recorder, and of 100,000 maps'
 	@echo 'make lint          checkpatch, W=1 and sparse on our kernel files'
@@ -55,7 +56,7 @@ help:
 packages:
 	@scripts/packages
 
-.PHONY: kernel kernel-stock kernel-debug kexec tool unit boot-programs
+.PHONY: kernel kernel-stock kernel-debug kernel-host kexec tool unit boot-programs
 kernel: packages
 	@scripts/kernel patched
 
@@ -64,6 +65,9 @@ kernel-stock: packages
 
 kernel-debug: packages
 	@scripts/kernel debug
+
+kernel-host: packages
+	@scripts/kernel host
 
 kexec: packages
 	@scripts/kexec-tools

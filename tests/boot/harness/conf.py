@@ -51,8 +51,8 @@ def read_hands_over(value):
 
 
 def read_kernel(value):
-    if value not in ("plain", "debug"):
-        raise ValueError(f"{value!r} is neither plain nor debug")
+    if value not in ("plain", "debug", "host"):
+        raise ValueError(f"{value!r} is none of plain, debug and host")
     return value
 
 
@@ -122,7 +122,8 @@ class Conf:
 
     @kexecs: a pair, how many without --kexecs: plain kernel, debug kernel
     @steady: every image has to equal the one before
-    @kernel: "plain" or "debug" when only that one runs it, else None
+    @kernel: "plain", "debug" or "host" when only that one runs it, else None
+    @on_host: the kernel as distributions build it runs it, too
     @hands_over: load the next kernel with --iommu-handover: "yes", "continuous"
         with the word of that name, "" without the option
     @debian: what of Debian is at /debian in the guest, a file of
@@ -144,6 +145,7 @@ class Conf:
     READERS = {"kexecs": ("kexecs", read_kexecs),
                "steady": ("steady", read_switch),
                "kernel": ("kernel", read_kernel),
+               "host-kernel": ("on_host", read_switch),
                "iommu-handover": ("hands_over", read_hands_over),
                "debian": ("debian", read_debian),
                "init": ("init", read_init),
@@ -162,6 +164,7 @@ class Conf:
         self.kexecs = (3, 3)
         self.steady = False
         self.kernel = None
+        self.on_host = False
         self.hands_over = "yes"
         self.debian = self.init = None
         self.memory = (1024, 3072)

@@ -112,15 +112,18 @@ class Scenario:
     def runs(self):
         """What make check-full runs it as.
 
-        Tuples: "debug", "plain" or "variant"; the name of that step; options
+        Tuples: "debug", "plain", "host" or "variant"; name of that step; options
         of tests/boot/run; in which way it differs, for people.
         """
         found = []
-        if self.conf.kernel != "debug":
+        if self.conf.kernel in (None, "plain"):
             found.append(("plain", self.name, [], "plain kernel"))
-        if self.conf.kernel != "plain":
+        if self.conf.kernel in (None, "debug"):
             found.append(("debug", f"{self.name}-debug", ["--debug-kernel"],
                           "debug kernel"))
+        if self.conf.kernel == "host" or self.conf.on_host:
+            found.append(("host", f"{self.name}-host", ["--host-kernel"],
+                          "a distribution's kernel"))
         for name in self.conf.iommus:
             found.append(("variant", f"{self.name}-{name}",
                           ["--iommu", name], f"--iommu {name}"))
