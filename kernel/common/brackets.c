@@ -63,7 +63,9 @@ static int ioctl_changes(unsigned int cmd, const void *arg)
 	case IOMMU_HWPT_INVALIDATE:
 	case IOMMU_IOAS_CHANGE_PROCESS:
 	case IOMMU_IOAS_IOVA_RANGES:
+#ifdef IOMMU_IOAS_NOIOMMU_GET_PA
 	case IOMMU_IOAS_NOIOMMU_GET_PA:
+#endif
 		return 0;
 	case IOMMU_OPTION:
 		return ((const struct iommu_option *)arg)->op !=

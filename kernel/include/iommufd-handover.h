@@ -39,6 +39,13 @@ int iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 		       unsigned long arg);
 extern const struct file_operations iommufd_fops;
 
+/* The last ioctl that iommufd has in this kernel. */
+#ifdef IOMMU_IOAS_NOIOMMU_GET_PA
+#define IOMMUFD_HANDOVER_LAST_CMD	IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA
+#else
+#define IOMMUFD_HANDOVER_LAST_CMD	IOMMUFD_CMD_HW_QUEUE_ALLOC
+#endif
+
 /*
  * For a static_assert beside iommufd's table of ioctls, which has @_nr entries:
  * whoever adds one has to say in brackets.c whether it changes a context. The
@@ -46,7 +53,7 @@ extern const struct file_operations iommufd_fops;
  */
 #define IOMMUFD_HANDOVER_KNOWS(_nr)                                            \
 	(!IS_ENABLED(CONFIG_IOMMU_HANDOVER) || IS_ENABLED(CONFIG_IOMMUFD_TEST) || \
-	 (_nr) == IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA - IOMMUFD_CMD_BASE + 1)
+	 (_nr) == IOMMUFD_HANDOVER_LAST_CMD - IOMMUFD_CMD_BASE + 1)
 
 #ifdef CONFIG_IOMMU_HANDOVER
 

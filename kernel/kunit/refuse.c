@@ -40,7 +40,7 @@ static int unknown_ioctl(struct iommufd_ctx *ictx)
 	int rc;
 
 	rc = iommufd_handover_ioctl_begin(&ictx->handover,
-					  _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA + 1),
+					  _IO(IOMMUFD_TYPE, IOMMUFD_HANDOVER_LAST_CMD + 1),
 					  NULL, &locked);
 	if (!rc && !locked)
 		rc = -EINVAL;

@@ -269,7 +269,7 @@ static int adopt_entry(struct intel_iommu *iommu, const struct handover_entry *e
 
 	if ((e->table->format != IHO_TABLE_VTDSS &&
 	     (e->table->format != IHO_TABLE_X86_64 || !sm_supported(iommu))) ||
-	    e->domain_id < IDA_START_DID || e->domain_id >= iommu->max_domain_id)
+	    e->domain_id < IDA_START_DID || e->domain_id >= cap_ndoms(iommu->cap))
 		return -EINVAL;
 	i = kzalloc_obj(*i);
 	if (!i)
