@@ -42,6 +42,7 @@ help:
 	@echo 'make selftests     upstream'\''s, on the stock and on the patched kernel'
 	@echo 'make bench         cost of the recorder, and of 100,000 maps'
 	@echo 'make lint          checkpatch, W=1 and sparse on our kernel files'
+	@echo 'make port          what does not apply to the Linux of UPSTREAM'
 	@echo 'make submit        both patch queues as series  build/submit'
 	@echo 'make submit-check  builds the kernel series at each patch'
 	@echo 'make clean         remove build/'
@@ -104,6 +105,10 @@ boot:
 	@$(MAKE) --no-print-directory kernel kexec tool
 	@tests/boot/run $(SCENARIO) $(if $(filter command% environment%,\
 		$(origin KEXECS)),--kexecs $(KEXECS))
+
+.PHONY: port
+port: packages
+	@scripts/port
 
 .PHONY: check check-fast check-debug check-full selftests bench lint submit submit-check
 check check-fast check-debug check-full: packages

@@ -19,7 +19,8 @@ out=${O:-$top/build}
 cache=${IOMMU_HANDOVER_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/iommu-handover}
 [[ $cache == /* ]] || cache=$PWD/$cache
 # shellcheck disable=SC2034 # for those who source this
-upstream=${UPSTREAM:-7.3}
+default_upstream=7.3
+upstream=${UPSTREAM:-$default_upstream}
 # shellcheck disable=SC2034
 jobs=${JOBS:-$(nproc)}
 

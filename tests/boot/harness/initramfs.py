@@ -90,13 +90,15 @@ def add_systemd(archive, here):
 
 
 def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
-          settings=None, stock=None, debian=None, park=None):
+          settings=None, stock=None, debian=None, park=None, kernels=()):
     """Write the initramfs to @path.
 
     @here is the directory with init and its companions; @tool may be None for
     a scenario that hands no iommufd over. @settings are variables for init,
     whose values need no quotes; @stock is another kernel for the scenario, or
     None; so is @debian, a directory that becomes /debian, and @park, the program.
+    Stage N boots the one of @kernels with the index N modulo how many there are;
+    without any all boot @kernel.
     """
     busybox = find_busybox()
     applets = subprocess.run([busybox, "--list"], check=True, text=True,
@@ -132,6 +134,10 @@ def build(path, here, scenario_dir, kernel, kexec, tool, allowed_lines=(),
                   "".join(f"{key}={value}\n" for key, value
                           in (settings or {}).items()).encode())
     archive.put("boot/bzImage", kernel, 0o644)
+    if kernels:
+        archive.directory("boot/kernels")
+    for number, image in enumerate(kernels):
+        archive.put(f"boot/kernels/{number}", image, 0o644)
     if stock:
         archive.put("boot/stock", stock, 0o644)
     archive.tree("scenario", scenario_dir)

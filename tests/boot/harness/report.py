@@ -50,8 +50,9 @@ def read_patterns(*paths):
 
 
 class Report:
-    def __init__(self, scenario, kexecs, say):
+    def __init__(self, scenario, kexecs, say, series=()):
         self.scenario, self.kexecs, self.say = scenario, kexecs, say
+        self.series = list(series)  # of the kernels, in turn
         self.facts = {}      # stage -> key -> value
         self.boots = {}      # stage -> (boot_id, release)
         self.when = {}       # (stage, event) -> monotonic seconds
@@ -221,6 +222,11 @@ class Report:
             self.trouble(f"{len(set(boot_ids))} distinct boot IDs for "
                          f"{self.kexecs} kexecs")
         releases = {stage: boot[1] for stage, boot in self.boots.items()}
+        for stage, release in sorted(releases.items() if self.series else ()):
+            name = self.series[stage % len(self.series)]
+            if not release.startswith(name + "."):
+                self.trouble(f"stage {stage} is Linux {release}, not of "
+                             f"series {name}")
         out = dict.fromkeys(KEYS)
         own = {key for facts in self.facts.values() for key in facts}
         for key in own - set(PER_KEXEC) - set(SUMMED):
@@ -235,7 +241,8 @@ class Report:
         out["iommu_faults"] = max(out["iommu_faults"] or 0, faults)
         out.update(scenario=self.scenario.name, kexecs=self.kexecs,
                    boot_ids=boot_ids, kernel_before=releases.get(0),
-                   kernel_after=releases.get(self.kexecs))
+                   kernel_after=releases.get(self.kexecs),
+                   kernels=[releases[stage] for stage in sorted(releases)])
         out["blackout_ms"] = [self.blackout(stage) for stage
                               in range(1, self.kexecs + 1)]
         for key, values in (("frozen_ms", self.frozen),
