@@ -34,6 +34,12 @@ static int software_msi(struct iommufd_ctx *ictx)
 }
 
 /* The next number after all that iommufd has today */
+#ifdef IOMMU_IOAS_NOIOMMU_GET_PA
+#define UNKNOWN	"given ioctl 0x3b96"
+#else
+#define UNKNOWN	"given ioctl 0x3b95"
+#endif
+
 static int unknown_ioctl(struct iommufd_ctx *ictx)
 {
 	bool locked;
@@ -68,7 +74,8 @@ static const struct kind kinds[] = {
 	  "token 7: the iommufd has software MSI windows, which cannot be handed over; close its session",
 	},
 	{ "unknown ioctl", unknown_ioctl,
-	  "token 7: the iommufd was given ioctl 0x3b96, which the handover of this kernel does not know; close its session",
+	  "token 7: the iommufd was " UNKNOWN
+	  ", which the handover of this kernel does not know; close its session",
 	},
 	/* Control: it gets past those, to memfds that LUO does not know */
 	{ "neither", nothing_special, "the mapped memfd is not preserved" },
