@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-O ?= build
+O ?= build$(addprefix /,$(filter-out 7.3,$(UPSTREAM)))
 KEXECS ?= 5
 SOAK_KEXECS ?= 100
 LEVEL ?= continuous

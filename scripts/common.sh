@@ -7,21 +7,23 @@
 #   IOMMU_HANDOVER_CACHE  sources and build trees; default is
 #                         $XDG_CACHE_HOME/iommu-handover or
 #                         ~/.cache/iommu-handover
-#   O                     results; default is build/ in the checkout
+#   O                     results; default is build/ in the checkout, or
+#                         build/$UPSTREAM when that is not the default
 #   UPSTREAM              Linux series to build, a file in linux/upstream
 #   JOBS                  parallel compiler runs; default is all processors
 
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-out=${O:-$top/build}
+default_upstream=7.3
+upstream=${UPSTREAM:-$default_upstream}
+out=$top/build
+[[ $upstream == "$default_upstream" ]] || out+=/$upstream
+out=${O:-$out}
 [[ $out == /* ]] || out=$top/$out
 cache=${IOMMU_HANDOVER_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/iommu-handover}
 [[ $cache == /* ]] || cache=$PWD/$cache
 # shellcheck disable=SC2034 # for those who source this
-default_upstream=7.3
-upstream=${UPSTREAM:-$default_upstream}
-# shellcheck disable=SC2034
 jobs=${JOBS:-$(nproc)}
 
 # A tool's messages are matched and sorted below; a translation would break it.
