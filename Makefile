@@ -48,6 +48,7 @@ help:
 	@echo 'make clean         remove build/'
 	@echo 'make distclean-cache   remove the cache as well'
 	@echo
+	@echo 'KERNELS=7.3,7.2              demo: kernels of these series in turn'
 	@echo 'IOMMU=vtd|vtd-first-stage|amd  the IOMMU of demo, soak and boot'
 	@echo 'Variables: O=DIR  UPSTREAM=7.3  LINUX_TARBALL=FILE  KEXEC_TARBALL=FILE'
 	@echo '  QEMU=FILE  ACCEL=kvm  JOBS=N  IOMMU_HANDOVER_CACHE=DIR'
@@ -87,9 +88,18 @@ demo-level:
 	@case '$(LEVEL)' in continuous|paused) ;; *) \
 		echo 'LEVEL=$(LEVEL): there are continuous and paused'; exit 2;; esac
 
-demo: demo-level kernel kexec tool
+# Kernels of these series in turn: KERNELS=7.3,7.2
+comma := ,
+OTHER_SERIES = $(filter-out 7.3,$(sort $(subst $(comma), ,$(KERNELS))))
+
+.PHONY: other-kernels
+other-kernels: kernel
+	@for series in $(OTHER_SERIES); do \
+		UPSTREAM=$$series O=$(O)/$$series scripts/kernel patched || exit; done
+
+demo: demo-level kernel other-kernels kexec tool
 	@tests/boot/run $(if $(filter paused,$(LEVEL)),demo,dma) --kexecs $(KEXECS) \
-		--results $(O)/demo
+		$(if $(KERNELS),--kernels $(KERNELS)) --results $(O)/demo
 
 demo-qemu: kernel kexec tool
 	@tests/boot/run qemu --kexecs $(KEXECS) --results $(O)/demo-qemu
