@@ -165,7 +165,8 @@ struct memory {
  * @len: size in bytes, a multiple of the page size
  *
  * The file is allocated in full and sealed against growing, shrinking and
- * further sealing.
+ * further sealing. With guest.nodes=N on the kernel's command line its pages are on
+ * the first N NUMA nodes in turn, and memory_adopt() exits if they are not.
  */
 int memory_create(struct memory *mem, const char *name, size_t len);
 
