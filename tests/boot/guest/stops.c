@@ -36,7 +36,7 @@ void tell_host(const char *what)
 	check(!memcmp(answer, "ok\n", 3), "the host does not say ok");
 }
 
-bool pci_masters(const char *bdf)
+uint16_t pci_config_word(const char *bdf, unsigned int at)
 {
 	char path[128];
 	uint16_t word;
@@ -44,10 +44,15 @@ bool pci_masters(const char *bdf)
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
 	fd = must(open(path, O_RDONLY | O_CLOEXEC));
-	check(pread(fd, &word, sizeof(word), 4) == sizeof(word), "%s: %s",
+	check(pread(fd, &word, sizeof(word), at) == sizeof(word), "%s: %s",
 	      path, strerror(errno));
 	close(fd);
-	return word & 4;
+	return word;
+}
+
+bool pci_masters(const char *bdf)
+{
+	return pci_config_word(bdf, 4) & 4;
 }
 
 static bool masters(const struct stream *s)

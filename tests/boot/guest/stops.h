@@ -14,6 +14,9 @@
 /** pci_masters() - whether a function is bus master, by its address */
 bool pci_masters(const char *bdf);
 
+/** pci_config_word() - of configuration space, by sysfs; exits with 1 without it */
+uint16_t pci_config_word(const char *bdf, unsigned int at);
+
 /** want_running() - the first controller is bus master, and frames arrive */
 void want_running(const struct stream *s, const char *when);
 

@@ -6,9 +6,6 @@
  * comes in the blackout. The last kexec but one is without the mask; after the last one
  * the controller is given MSI-X.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,17 +42,8 @@ static void quiet(void)
 static uint16_t flags(uint8_t id)
 {
 	int at = must(vfio_capability(stream.ctx.dev[0], id));
-	char path[128];
-	uint16_t word;
-	int fd;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config",
-		 stream.state->want.dev[0].bdf);
-	fd = must(open(path, O_RDONLY | O_CLOEXEC));
-	check(pread(fd, &word, sizeof(word), at + PCI_MSI_FLAGS) == sizeof(word),
-	      "%s: %s", path, strerror(errno));
-	close(fd);
-	return word;
+	return pci_config_word(stream.state->want.dev[0].bdf, at + PCI_MSI_FLAGS);
 }
 
 static void want_enabled(const char *when, bool msi, bool msix)
