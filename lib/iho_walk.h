@@ -187,6 +187,22 @@ int iho_walk_init(struct iho_walk *w, const struct iho_pt *pt);
 int iho_walk_next(struct iho_walk *w, struct iho_run *run);
 
 /**
+ * iho_walk_leaf() - next entry that maps something, in ascending IOVA
+ * @w: from iho_walk_init(), and not used with iho_walk_next()
+ * @leaf: filled with what the entry maps: where one leaf fills several entries, with
+ *	  what this one of them does
+ *
+ * As iho_walk_next(), which puts together what this gives.
+ *
+ * Return: 1 with @leaf filled, 0 at the end, -IHO_ERR_TABLE_PA,
+ * -IHO_ERR_TABLE_ENTRY, -IHO_ERR_LIMIT.
+ */
+int iho_walk_leaf(struct iho_walk *w, struct iho_run *leaf);
+
+/** iho_run_follows() - does @leaf go on where @run ends, to the same memory? */
+bool iho_run_follows(const struct iho_run *run, const struct iho_run *leaf);
+
+/**
  * iho_walk_tables() - call @fn once for each table page, children first
  * @pt: page table to walk
  * @fn: gets the address and the level, 0 for tables of 4 KiB leaves; returns

@@ -113,7 +113,7 @@ static int step(struct iho_walk *w, struct iho_run *leaf)
 }
 
 /* A leaf comes after @run, so that it is not the one of IOVA 0. */
-static bool follows(const struct iho_run *run, const struct iho_run *leaf)
+bool iho_run_follows(const struct iho_run *run, const struct iho_run *leaf)
 {
 	return leaf->perm == run->perm &&
 	       leaf->first_iova - 1 == run->last_iova &&
@@ -128,10 +128,9 @@ static int fail(struct iho_walk *w, int err)
 	return err;
 }
 
-int iho_walk_next(struct iho_walk *w, struct iho_run *run)
+int iho_walk_leaf(struct iho_walk *w, struct iho_run *leaf)
 {
 	const int top = (int)w->pt->levels - 1;
-	struct iho_run leaf;
 	int ret;
 
 	if (w->level < 0 && !w->done) {
@@ -145,12 +144,22 @@ int iho_walk_next(struct iho_walk *w, struct iho_run *run)
 			w->done = true;
 			break;
 		}
-		ret = step(w, &leaf);
+		ret = step(w, leaf);
 		if (ret < 0)
 			return fail(w, ret);
-		if (!ret)
-			continue;
-		if (w->have && follows(&w->pending, &leaf)) {
+		if (ret)
+			return 1;
+	}
+	return w->err;
+}
+
+int iho_walk_next(struct iho_walk *w, struct iho_run *run)
+{
+	struct iho_run leaf;
+	int ret;
+
+	while ((ret = iho_walk_leaf(w, &leaf)) > 0) {
+		if (w->have && iho_run_follows(&w->pending, &leaf)) {
 			w->pending.last_iova = leaf.last_iova;
 			continue;
 		}
@@ -162,8 +171,8 @@ int iho_walk_next(struct iho_walk *w, struct iho_run *run)
 		w->pending = leaf;
 		w->have = true;
 	}
-	if (!w->have)
-		return w->err;
+	if (ret < 0 || !w->have)
+		return ret;
 	*run = w->pending;
 	w->have = false;
 	return 1;

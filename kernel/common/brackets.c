@@ -35,7 +35,7 @@ void handover_generation_move(void)
 
 int iommufd_handover_compat_begin(struct iommufd_ctx *ictx)
 {
-	int rc = iommufd_handover_change_begin(&ictx->handover);
+	int rc = iommufd_handover_settled_begin(&ictx->handover);
 
 	if (!rc)
 		WRITE_ONCE(ictx->handover.compat, true);
@@ -137,11 +137,10 @@ int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
 	if (is_mock(cmd) || destroys_mock(h, cmd, arg))
 		return READ_ONCE(h->sealed) ? -EBUSY : 0;
 	/* Ranges and HWPTs are those of the records only then */
-	rc = iommufd_handover_settle(h);
 	changes = ioctl_changes(cmd, arg);
-	if (rc || !changes)
-		return rc;
-	rc = iommufd_handover_change_begin(h);
+	if (!changes)
+		return iommufd_handover_settle(h);
+	rc = iommufd_handover_settled_begin(h);
 	*locked = !rc;
 	/* Newer than this file: what it leaves is not recorded */
 	if (!rc && changes < 0)
@@ -217,6 +216,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_handover_device_end, "IOMMUFD");
 void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
 				  struct iommufd_device *idev, u32 flags)
 {
+	if (READ_ONCE(idev->handover.making) == current)
+		hwpt->handover.inherit = idev->handover.inherit;
 	hwpt->handover.flags = flags;
 	hwpt->handover.dev_id = idev->obj.id;
 	hwpt->handover.dev_serial = idev->handover.serial;

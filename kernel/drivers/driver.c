@@ -3,6 +3,8 @@
  * IOMMU handover: ask the IOMMU driver, if it is one that can hand over.
  */
 #include <kunit/static_stub.h>
+#include <linux/generic_pt/common.h>
+#include <linux/io.h>
 #include <linux/iommu.h>
 
 #include "../iommu-priv.h"
@@ -45,6 +47,24 @@ int handover_tag(struct device *dev, struct iommu_domain *domain, u32 *id)
 	const struct iommu_handover_ops *ops = ops_of(dev);
 
 	return ops ? ops->tag(dev, domain, id) : -EOPNOTSUPP;
+}
+
+uintptr_t handover_top(const struct iho_table *table)
+{
+	return (uintptr_t)phys_to_virt(table->root_pa) | (table->levels - 1);
+}
+
+bool handover_top_exchange(struct iommu_domain *domain, uintptr_t top,
+			   uintptr_t *old)
+{
+	const struct iommu_handover_ops *ops = domain->owner->handover;
+	struct pt_common *common = ops->common ? ops->common(domain) : NULL;
+
+	if (!common)
+		return false;
+	*old = READ_ONCE(common->top_of_table);
+	WRITE_ONCE(common->top_of_table, top);
+	return true;
 }
 
 const struct iommu_handover_objection *

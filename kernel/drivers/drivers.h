@@ -23,6 +23,7 @@
 struct device;
 struct iommu_domain;
 struct pci_dev;
+struct pt_common;
 
 /**
  * struct iommu_handover_objection - why something cannot be handed over
@@ -43,6 +44,8 @@ struct iommu_handover_objection {
  *	-EOPNOTSUPP when the table has a format that the library cannot walk.
  * @tag: Fill in the domain ID that the entries of @dev carry while it is
  *	attached to @domain. Return: 0, or -EOPNOTSUPP when it has none.
+ * @common: The page table of @domain as generic_pt has it. NULL as a whole, or
+ *	returned, where it is none of generic_pt's: it cannot be exchanged.
  * @objection: Why neither domain nor device can be handed over as they are now:
  *	encrypted memory, dirty tracking. Asked for each device (@domain is
  *	NULL), each domain (@dev is NULL) and each device with the domain that
@@ -69,6 +72,7 @@ struct iommu_handover_ops {
 	int (*unit)(struct device *dev, struct iho_unit *unit);
 	int (*table)(struct iommu_domain *domain, struct iho_table *table);
 	int (*tag)(struct device *dev, struct iommu_domain *domain, u32 *id);
+	struct pt_common *(*common)(struct iommu_domain *domain);
 	const struct iommu_handover_objection *
 		(*objection)(struct device *dev, struct iommu_domain *domain);
 	const char *(*differ)(const struct iho_unit *a,
@@ -97,6 +101,8 @@ struct iommu_handover_ops {
 /* At the jump: a bit of the records of the image's first or last iommufd flips */
 #define HANDOVER_DISTURB_RECORDS BIT(9)
 #define HANDOVER_DISTURB_LAST	BIT(10)
+/* No inherited table becomes that of an HWPT; nor is it without flush */
+#define HANDOVER_DISTURB_REBUILD BIT(11)
 
 extern u32 handover_disturb;
 
@@ -133,6 +139,20 @@ int handover_table(struct iommu_domain *domain, struct iho_table *table);
 
 /* See &iommu_handover_ops.tag; -EOPNOTSUPP too when the driver cannot hand over. */
 int handover_tag(struct device *dev, struct iommu_domain *domain, u32 *id);
+
+/* Root and levels of a page table as generic_pt has them in one word. */
+uintptr_t handover_top(const struct iho_table *table);
+
+/**
+ * handover_top_exchange() - have a domain go on with another page table
+ * @domain: any paging domain; nobody maps or unmaps, and no device is attached to it
+ * @top: of the new one, from handover_top() or @old
+ * @old: set to that of the one before
+ *
+ * Return: false, with nothing done, where the driver's tables cannot be exchanged.
+ */
+bool handover_top_exchange(struct iommu_domain *domain, uintptr_t top,
+			   uintptr_t *old);
 
 /* See &iommu_handover_ops.objection; one of @dev and @domain may be NULL. */
 const struct iommu_handover_objection *

@@ -28,6 +28,9 @@
 
 struct device;
 struct file_operations;
+struct iho_table;
+struct io_pagetable;
+struct iommu_domain;
 struct iommufd_ctx;
 struct iommu_attach_handle;
 struct iommufd_device;
@@ -92,6 +95,8 @@ struct iommufd_ctx_handover {
  * @closing: its driver is closing and perhaps resetting it
  * @token: bound with a token
  * @file: its file is preserved in a session, under handover_out.lock
+ * @making: replays an HWPT of it now
+ * @inherit: page table that this HWPT may go on with, or NULL
  * @user: orders the calls that change the following
  * @migrating: its driver has it in another migration state than running
  * @logging: its driver logs DMA
@@ -101,17 +106,29 @@ struct iommufd_device_handover {
 	bool closing;
 	bool token;
 	bool file;
+	struct task_struct *making;
+	const struct iho_table *inherit;
 	struct mutex user;	/* of all that follows */
 	bool migrating;
 	bool logging;
 };
 
-/* Part of struct iommufd_hwpt_paging: the record of its HWPT_ALLOC. */
+/**
+ * struct iommufd_hwpt_handover - part of struct iommufd_hwpt_paging
+ * @flags: of its HWPT_ALLOC
+ * @dev_id: device that it was allocated with
+ * @dev_serial: of that
+ * @inherit: page table that it may go on with, or NULL
+ * @own_top: it does, and that is KHO's still: its own empty one; otherwise 0
+ * @dirty_tracking: as last set
+ */
 struct iommufd_hwpt_handover {
 	u32 flags;
 	u32 dev_id;
 	u64 dev_serial;
-	bool dirty_tracking;	/* as last set */
+	const struct iho_table *inherit;
+	uintptr_t own_top;
+	bool dirty_tracking;
 };
 
 /**
@@ -183,6 +200,21 @@ static inline int iommufd_handover_settle(struct iommufd_ctx_handover *h)
 	return unlikely(READ_ONCE(h->behind)) ? iommufd_handover_settle_wait(h) : 0;
 }
 
+static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h);
+
+/* Both: nothing is replayed by a worker from then until change_end(). */
+static inline int iommufd_handover_settled_begin(struct iommufd_ctx_handover *h)
+{
+	int rc;
+
+	for (;;) {
+		rc = iommufd_handover_settle(h) ?: iommufd_handover_change_begin(h);
+		if (rc || likely(!READ_ONCE(h->behind)))
+			return rc;
+		iommufd_handover_change_end(h);
+	}
+}
+
 static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h)
 {
 	/* Before the lock goes: a snapshot sees the change and the move */
@@ -226,7 +258,7 @@ static inline int iommufd_handover_ioctl_begin(struct iommufd_ctx_handover *h,
 	if (unlikely(!(IOMMUFD_HANDOVER_CHANGES &
 		       BIT(_IOC_NR(cmd) - IOMMUFD_CMD_BASE))))
 		return iommufd_handover_ioctl_other(h, cmd, arg, locked);
-	rc = iommufd_handover_settle(h) ?: iommufd_handover_change_begin(h);
+	rc = iommufd_handover_settled_begin(h);
 	*locked = !rc;
 	return rc;
 }
@@ -267,6 +299,27 @@ static inline bool iommufd_handover_pending(struct iommufd_ctx_handover *h)
 {
 	return READ_ONCE(h->pending);
 }
+
+/**
+ * iommufd_handover_adopt() - fill a domain by giving it the inherited page table
+ * @iopt: its IOAS; no area comes or goes
+ * @domain: empty, and not attached to any device
+ *
+ * Return: true when every area is mapped, its pages pinned, and nothing else is
+ * mapped; false when nothing was done, and it has to be filled.
+ */
+bool iommufd_handover_adopt(struct io_pagetable *iopt,
+			    struct iommu_domain *domain);
+
+/**
+ * iommufd_handover_give_back() - empty such a domain, without unmapping anything
+ * @iopt: its IOAS, which the domain was removed from
+ * @domain: the domain
+ *
+ * Return: true when it was one whose table devices use by themselves as well.
+ */
+bool iommufd_handover_give_back(struct io_pagetable *iopt,
+				struct iommu_domain *domain);
 
 void iommufd_handover_record_hwpt(struct iommufd_hwpt_paging *hwpt,
 				  struct iommufd_device *idev, u32 flags);
@@ -343,6 +396,18 @@ static inline u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx)
 }
 
 static inline bool iommufd_handover_holds_id(struct iommufd_ctx *ictx, u32 id)
+{
+	return false;
+}
+
+static inline bool iommufd_handover_adopt(struct io_pagetable *iopt,
+					  struct iommu_domain *domain)
+{
+	return false;
+}
+
+static inline bool iommufd_handover_give_back(struct io_pagetable *iopt,
+					      struct iommu_domain *domain)
 {
 	return false;
 }

@@ -13,7 +13,6 @@
 #include <linux/memcontrol.h>
 #include <linux/pci.h>
 #include <linux/sched/mm.h>
-#include <linux/wait_bit.h>
 
 #include "drivers.h"
 #include "replay.h"
@@ -35,6 +34,9 @@ static void replay(struct work_struct *work)
 	/* It outlives the device, which may go with its release */
 	iommufd_ctx_get(ictx);
 	disturb();
+	/* A VMM gets its devices back one after the other */
+	for (int i = 0; i < 50 && !handover_all_busy(r, b->idev); i++)
+		msleep(10);
 	/* What it refuses is noted; handover_replay_finish() tries again */
 	iommufd_handover_replay_device(b->idev, b->attach, b->data);
 	set_active_memcg(old);
@@ -42,10 +44,7 @@ static void replay(struct work_struct *work)
 	b->memcg = NULL;
 	/* First: who has waited may close the device and open it again */
 	b->release(b->data);
-	mutex_lock(&r->lock);
-	WRITE_ONCE(ictx->handover.behind, ictx->handover.behind - 1);
-	mutex_unlock(&r->lock);
-	wake_up_var(&ictx->handover.behind);
+	handover_replay_busy(r, container_of(b, struct replay_device, behind), NULL);
 	iommufd_ctx_put(ictx);
 }
 
@@ -79,9 +78,7 @@ bool iommufd_handover_replay_behind(struct iommufd_device *idev,
 	b->attach = attach;
 	b->release = release;
 	b->data = data;
-	mutex_lock(&ictx->handover.replay->lock);
-	WRITE_ONCE(ictx->handover.behind, ictx->handover.behind + 1);
-	mutex_unlock(&ictx->handover.replay->lock);
+	handover_replay_busy(ictx->handover.replay, d, idev);
 	queue_work(system_dfl_long_wq, &b->work);
 	return true;
 }

@@ -165,6 +165,9 @@ void handover_in_found(struct pci_dev *pdev);
 /* The page table that a device runs on. Return: false if it does not. */
 bool handover_in_running_table(struct pci_dev *pdev, struct iho_table *table);
 
+/* How many devices run on the page table with this root. */
+u32 handover_in_table_runs(u64 root_pa);
+
 /*
  * Its own file is open again, bound to its own iommufd: it may be used. Return:
  * false if it does not run.
@@ -254,6 +257,7 @@ const void *handover_in_map(void);
 /* Counted for sysfs. */
 void handover_in_device_done(void);
 void handover_in_compared(bool equal, u64 runs);
+void handover_in_adopted(void);
 
 /* The context is replayed; @replay is what still waits, for abandon. */
 void handover_in_retrieved(u32 index, struct iommufd_replay *replay);
@@ -288,6 +292,7 @@ struct handover_in_stats {
 	u64 records;
 	u32 tables_compared;
 	u32 tables_equal;
+	u32 tables_adopted;	/* of these: not rebuilt */
 	u64 runs_compared;
 	u64 pages_pinned;
 };

@@ -183,6 +183,8 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	}
 	mutex_lock(&ioas->mutex);
 	r->fill_id = h->id;
+	idev->handover.inherit = handover_may_adopt(r, h, d) ? &h->table : NULL;
+	WRITE_ONCE(idev->handover.making, current);
 	WRITE_ONCE(r->filling, current);
 	/* As its first device's unit had it, whatever this one's can do */
 	snoops = idev->enforce_cache_coherency;
@@ -191,6 +193,7 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	hwpt = iommufd_hwpt_paging_alloc(ictx, ioas, idev, IOMMU_NO_PASID,
 					 h->flags, false, NULL);
 	idev->enforce_cache_coherency = snoops;
+	WRITE_ONCE(idev->handover.making, NULL);
 	WRITE_ONCE(r->filling, NULL);
 	if (IS_ERR(hwpt)) {
 		rc = PTR_ERR(hwpt);
@@ -217,8 +220,13 @@ static int make_hwpt(struct iommufd_ctx *ictx, struct replay_hwpt *h,
 	}
 	rc = 0;
 	hwpt->auto_domain = h->is_auto;
-	/* Of a device that does DMA the attach compares, see switch.c */
-	if (h->id != d->pt_id || !handover_in_runs(to_pci_dev(idev->dev))) {
+	/*
+	 * Of a device that does DMA the attach compares, see switch.c. A table that
+	 * became the HWPT's was compared before it did, and may be gone with it when
+	 * the HWPT is made once more.
+	 */
+	if (!h->freed && !h->adopting &&
+	    (h->id != d->pt_id || !handover_in_runs(to_pci_dev(idev->dev)))) {
 		/* No map may change while the table is compared */
 		rc = down_write_killable(&ioas->iopt.domains_rwsem);
 		if (!rc) {
@@ -315,27 +323,46 @@ static void device_is_back(struct iommufd_replay *r, struct replay_device *d)
 	handover_in_device_done();
 }
 
-int iommufd_handover_replay_device(struct iommufd_device *idev,
-				   int (*attach)(void *data, u32 *pt_id),
-				   void *data)
+/* Whether its HWPT goes on with a table that the device uses as well. */
+static void finish_adoption(struct iommufd_replay *r,
+			    const struct replay_device *d,
+			    struct iommufd_device *idev, bool attached)
+{
+	for (u32 i = 0; i < r->hwpts; i++) {
+		struct replay_hwpt *h = &r->hwpt[i];
+
+		if (h->id != d->pt_id || !READ_ONCE(h->adopting))
+			continue;
+		/* From here on the table may change, which it would not notice */
+		if (!attached)
+			handover_in_stop(to_pci_dev(idev->dev));
+		handover_adopt_finish(r->ictx, h);
+	}
+}
+
+/*
+ * Who was in a call already when @behind was counted is in it no more: false when
+ * somebody is, who may be stuck in a fault.
+ */
+static bool quiesce(struct iommufd_ctx_handover *h)
+{
+	for (int i = 0; i < IOMMUFD_HANDOVER_LOCKS; i++) {
+		if (!down_write_trylock(&h->lock[i].rwsem))
+			return false;
+		up_write(&h->lock[i].rwsem);
+	}
+	return true;
+}
+
+static int replay_record(struct iommufd_device *idev, struct replay_device *d,
+			 int (*attach)(void *data, u32 *pt_id), void *data)
 {
 	struct iommufd_ctx *ictx = idev->ictx;
 	struct iommufd_replay *r = ictx->handover.replay;
 	u32 id = idev->obj.id, pt_id, i;
-	struct replay_device *d;
 	char why[200] = "";
 	bool said = false;
 	int rc;
-
-	if (!r || !iommufd_handover_pending(&ictx->handover) ||
-	    !dev_is_pci(idev->dev))
-		return 0;
-	for (d = r->device; d < r->device + r->devices; d++)
-		/* The bind before has seen that it is the device */
-		if (d->id == id && !READ_ONCE(d->done))
-			break;
-	if (d == r->device + r->devices)
-		return 0;
 
 	/*
 	 * For reading: filling a table may wait for user space, and a writer
@@ -380,6 +407,7 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 			said = rc == -EBADMSG;
 		}
 	}
+	finish_adoption(r, d, idev, !rc);
 	if (said)
 		return rc;
 	if (rc)
@@ -391,5 +419,38 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 	dev_info(idev->dev, "iommu-handover: device %u is back, attached to HWPT %u\n",
 		 id, d->pt_id);
 	return 0;
+}
+
+int iommufd_handover_replay_device(struct iommufd_device *idev,
+				   int (*attach)(void *data, u32 *pt_id),
+				   void *data)
+{
+	struct iommufd_ctx *ictx = idev->ictx;
+	struct iommufd_replay *r = ictx->handover.replay;
+	struct replay_device *d;
+	bool runs, first;
+	int rc;
+
+	if (!r || !iommufd_handover_pending(&ictx->handover) ||
+	    !dev_is_pci(idev->dev))
+		return 0;
+	for (d = r->device; d < r->device + r->devices; d++)
+		/* The bind before has seen that it is the device */
+		if (d->id == idev->obj.id && !READ_ONCE(d->done))
+			break;
+	if (d == r->device + r->devices)
+		return 0;
+
+	/* A table that it uses may become that of the HWPT: nobody is to change it */
+	runs = handover_in_runs(to_pci_dev(idev->dev));
+	first = runs && !d->busy;
+	if (first)
+		handover_replay_busy(r, d, idev);
+	d->quiet = runs && quiesce(&ictx->handover);
+	rc = replay_record(idev, d, attach, data);
+	d->quiet = false;
+	if (first)
+		handover_replay_busy(r, d, NULL);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_handover_replay_device, "IOMMUFD");

@@ -4,6 +4,7 @@
  */
 #include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "../iommufd/iommufd_private.h"
 #include "incoming.h"
@@ -27,6 +28,18 @@ void handover_replay_free(struct iommufd_replay *r)
 	kfree(r);
 }
 
+void handover_replay_busy(struct iommufd_replay *r, struct replay_device *d,
+			  struct iommufd_device *idev)
+{
+	u32 *behind = &r->ictx->handover.behind;
+
+	scoped_guard(mutex, &r->lock) {
+		d->busy = idev;
+		WRITE_ONCE(*behind, *behind + (idev ? 1 : -1));
+	}
+	wake_up_var(behind);
+}
+
 bool handover_replay_abandon(struct iommufd_replay *r)
 {
 	if (!mutex_trylock(&r->fill))
@@ -34,6 +47,14 @@ bool handover_replay_abandon(struct iommufd_replay *r)
 	if (!mutex_trylock(&r->lock)) {
 		mutex_unlock(&r->fill);
 		return false;
+	}
+	for (u32 i = 0; i < r->hwpts; i++) {
+		/* Its device is just being attached. After it @freed is seen */
+		if (smp_load_acquire(&r->hwpt[i].adopting)) {
+			mutex_unlock(&r->lock);
+			mutex_unlock(&r->fill);
+			return false;
+		}
 	}
 	WRITE_ONCE(r->ictx->handover.pending, 0);
 	if (r->devices)
@@ -43,8 +64,9 @@ bool handover_replay_abandon(struct iommufd_replay *r)
 		if (r->hwpt[i].done)
 			continue;
 		WRITE_ONCE(r->hwpt[i].done, true);
+		if (!r->hwpt[i].freed)
+			handover_in_free_tree(&r->hwpt[i].table);
 		r->hwpt[i].freed = true;
-		handover_in_free_tree(&r->hwpt[i].table);
 		xa_release(&r->ictx->objects, r->hwpt[i].id);
 	}
 	for (u32 i = 0; i < r->devices; i++) {

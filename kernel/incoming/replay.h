@@ -36,6 +36,9 @@ struct replay_behind {
 /**
  * struct replay_device - a VFIO_BIND record, and the ATTACH of that device
  * @id: its object ID
+ * @busy: the device while it is replayed and @behind of the context counts it, so that
+ *	other calls wait; NULL otherwise
+ * @quiet: @busy, and no call that has not waited for it is under way
  * @pt_id: HWPT it was attached to, 0 for none
  * @done: bound and attached again
  * @expected: a bind through its own character device is under way
@@ -49,6 +52,8 @@ struct replay_device {
 	bool expected;
 	struct iho_device fact;
 	struct replay_behind behind;
+	struct iommufd_device *busy;
+	bool quiet;
 };
 
 /**
@@ -60,7 +65,8 @@ struct replay_device {
  * @flags: of HWPT_ALLOC
  * @is_auto: iommufd allocated it by itself
  * @done: every device that uses it is back
- * @freed: the inherited table was given back
+ * @freed: the inherited table was given back, or is that of the HWPT
+ * @adopting: the HWPT uses the inherited table, which is KHO's still
  * @table: the inherited table
  */
 struct replay_hwpt {
@@ -72,6 +78,7 @@ struct replay_hwpt {
 	bool is_auto;
 	bool done;
 	bool freed;
+	bool adopting;
 	struct iho_table table;
 };
 
@@ -112,6 +119,15 @@ void handover_replay_init(struct iommufd_replay *r, u32 index);
 void handover_replay_free(struct iommufd_replay *r);
 
 /**
+ * handover_replay_busy() - calls that change the context wait
+ * @r: of the context
+ * @d: the record of the device that is replayed
+ * @idev: the device; NULL at the end
+ */
+void handover_replay_busy(struct iommufd_replay *r, struct replay_device *d,
+			  struct iommufd_device *idev);
+
+/**
  * handover_replay_finish() - the session of a context is about to be finished
  * @r: of the context
  *
@@ -119,5 +135,34 @@ void handover_replay_free(struct iommufd_replay *r);
  * failed. Afterwards iommufd_handover_pending() says whether all is back.
  */
 void handover_replay_finish(struct iommufd_replay *r);
+
+/* ---- adopt.c ------------------------------------------------------------- */
+
+/**
+ * handover_may_adopt() - may an HWPT go on with the inherited table?
+ * @r: of the context; @fill is held
+ * @h: the HWPT
+ * @d: the device that is bound
+ *
+ * If no device uses the table any more by what the last kernel set up, or those that
+ * do are all being replayed, while other calls wait.
+ */
+bool handover_may_adopt(struct iommufd_replay *r, const struct replay_hwpt *h,
+			const struct replay_device *d);
+
+/* Are all devices that use the page table of @idev being replayed? */
+bool handover_all_busy(struct iommufd_replay *r, struct iommufd_device *idev);
+
+/* Does it use this inherited table, which devices use without it as well? */
+bool handover_adopts(const struct iommufd_hwpt_paging *hwpt, u64 root_pa);
+
+/**
+ * handover_adopt_finish() - a device was attached to an HWPT, or was stopped
+ * @ictx: the context
+ * @h: the HWPT; it need not exist
+ *
+ * When nobody else uses the inherited table, it is that of the HWPT alone.
+ */
+void handover_adopt_finish(struct iommufd_ctx *ictx, struct replay_hwpt *h);
 
 #endif

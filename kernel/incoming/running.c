@@ -146,6 +146,17 @@ bool handover_in_running_table(struct pci_dev *pdev, struct iho_table *table)
 	return true;
 }
 
+u32 handover_in_table_runs(u64 root_pa)
+{
+	u32 nr = 0;
+
+	guard(spinlock_irqsave)(&running_lock);
+	for (u32 i = 0; i < nr_running; i++)
+		nr += running[i].state == HANDOVER_RUNNING &&
+		      running[i].table.root_pa == root_pa;
+	return nr;
+}
+
 bool handover_in_claim(struct pci_dev *pdev)
 {
 	struct running *r = find(pdev);

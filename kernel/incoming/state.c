@@ -39,7 +39,7 @@ static const void *map;
 static bool gone;			/* all finished, image freed */
 
 /* Not under in_mutex: a replay counts under its own lock, which is inside. */
-static atomic_t devices_done, compared, equal;
+static atomic_t devices_done, compared, equal, adopted;
 static atomic64_t runs;
 
 /* Facts are found by stepping through the FDT; step once. */
@@ -165,6 +165,11 @@ void handover_in_device_done(void)
 	atomic_inc(&devices_done);
 }
 
+void handover_in_adopted(void)
+{
+	atomic_inc(&adopted);
+}
+
 void handover_in_compared(bool same, u64 nr)
 {
 	atomic_inc(&compared);
@@ -284,6 +289,7 @@ void handover_in_stats(struct handover_in_stats *stats)
 	stats->devices_stopped = handover_in_running_are(HANDOVER_STOPPED);
 	stats->tables_compared = atomic_read(&compared);
 	stats->tables_equal = atomic_read(&equal);
+	stats->tables_adopted = atomic_read(&adopted);
 	stats->runs_compared = atomic64_read(&runs);
 	stats->pages_pinned = handover_in_pinned();
 	if (!gone && load_facts())
@@ -308,6 +314,7 @@ void handover_in_forget(void)
 	atomic_set(&devices_done, 0);
 	atomic_set(&compared, 0);
 	atomic_set(&equal, 0);
+	atomic_set(&adopted, 0);
 	atomic64_set(&runs, 0);
 }
 #endif

@@ -112,7 +112,10 @@ static int attach_running(struct iommufd_hw_pagetable *hwpt,
 	rc = down_write_killable(&paging->ioas->iopt.domains_rwsem);
 	if (rc)
 		return rc;
-	rc = handover_in_compare(table, hwpt->obj.id, paging, why, sizeof(why));
+	/* It was compared with the records, and cannot change before this */
+	if (!handover_adopts(paging, table->root_pa))
+		rc = handover_in_compare(table, hwpt->obj.id, paging, why,
+					 sizeof(why));
 	if (rc == -EBADMSG && READ_ONCE(handover_in_take_differing)) {
 		dev_warn(idev->dev, "iommu-handover: takes over another address space: %s\n",
 			 why);

@@ -105,6 +105,7 @@ IN_RO(devices_stopped, "%u", stats.devices_stopped);
 IN_RO(records, "%llu", stats.records);
 IN_RO(trees_compared, "%u", stats.tables_compared);
 IN_RO(trees_equal, "%u", stats.tables_equal);
+IN_RO(trees_adopted, "%u", stats.tables_adopted);
 IN_RO(runs_compared, "%llu", stats.runs_compared);
 IN_RO(pages_pinned, "%llu", stats.pages_pinned);
 
@@ -168,6 +169,7 @@ static struct attribute *in_attrs[] = {
 	&in_records_attr.attr,
 	&in_trees_compared_attr.attr,
 	&in_trees_equal_attr.attr,
+	&in_trees_adopted_attr.attr,
 	&in_runs_compared_attr.attr,
 	&in_pages_pinned_attr.attr,
 	NULL

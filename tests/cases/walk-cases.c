@@ -78,6 +78,34 @@ static void walk_joins_leaves_of_all_sizes_into_one_run(struct kunit *test)
 			SZ_2G - SZ_8M, RW);
 }
 
+/* One by one, and each as long as it is: none of a run is left out or twice. */
+static void leaves_of_a_run_are_given_each(struct kunit *test)
+{
+	struct tree *t = tree_new(test, 3, SMALL_TREE);
+	struct iho_run leaf, last = {};
+	struct iho_walk walk;
+	u64 next = SZ_1G - SZ_8M;
+	int nr = 0, ret;
+
+	tree_map_range(test, t, SZ_1G - SZ_8M, SZ_2G - SZ_8M, SZ_4M, 0, SS_RW);
+	tree_map_range(test, t, SZ_1G - SZ_4M, SZ_2G - SZ_4M, SZ_4M, 1, SS_RW);
+	tree_map(test, t, SZ_1G, SZ_2G, 2, SS_RW);
+	KUNIT_ASSERT_EQ(test, iho_walk_init(&walk, &t->pt), 0);
+	while ((ret = iho_walk_leaf(&walk, &leaf)) == 1) {
+		u64 len = leaf.first_iova < SZ_1G - SZ_4M ? SZ_4K :
+			  leaf.first_iova < SZ_1G ? SZ_2M : SZ_1G;
+
+		tree_expect_run(test, &leaf, next, next + len - 1,
+				next + SZ_1G, RW);
+		KUNIT_EXPECT_EQ(test, nr > 0, iho_run_follows(&last, &leaf));
+		last = leaf;
+		next += len;
+		nr++;
+	}
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, nr, 1024 + 2 + 1);
+}
+
 static const struct tree_split split_cases[] = {
 	{ "nothing", 0, 0, 1 },
 	{ "accessed and dirty", 0, SS_A | SS_D, 1 },
@@ -482,6 +510,7 @@ static struct kunit_case walk_cases[] = {
 			 levels_gen_params),
 	KUNIT_CASE_PARAM(walk_takes_huge_leaves, levels_gen_params),
 	KUNIT_CASE(walk_joins_leaves_of_all_sizes_into_one_run),
+	KUNIT_CASE(leaves_of_a_run_are_given_each),
 	KUNIT_CASE_PARAM(walk_splits_a_run_where_the_meaning_changes,
 			 split_gen_params),
 	KUNIT_CASE(walk_permissions_hold_over_all_levels),

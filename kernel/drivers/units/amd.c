@@ -32,6 +32,20 @@ static int amd_unit(struct device *dev, struct iho_unit *unit)
 	return 0;
 }
 
+static struct pt_common *amd_common(struct iommu_domain *domain)
+{
+	struct protection_domain *pdomain = to_pdomain(domain);
+
+	switch (pdomain->pd_mode) {
+	case PD_MODE_V1:
+		return &pdomain->amdv1.amdpt.common;
+	case PD_MODE_V2:
+		return &pdomain->amdv2.x86_64_pt.common;
+	default:
+		return NULL;
+	}
+}
+
 static int amd_table(struct iommu_domain *domain, struct iho_table *table)
 {
 	struct protection_domain *pdomain = to_pdomain(domain);
@@ -105,6 +119,7 @@ const struct iommu_handover_ops amd_iommu_handover_ops = {
 	.unit = amd_unit,
 	.table = amd_table,
 	.tag = amd_tag,
+	.common = amd_common,
 	.objection = amd_objection,
 	.differ = amd_differ,
 	.stays = amd_handover_stays,

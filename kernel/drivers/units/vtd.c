@@ -41,21 +41,29 @@ static int vtd_tag(struct device *dev, struct iommu_domain *domain, u32 *id)
 	return 0;
 }
 
+static struct pt_common *vtd_common(struct iommu_domain *domain)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+
+	if (intel_domain_is_fs_paging(dmar_domain))
+		return &dmar_domain->fspt.x86_64_pt.common;
+	if (intel_domain_is_ss_paging(dmar_domain))
+		return &dmar_domain->sspt.vtdss_pt.common;
+	return NULL;
+}
+
 static int vtd_table(struct iommu_domain *domain, struct iho_table *table)
 {
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
 	struct pt_iommu_x86_64_hw_info first;
 	struct pt_iommu_vtdss_hw_info second;
-	const struct pt_common *common;
 
 	if (intel_domain_is_fs_paging(dmar_domain)) {
-		common = &dmar_domain->fspt.x86_64_pt.common;
 		pt_iommu_x86_64_hw_info(&dmar_domain->fspt, &first);
 		table->format = IHO_TABLE_X86_64;
 		table->levels = first.levels;
 		table->root_pa = first.gcr3_pt;
 	} else if (intel_domain_is_ss_paging(dmar_domain)) {
-		common = &dmar_domain->sspt.vtdss_pt.common;
 		pt_iommu_vtdss_hw_info(&dmar_domain->sspt, &second);
 		table->format = IHO_TABLE_VTDSS;
 		/* VT-d 9.3, AW: 1, 2 and 3 are 3, 4 and 5 levels */
@@ -64,7 +72,7 @@ static int vtd_table(struct iommu_domain *domain, struct iho_table *table)
 	} else {
 		return -EOPNOTSUPP;
 	}
-	if (common->features & BIT(PT_FEAT_DMA_INCOHERENT))
+	if (vtd_common(domain)->features & BIT(PT_FEAT_DMA_INCOHERENT))
 		table->attributes |= IHO_TABLE_INCOHERENT;
 	return 0;
 }
@@ -118,6 +126,7 @@ const struct iommu_handover_ops intel_iommu_handover_ops = {
 	.unit = vtd_unit,
 	.table = vtd_table,
 	.tag = vtd_tag,
+	.common = vtd_common,
 	.objection = vtd_objection,
 	.differ = vtd_differ,
 	.stays = intel_handover_stays,

@@ -12,10 +12,11 @@ from images import first_difference, ids_of, maps_of
 # Reported once per kexec; the value belongs to the kexec before which (offset
 # 1) or after which (offset 0) the stage that reported it ran.
 PER_KEXEC = {"frames_before": 1, "frames_after": 0}
-SUMMED = ("trees_compared", "trees_equal", "iommu_faults")
+SUMMED = ("trees_compared", "trees_equal", "trees_adopted", "iommu_faults")
 KEYS = ("verdict", "reason", "scenario", "kexecs", "boot_ids", "kernel_before",
         "kernel_after", "contexts", "records", "ids_identical",
-        "maps_identical", "trees_compared", "trees_equal", "frames_before",
+        "maps_identical", "trees_compared", "trees_equal", "trees_adopted",
+        "frames_before",
         "frames_after", "iommu_faults", "image_bytes", "blackout_ms",
         "frozen_ms", "seal_locked_ms")
 
