@@ -4,6 +4,9 @@
 Runs the scenario "scale" and reads its report. Each step is given per map,
 between one number of maps and the next: the same at every size is linear.
 
+Runs it once more with page tables that are rebuilt instead of adopted, and says for
+both how much of what user space needs for the same by itself they take.
+
 Runs it once more without counting instructions, for the milliseconds that the
 guest's own clock shows. They are those of an emulator on this host, however
 busy that is: they are printed and nothing is judged by them.
@@ -26,7 +29,12 @@ TIMEOUT = 1500  # seconds
 STEPS = {"snapshot": "SNAPSHOT", "seal": "SEAL",
          "loader": "loader: build, check, save",
          "early_parse": "early parse", "retrieve": "retrieve: replay IOAS",
-         "bind": "bind: HWPT, compare tree"}
+         "bind": "bind: HWPT, compare tree",
+         "redo_map": "user space's own: maps",
+         "redo_bind": "user space's own: bind, attach"}
+# What a handover does in place of what user space would, after the jump.
+OURS = ("early_parse", "retrieve", "bind")
+THEIRS = ("redo_map", "redo_bind")
 # In KiB; the sign makes what is taken positive.
 MEMORY = {"seal_kib": ("seal, load, saved image", 1),
           "loader_kib": ("loader, while it runs", 1),
@@ -124,15 +132,32 @@ def run_scenario(where, scenario, name):
         return json.load(file)
 
 
-def in_time(where):
-    """The scenario on a guest that has a clock instead of a counter."""
-    path = os.path.join(where, "in-time", "scale")
+def variant(where, name, **files):
+    """The scenario with other arguments."""
+    path = os.path.join(where, name, "scale")
     shutil.copytree(os.path.join(HERE, "scale"), path)
-    for name, words in (("qemu-args", "-device igb,addr=4.0"),
-                        ("kernel-args", "scale.ns=1")):
-        with open(os.path.join(path, name), "w") as file:
+    for option, words in files.items():
+        with open(os.path.join(path, option.replace("_", "-")), "w") as file:
             file.write(words + "\n")
     return path
+
+
+def in_time(where):
+    """On a guest that has a clock instead of a counter."""
+    return variant(where, "in-time", qemu_args="-device igb,addr=4.0",
+                   kernel_args="scale.ns=1")
+
+
+def rebuilt(where):
+    """No inherited page table is adopted."""
+    return variant(where, "rebuilt", kernel_args="nox2apic trees=rebuilt")
+
+
+def of_user_space(report):
+    """What a map takes after the jump, against what user space needs for it."""
+    ours, theirs = (sum(per_map(report["maps"], report[step])[-1]
+                        for step in steps) for steps in (OURS, THEIRS))
+    return ours, theirs, ours / theirs
 
 
 def count(number):
@@ -143,6 +168,12 @@ def measure(where):
     """Run, print. Returns (report, sentences for what failed, checks)."""
     report = run_scenario(where, os.path.join(HERE, "scale"), "scale")
     timed = run_scenario(where, in_time(where), "scale-ns")
+    again = run_scenario(where, rebuilt(where), "scale-rebuilt")
+    for name, run, most in (("adopted", report, len(report["maps"])),
+                            ("rebuilt", again, 0)):
+        if run["trees_adopted"] != most:
+            raise Broken(f"scale: {run['trees_adopted']} page tables were "
+                         f"adopted, {most} should have been ({name})")
     maps = report["maps"]
     if report["maps_compared"] != maps or timed["maps_compared"] != maps:
         raise Broken(f"scale: {maps} maps crossed and "
@@ -171,6 +202,12 @@ def measure(where):
     print(f"  {'image':<28}"
           + "".join(f"{count(size):>13}" for size in sizes[1:])
           + f"{per_map(maps, sizes)[-1]:>9.1f} bytes")
+    shares = {}
+    for name, run in (("adopted", report), ("rebuilt", again)):
+        ours, theirs, share = of_user_space(run)
+        shares[name] = round(share, 3)
+        print(f"  page tables {name}: {count(ours)} instructions a map after the "
+              f"jump, user space's own {count(theirs)}: {share:.2f}")
     print("\nKiB of memory more than with one map; what is given back is "
           "negative")
     for key, values in memory.items():
@@ -213,6 +250,7 @@ def measure(where):
                        for name, values in lists.items()},
            "ms": {step: [round(value / 1e6, 1) for value in timed[step]]
                   for step in STEPS if step not in CLOCKLESS},
+           "of_user_space": shares,
            "seal_locked_ms": timed["seal_locked_ms"],
            **memory, **peaks}
     return out, failed, len(controls(maps)) + len(lists) + len(PEAK)

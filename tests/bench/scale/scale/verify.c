@@ -79,6 +79,39 @@ static void check_maps(int iommufd, const struct state *state, int memfd)
 	report_number("maps_compared[]", state->maps);
 }
 
+/*
+ * What a VMM without a handover does: a new iommufd, all maps, then the device. The
+ * device goes back to @fd, and has the ID that it gets there.
+ */
+static void redo(int fd, int dev, struct state *state, int memfd)
+{
+	struct state again = *state;
+	uint32_t dev_id, pt_id;
+	uint64_t start;
+	int new;
+
+	close(dev);
+	start = now();
+	new = must(iommufd_open());
+	must(ioas_alloc(new, &again.ioas));
+	for (uint32_t map = 0; map < state->maps; map++)
+		must(map_one(new, &again, memfd, map));
+	report_number("redo_map[]", now() - start);
+	dev = must(vfio_open(state->bdf));
+	start = now();
+	must(vfio_bind(dev, new, &dev_id));
+	pt_id = again.ioas;
+	must(vfio_attach(dev, &pt_id));
+	report_number("redo_bind[]", now() - start);
+	close(dev);
+	close(new);
+
+	dev = must(vfio_open(state->bdf));
+	must(vfio_bind(dev, fd, &state->dev));
+	pt_id = state->ioas;
+	must(vfio_attach(dev, &pt_id));
+}
+
 int verify(unsigned int nr, struct memory *mem)
 {
 	int64_t kib;
@@ -122,5 +155,6 @@ int verify(unsigned int nr, struct memory *mem)
 	report_number("finish[]", now() - start);
 	report_number("finish_kib[]", kib - free_kib());
 	check_maps(fd, state, mem->fd);
+	redo(fd, dev, state, mem->fd);
 	return fd;
 }
