@@ -30,6 +30,8 @@ help:
 	@echo 'make kernel-host   as distributions do  build/kernel/host/bzImage'
 	@echo 'make kexec         patched kexec-tools  build/bin/kexec'
 	@echo 'make tool          the offline tool     build/bin/iommu-handover'
+	@echo 'make deb           Debian packages of kexec-tools and tool  build/deb'
+	@echo 'make deb-kernel    and of the kernel as Debian configures it, for hours'
 	@echo 'make demo          devices whose DMA goes on through KEXECS=5 kexecs'
 	@echo 'make demo LEVEL=paused   one that is stopped for each'
 	@echo 'make demo-qemu     an unmodified QEMU with a device through KEXECS kexecs'
@@ -82,6 +84,15 @@ unit: packages
 
 boot-programs: packages
 	@tests/boot/run --build
+
+# Installable: packaging/README.md says what.
+.PHONY: deb deb-kernel
+deb: packages
+	@scripts/deb
+	@$(if $(KERNEL),scripts/deb-kernel)
+
+deb-kernel: packages
+	@scripts/deb-kernel
 
 .PHONY: demo demo-level demo-qemu soak boot
 demo-level:

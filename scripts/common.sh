@@ -95,6 +95,32 @@ compiler_id()
 	ld --version | head -n 1
 }
 
+# config_misses CONFIG FRAGMENT... - what of the fragments is otherwise in CONFIG
+config_misses()
+{
+	local config=$1 line option
+
+	shift
+	while read -r line; do
+		case $line in
+		CONFIG_*=*)
+			grep -qxF -- "$line" "$config" || echo "$line"
+			;;
+		'# CONFIG_'*' is not set')
+			option=${line#\# }
+			option=${option%% *}
+			! grep -q "^$option=" "$config" || echo "$option=n"
+			;;
+		esac
+	done < <(cat "$@")
+}
+
+# package_flags - let dpkg-buildflags say the same wherever the checkout is
+package_flags()
+{
+	export DEB_BUILD_MAINT_OPTIONS="hardening=+bindnow reproducible=-fixfilepath"
+}
+
 use_ccache()
 {
 	export CCACHE_DIR=$cache/ccache
