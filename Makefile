@@ -8,7 +8,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-O ?= build$(addprefix /,$(filter-out 7.3,$(UPSTREAM)))
+O ?= build$(addprefix /,$(filter-out 7.3,$(UPSTREAM)))$(addprefix \
+	/kexec-,$(filter-out 2.0.32,$(KEXEC_UPSTREAM)))
 KEXECS ?= 5
 SOAK_KEXECS ?= 100
 LEVEL ?= continuous
@@ -44,7 +45,8 @@ help:
 	@echo 'make selftests     upstream'\''s, on the stock and on the patched kernel'
 	@echo 'make bench         cost of the recorder, and of 100,000 maps'
 	@echo 'make lint          checkpatch, W=1 and sparse on our kernel files'
-	@echo 'make port          what does not apply to the Linux of UPSTREAM'
+	@echo 'make port          what does not apply to the Linux of UPSTREAM, or to the'
+	@echo '                   kexec-tools of KEXEC_UPSTREAM'
 	@echo 'make submit        both patch queues as series  build/submit'
 	@echo 'make submit-check  builds the kernel series at each patch'
 	@echo 'make clean         remove build/'
@@ -52,8 +54,9 @@ help:
 	@echo
 	@echo 'KERNELS=7.3,7.2              demo: kernels of these series in turn'
 	@echo 'IOMMU=vtd|vtd-first-stage|amd  the IOMMU of demo, soak and boot'
-	@echo 'Variables: O=DIR  UPSTREAM=7.3  LINUX_TARBALL=FILE  KEXEC_TARBALL=FILE'
-	@echo '  QEMU=FILE  ACCEL=kvm  JOBS=N  IOMMU_HANDOVER_CACHE=DIR'
+	@echo 'Variables: O=DIR  UPSTREAM=7.3  LINUX_TARBALL=FILE'
+	@echo '  KEXEC_UPSTREAM=2.0.32  KEXEC_TARBALL=FILE  QEMU=FILE  ACCEL=kvm'
+	@echo '  JOBS=N  IOMMU_HANDOVER_CACHE=DIR'
 
 # The boot harness calls make for what is missing; packages are there by then.
 .PHONY: packages

@@ -8,8 +8,10 @@
 #                         $XDG_CACHE_HOME/iommu-handover or
 #                         ~/.cache/iommu-handover
 #   O                     results; default is build/ in the checkout, or
-#                         build/$UPSTREAM when that is not the default
+#                         build/$UPSTREAM when that is not the default, and
+#                         kexec-$KEXEC_UPSTREAM below it likewise
 #   UPSTREAM              Linux series to build, a file in linux/upstream
+#   KEXEC_UPSTREAM        kexec-tools to build, a file in kexec-tools/upstream
 #   JOBS                  parallel compiler runs; default is all processors
 
 set -euo pipefail
@@ -17,8 +19,11 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 default_upstream=7.3
 upstream=${UPSTREAM:-$default_upstream}
+default_kexec_upstream=2.0.32
+kexec_upstream=${KEXEC_UPSTREAM:-$default_kexec_upstream}
 out=$top/build
 [[ $upstream == "$default_upstream" ]] || out+=/$upstream
+[[ $kexec_upstream == "$default_kexec_upstream" ]] || out+=/kexec-$kexec_upstream
 out=${O:-$out}
 [[ $out == /* ]] || out=$top/$out
 cache=${IOMMU_HANDOVER_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/iommu-handover}
