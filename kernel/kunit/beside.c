@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit tests of what one VMM, or the kernel's mode, does to another: a pin that
- * does not end holds up no other, and a kernel that is locked down shows no
- * physical addresses.
+ * does not end holds up no other, nor does it take memory for each page, and a
+ * kernel that is locked down shows no physical addresses.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -12,6 +12,9 @@
 #include <linux/fs.h>
 #include <linux/memfd.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <uapi/linux/memfd.h>
 
 #include "fixture.h"
 #include "incoming.h"
@@ -167,6 +170,31 @@ static void session_that_ends_during_a_pin_keeps_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, handover_in_pinned(), pages_of(b, OTHER));
 }
 
+/* ---- large folios ------------------------------------------------------- */
+
+#define LARGE	2		/* the scenario's hugepages= */
+
+/* What is pinned is kept until FINISH, whatever the guest's size. */
+static void large_folio_takes_one_pointer(struct kunit *test)
+{
+	struct file *file = memfd_alloc_file("kunit", MFD_HUGETLB);
+	struct folio **folios;
+	u32 nr;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, put_memfd, file));
+	KUNIT_ASSERT_EQ(test, 0, vfs_fallocate(file, 0, 0, LARGE * SZ_2M));
+	kunit_deactivate_static_stub(test, handover_in_pin_folios);
+	KUNIT_ASSERT_EQ(test, 0, handover_in_pin_folios(file, LARGE * SZ_2M,
+							&folios, &nr));
+	KUNIT_EXPECT_EQ(test, nr, LARGE);
+	KUNIT_EXPECT_FALSE(test, is_vmalloc_addr(folios));
+	KUNIT_EXPECT_LE(test, ksize(folios), 64);
+	unpin_folios(folios, nr);
+	kvfree(folios);
+}
+
 /* ---- lockdown ----------------------------------------------------------- */
 
 static int locked_down(void)
@@ -192,6 +220,7 @@ static void kernel_that_is_locked_down_gives_no_snapshot(struct kunit *test)
 static struct kunit_case beside_cases[] = {
 	KUNIT_CASE(pin_holds_up_no_other),
 	KUNIT_CASE(session_that_ends_during_a_pin_keeps_nothing),
+	KUNIT_CASE(large_folio_takes_one_pointer),
 	KUNIT_CASE(kernel_that_is_locked_down_gives_no_snapshot),
 	{}
 };
