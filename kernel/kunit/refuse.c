@@ -4,11 +4,14 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <kunit/test-bug.h>
 #include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/kho/abi/memfd.h>
 #include <linux/sizes.h>
 
+#include "gather.h"
 #include "objects.h"
-#include "outgoing.h"
 #include "replay-fixture.h"
 
 static int no_iommu_mode(struct iommufd_ctx *ictx)
@@ -164,8 +167,73 @@ static void iommufd_that_cannot_cross_is_refused(struct kunit *test)
 	KUNIT_EXPECT_GT(test, replay_new_ioas(r->ictx), 0);
 }
 
+/* ---- a file that another handler preserves ------------------------------- */
+
+#define ANOTHER_COMPATIBLE	"kunit-v1"
+
+static const struct liveupdate_file_handler by_another = {
+	.compatible = ANOTHER_COMPATIBLE,
+};
+
+static const struct liveupdate_file_handler by_memfd = {
+	.compatible = MEMFD_LUO_FH_COMPATIBLE,
+};
+
+static const struct liveupdate_file_handler *preserves;
+static struct memfd_luo_ser *preserved_as;
+
+static int find_preserved(struct luo_session *session, struct file *file,
+			  struct liveupdate_found *found)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct replay *r = test->priv;
+
+	for (u32 i = 0; i < MEMFDS; i++) {
+		if (file_inode(r->memfd[i]) != file_inode(file))
+			continue;
+		*found = (struct liveupdate_found){
+			.handler = preserves,
+			.token = r->w->memory[i].token,
+			.serialized_data = virt_to_phys(preserved_as),
+		};
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static void file_of_another_handler_is_refused(struct kunit *test)
+{
+	static const char sentence[] =
+		"the mapped file is not a memfd of ordinary pages; map one that is";
+	struct handover_ctx ctx = { .token = 7 };
+	struct replay *r = test->priv;
+	char said[512] = "";
+	LIST_HEAD(contexts);
+
+	kunit_activate_static_stub(test, handover_in_free_tree,
+				   replay_give_back);
+	kunit_activate_static_stub(test, handover_find_preserved,
+				   find_preserved);
+	preserved_as = kunit_kzalloc(test, sizeof(*preserved_as), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, preserved_as);
+	replay_must_retrieve(test, r);
+	handover_replay_abandon(r->ictx->handover.replay);
+	ctx.ictx = r->ictx;
+	ctx.session = &r->session;
+	list_add(&ctx.list, &contexts);
+
+	preserves = &by_another;
+	KUNIT_EXPECT_EQ(test, take(&contexts, false), -EOPNOTSUPP);
+	handover_last_refusal(said, sizeof(said));
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(said, sentence), "%s", said);
+	/* Control: as one of LUO's memfds it is taken */
+	preserves = &by_memfd;
+	KUNIT_EXPECT_EQ(test, take(&contexts, false), 0);
+}
+
 static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE_PARAM(iommufd_that_cannot_cross_is_refused, kind_gen_params),
+	KUNIT_CASE(file_of_another_handler_is_refused),
 	{}
 };
 

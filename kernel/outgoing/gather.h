@@ -180,6 +180,10 @@ u32 handover_find_mem(struct gather *g, struct luo_session *session,
 /* Make memory @i the one that handover_find_mem() finds. 0 or -ENOMEM (noted). */
 int handover_note_inode(struct gather *g, u32 i);
 
+/* How LUO has a file of a session: 0 or -ENOENT. */
+int handover_find_preserved(struct luo_session *session, struct file *file,
+			    struct liveupdate_found *found);
+
 /**
  * handover_find_source() - which preserved file an area maps
  * @g: the snapshot in the making

@@ -2,6 +2,7 @@
 /*
  * IOMMU handover, outgoing side: which preserved file an area maps.
  */
+#include <kunit/static_stub.h>
 #include <linux/iommu-handover.h>
 #include <linux/kho/abi/memfd.h>
 #include <linux/mm.h>
@@ -49,6 +50,15 @@ static int refuse_file(struct handover_ctx *ctx, struct iopt_area *area,
 				   ioas_id, iopt_area_iova(area));
 }
 
+/* Of its own so that KUnit, which has no session, can take LUO's place. */
+int handover_find_preserved(struct luo_session *session, struct file *file,
+			    struct liveupdate_found *found)
+{
+	KUNIT_STATIC_STUB_REDIRECT(handover_find_preserved, session, file,
+				   found);
+	return liveupdate_find_file(session, file, found);
+}
+
 static int source_of_file(struct gather *g, struct handover_ctx *ctx,
 			  struct iopt_area *area, u32 ioas_id,
 			  struct file *file, struct source *src)
@@ -66,7 +76,7 @@ static int source_of_file(struct gather *g, struct handover_ctx *ctx,
 		src->seals = MEM(g, i)->fact.seals;
 		return 0;
 	}
-	rc = liveupdate_find_file(ctx->session, file, &src->found);
+	rc = handover_find_preserved(ctx->session, file, &src->found);
 	/* What another handler has noted of it would be read as a memfd's */
 	if (!rc && strcmp(src->found.handler->compatible,
 			  MEMFD_LUO_FH_COMPATIBLE))
