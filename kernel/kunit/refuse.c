@@ -7,9 +7,12 @@
 #include <kunit/test-bug.h>
 #include <linux/delay.h>
 #include <linux/io.h>
+#include <linux/iommu.h>
 #include <linux/kho/abi/memfd.h>
 #include <linux/sizes.h>
 
+#include "drivers.h"
+#include "fake-device.h"
 #include "gather.h"
 #include "objects.h"
 #include "replay-fixture.h"
@@ -231,9 +234,170 @@ static void file_of_another_handler_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, take(&contexts, false), 0);
 }
 
+/* ---- an HWPT of devices behind units that differ ------------------------- */
+
+#define USERS	2		/* devices, each behind a unit of its own */
+
+struct users_case {
+	const char *desc;
+	u64 cap;		/* of the second unit; of the first 0 */
+	u32 maker;		/* of the devices: the HWPT was allocated with it */
+	const char *sentence;	/* of the refusal; NULL: there is none */
+};
+
+static const struct users_case users[] = {
+	{ "equal units", 0, 0, NULL },
+	{ "equal units, made with the second", 0, 1, NULL },
+	{ "units that differ", 1, 0,
+	  "are behind IOMMUs that differ in a capability; attach each to an HWPT of its own" },
+	{ "units that differ, made with the second", 1, 1,
+	  "are behind IOMMUs that differ in a capability; attach each to an HWPT of its own" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(users, users, desc);
+
+static const char *differ_in_cap(const struct iho_unit *a,
+				 const struct iho_unit *b)
+{
+	return a->cap == b->cap ? NULL : "a capability";
+}
+
+static const struct iommu_handover_ops users_handover = {
+	.differ = differ_in_cap,
+};
+
+static const struct iommu_ops users_ops = {
+	.handover = &users_handover,
+};
+
+/* What both devices are attached to. */
+static struct iommufd_hw_pagetable *users_hwpt;
+
+static struct iommufd_hw_pagetable *attached(struct iommufd_device *idev)
+{
+	return users_hwpt;
+}
+
+/* As user space does, with this device. */
+static struct iommufd_hwpt_paging *new_hwpt(struct kunit *test,
+					    struct iommufd_device *idev)
+{
+	struct iommufd_ctx *ictx = idev->ictx;
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_ioas *ioas;
+
+	ioas = iommufd_get_ioas(ictx, WORLD_IOAS1_ID);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(ioas));
+	scoped_guard(mutex, &ioas->mutex)
+		hwpt = iommufd_hwpt_paging_alloc(ictx, ioas, idev,
+						 IOMMU_NO_PASID, 0, false, NULL);
+	if (!IS_ERR(hwpt)) {
+		hwpt->common.domain->owner = &users_ops;
+		iommufd_object_finalize(ictx, &hwpt->common.obj);
+	}
+	iommufd_put_object(ictx, &ioas->obj);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(hwpt));
+	return hwpt;
+}
+
+static void no_maps(struct kunit *test, struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_ioas *ioas = iommufd_get_ioas(ictx, id);
+	unsigned long unmapped;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(ioas));
+	iopt_unmap_all(&ioas->iopt, &unmapped);
+	iommufd_put_object(ictx, &ioas->obj);
+}
+
+/* The device that the record of the only HWPT in @g names. */
+static u32 recorded_maker(const struct gather *g)
+{
+	const struct iho_rec *rec;
+	u64 pos = 0;
+
+	while (pos < g->pos) {
+		rec = g->buf + pos;
+		if (rec->kind == IHO_REC_HWPT_ALLOC)
+			return ((const struct iommu_hwpt_alloc *)(rec + 1))->dev_id;
+		pos += sizeof(*rec) + ALIGN(rec->payload_len, 8) +
+		       ALIGN(rec->inline_len, 8);
+	}
+	return 0;
+}
+
+static void hwpt_of_units_that_differ_is_refused(struct kunit *test)
+{
+	const struct users_case *c = test->param_value;
+	struct handover_ctx ctx = { .token = 7 };
+	struct iommufd_device *idev[USERS];
+	struct domain_entry domain[USERS] = {};
+	struct iho_device device[USERS] = {};
+	struct iho_unit unit[USERS] = {};
+	struct iho_context context = {};
+	struct iho_table table = {};
+	struct replay *r = test->priv;
+	struct iommufd_hwpt_paging *hwpt;
+	char said[512] = "";
+	struct gather *g;
+	int rc;
+
+	kunit_activate_static_stub(test, handover_in_free_tree,
+				   replay_give_back);
+	kunit_activate_static_stub(test, handover_attached, attached);
+	g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, g);
+	g->cap = SZ_4K;
+	g->buf = kunit_kzalloc(test, g->cap, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, g->buf);
+	replay_must_retrieve(test, r);
+	handover_replay_abandon(r->ictx->handover.replay);
+	ctx.ictx = r->ictx;
+	ctx.session = &r->session;
+	/* LUO does not know their memfds */
+	no_maps(test, r->ictx, WORLD_IOAS1_ID);
+	no_maps(test, r->ictx, WORLD_IOAS2_ID);
+	for (u32 i = 0; i < USERS; i++)
+		idev[i] = fake_device_must_bind(test, fake_device_new(test, i));
+	hwpt = new_hwpt(test, idev[c->maker]);
+	users_hwpt = &hwpt->common;
+
+	table.hwpt_id = hwpt->common.obj.id;
+	unit[1].cap = c->cap;
+	for (u32 i = 0; i < USERS; i++) {
+		device[i].dev_id = idev[i]->obj.id;
+		device[i].unit = i;
+		device[i].domain = i;
+		domain[i].fact.unit = i;
+		iommufd_object_finalize(r->ictx, &idev[i]->obj);
+	}
+	g->unit = (struct vec){ .p = unit, .nr = USERS };
+	g->device = (struct vec){ .p = device, .nr = USERS };
+	g->domain = (struct vec){ .p = domain, .nr = USERS };
+	g->table = (struct vec){ .p = &table, .nr = 1 };
+	g->context = (struct vec){ .p = &context, .nr = 1 };
+	rc = handover_emit_context(g, &ctx, 0);
+	handover_last_refusal(said, sizeof(said));
+	/* Nothing else of iommufd is to see the devices */
+	for (u32 i = 0; i < USERS; i++) {
+		xa_store(&r->ictx->objects, idev[i]->obj.id, XA_ZERO_ENTRY,
+			 GFP_KERNEL);
+		fake_device_unbind(idev[i]);
+	}
+
+	KUNIT_EXPECT_EQ(test, rc, c->sentence ? -EOPNOTSUPP : 0);
+	if (c->sentence)
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(said, c->sentence), "%s",
+					  said);
+	else
+		KUNIT_EXPECT_EQ(test, recorded_maker(g),
+				device[c->maker].dev_id);
+}
+
 static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE_PARAM(iommufd_that_cannot_cross_is_refused, kind_gen_params),
 	KUNIT_CASE(file_of_another_handler_is_refused),
+	KUNIT_CASE_PARAM(hwpt_of_units_that_differ_is_refused, users_gen_params),
 	{}
 };
 

@@ -2,6 +2,7 @@
 /*
  * IOMMU handover, outgoing side: holding preserved iommufds still.
  */
+#include <kunit/static_stub.h>
 #include <linux/iommu-handover.h>
 #include <linux/pci.h>
 
@@ -76,6 +77,7 @@ struct iommufd_hw_pagetable *handover_attached(struct iommufd_device *idev)
 {
 	struct iommu_attach_handle *handle;
 
+	KUNIT_STATIC_STUB_REDIRECT(handover_attached, idev);
 	handle = iommu_attach_handle_get(idev->igroup->group, IOMMU_NO_PASID, 0);
 	if (IS_ERR_OR_NULL(handle))
 		return NULL;
