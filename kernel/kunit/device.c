@@ -481,6 +481,34 @@ static void flags_are_asked_for_again(struct kunit *test)
 	replay_expect_nothing_left(test, r);
 }
 
+/* Another device of the HWPT may be bound first, and makes it then. */
+static void hwpt_is_of_the_device_that_made_it(struct kunit *test)
+{
+	struct replay *r = test->priv;
+	struct behind *b = new_behind(test);
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_device *idev;
+	int rc;
+
+	r->w->rec[WORLD_HWPT2].hwpt.dev_id = WORLD_DEV1_ID;
+	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
+	must_replay(test, r, b, 1);
+	hwpt = get_hwpt(r->ictx, WORLD_HWPT2_ID);
+	KUNIT_ASSERT_NOT_NULL(test, hwpt);
+	KUNIT_EXPECT_EQ(test, hwpt->handover.dev_id, WORLD_DEV2_ID);
+	rc = bind_and_replay(r, b, 0, &idev);
+	KUNIT_EXPECT_EQ(test, rc, 0);
+	if (!rc) {
+		KUNIT_EXPECT_EQ(test, hwpt->handover.dev_id, WORLD_DEV1_ID);
+		KUNIT_EXPECT_EQ(test, hwpt->handover.dev_serial,
+				idev->handover.serial);
+		fake_device_unbind(idev);
+	}
+	iommufd_put_object(r->ictx, &hwpt->common.obj);
+	replay_close(r);
+	replay_expect_nothing_left(test, r);
+}
+
 static struct kunit_case device_cases[] = {
 	KUNIT_CASE_PARAM(devices_come_back_with_their_hwpts,
 			 replay_charge_params),
@@ -489,6 +517,7 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(device_that_cannot_be_attached_leaves_nothing),
 	KUNIT_CASE_PARAM(coherency_is_that_of_the_record, snoop_gen_params),
 	KUNIT_CASE_PARAM(flags_are_asked_for_again, flags_gen_params),
+	KUNIT_CASE(hwpt_is_of_the_device_that_made_it),
 	KUNIT_CASE(second_device_that_fails_does_not_disturb_the_first),
 	KUNIT_CASE(device_over_the_memlock_limit_leaves_nothing),
 	KUNIT_CASE(device_that_runs_out_of_memory_leaves_nothing),
