@@ -35,8 +35,8 @@ static void replay(struct work_struct *work)
 	iommufd_ctx_get(ictx);
 	disturb();
 	/* A VMM gets its devices back one after the other */
-	for (int i = 0; i < 50 && !handover_all_busy(r, b->idev); i++)
-		msleep(10);
+	for (int i = 0; i < 25 && !handover_all_busy(r, b->idev); i++)
+		msleep(20);
 	/* What it refuses is noted; handover_replay_finish() tries again */
 	iommufd_handover_replay_device(b->idev, b->attach, b->data);
 	set_active_memcg(old);

@@ -54,6 +54,7 @@ class Report:
     def __init__(self, scenario, kexecs, say, series=()):
         self.scenario, self.kexecs, self.say = scenario, kexecs, say
         self.series = list(series)  # of the kernels, in turn
+        self.adopts = True   # inherited page tables; else all are rebuilt
         self.facts = {}      # stage -> key -> value
         self.boots = {}      # stage -> (boot_id, release)
         self.when = {}       # (stage, event) -> monotonic seconds
@@ -341,3 +342,7 @@ class Report:
         if compared < tables or equal != compared:
             self.trouble(f"{tables} page tables were handed over, {compared} "
                          f"compared, {equal} equal")
+        adopted, wanted = out["trees_adopted"] or 0, equal * self.adopts
+        if adopted != wanted:
+            self.trouble(f"{adopted} of {equal} page tables were adopted, "
+                         f"{wanted} should have been")
