@@ -16,6 +16,7 @@
  * destroyed leaves it as it is.
  */
 #include <linux/generic_pt/common.h>
+#include <linux/iommu-debug-pagealloc.h>
 #include <linux/iommu-handover.h>
 #include <linux/kexec_handover.h>
 #include <linux/memcontrol.h>
@@ -258,6 +259,16 @@ static struct iommufd_hwpt_paging *paging_of(struct iommu_domain *domain)
 	return to_hwpt_paging(domain->iommufd_hwpt);
 }
 
+/* With iommu.debug_pagealloc=1 iommu_map() counts the pages that are mapped. */
+static bool maps_are_counted(void)
+{
+#ifdef CONFIG_IOMMU_DEBUG_PAGEALLOC
+	return static_branch_unlikely(&iommu_debug_initialized);
+#else
+	return false;
+#endif
+}
+
 static bool same_kind(struct iommufd_hwpt_paging *hwpt,
 		      const struct iho_table *table)
 {
@@ -344,7 +355,7 @@ bool iommufd_handover_adopt(struct io_pagetable *iopt,
 	uintptr_t own;
 
 	lockdep_assert_held_write(&iopt->domains_rwsem);
-	if (!table || !same_kind(hwpt, table))
+	if (!table || !same_kind(hwpt, table) || maps_are_counted())
 		return false;
 	pt = inherited_pt(table);
 	if (iho_walk_init(&p.walk, &pt) ||
