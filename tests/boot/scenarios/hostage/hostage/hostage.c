@@ -180,7 +180,7 @@ static void want_jump_refused(unsigned int unfinished)
 
 static void want_others_go_on(struct part *stuck)
 {
-	check(in_time("sysfs", do_sysfs, NULL) == 15,
+	check(in_time("sysfs", do_sysfs, NULL) == 16,
 	      "incoming/ has another number of files");
 	must(in_time("SNAPSHOT", do_snapshot, NULL));
 	must(in_time("session", do_session, &parts[PART_OTHER]));
