@@ -116,6 +116,16 @@ static int get_memory(struct apply *a, u32 index, struct file **file)
 	return 0;
 }
 
+static void measure_group(struct group *g, const struct iho_step *step)
+{
+	u64 end = step->map.cmd.start + step->map.cmd.length;
+
+	if (!g->end || step->map.cmd.start < g->start)
+		g->start = step->map.cmd.start;
+	g->end = max(g->end, end);
+	g->writable = step->map.ref.flags & IHO_MAP_PAGES_WRITABLE;
+}
+
 static int apply_map(struct apply *a, const struct iho_step *step)
 {
 	struct iommufd_ioas *ioas = find_ioas(a->ictx, step->map.cmd.ioas_id);
@@ -128,6 +138,8 @@ static int apply_map(struct apply *a, const struct iho_step *step)
 	int rc;
 
 	if (!g->pages) {
+		if (!g->end)
+			measure_group(g, step);
 		rc = get_memory(a, step->map.ref.memory, &file);
 		if (rc)
 			return rc;
@@ -242,19 +254,12 @@ static void measure_groups(struct apply *a, struct iho_plan *plan)
 {
 	struct iho_step step;
 
-	while (iho_plan_next(plan, &step)) {
-		struct group *g;
-		u64 end;
-
-		if (step.kind != IHO_REC_MAP_FILE)
-			continue;
-		g = &a->group[step.map.ref.group];
-		end = step.map.cmd.start + step.map.cmd.length;
-		if (!g->end || step.map.cmd.start < g->start)
-			g->start = step.map.cmd.start;
-		g->end = max(g->end, end);
-		g->writable = step.map.ref.flags & IHO_MAP_PAGES_WRITABLE;
-	}
+	/* Each map has one of its own, which it measures itself */
+	if (plan->groups == plan->maps)
+		return;
+	while (iho_plan_next(plan, &step))
+		if (step.kind == IHO_REC_MAP_FILE)
+			measure_group(&a->group[step.map.ref.group], &step);
 	iho_plan_rewind(plan);
 }
 

@@ -169,7 +169,7 @@ int iho_plan_init(struct iho_plan *plan, const struct iho_plan_source *src,
 /**
  * iho_plan_next() - next step
  * @plan: from iho_plan_init()
- * @step: filled
+ * @step: filled: kind, record, offset, and what there is of that kind
  *
  * Return: 1 with @step filled, 0 at the end. Cannot fail after init.
  */

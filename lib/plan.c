@@ -135,7 +135,7 @@ int iho_plan_next(struct iho_plan *plan, struct iho_step *step)
 	if (plan->pos == plan->len ||
 	    iho_rec_frame(plan->stream, plan->len, plan->pos, &rec, &what))
 		return 0;
-	memset(step, 0, sizeof(*step));
+	/* All that there is of its kind */
 	iho_rec_decode(&rec, step);
 	step->record = plan->next++;
 	step->offset = plan->pos;
