@@ -16,11 +16,12 @@
  * destroyed leaves it as it is.
  */
 #include <linux/generic_pt/common.h>
-#include <linux/iommu-debug-pagealloc.h>
 #include <linux/iommu-handover.h>
 #include <linux/kexec_handover.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+/* Wants struct page */
+#include <linux/iommu-debug-pagealloc.h>
 #include <linux/memfd.h>
 #include <linux/pagemap.h>
 #include <linux/pci.h>

@@ -331,14 +331,17 @@ static void hwpt_of_units_that_differ_is_refused(struct kunit *test)
 	const struct users_case *c = test->param_value;
 	struct handover_ctx ctx = { .token = 7 };
 	struct iommufd_device *idev[USERS];
-	struct domain_entry domain[USERS] = {};
-	struct iho_device device[USERS] = {};
-	struct iho_unit unit[USERS] = {};
-	struct iho_context context = {};
-	struct iho_table table = {};
+	/* Too large for the stack */
+	struct {
+		struct domain_entry domain[USERS];
+		struct iho_device device[USERS];
+		struct iho_unit unit[USERS];
+		struct iho_context context;
+		struct iho_table table;
+		char said[512];
+	} *facts;
 	struct replay *r = test->priv;
 	struct iommufd_hwpt_paging *hwpt;
-	char said[512] = "";
 	struct gather *g;
 	int rc;
 
@@ -347,6 +350,8 @@ static void hwpt_of_units_that_differ_is_refused(struct kunit *test)
 	kunit_activate_static_stub(test, handover_attached, attached);
 	g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, g);
+	facts = kunit_kzalloc(test, sizeof(*facts), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, facts);
 	g->cap = SZ_4K;
 	g->buf = kunit_kzalloc(test, g->cap, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, g->buf);
@@ -362,22 +367,22 @@ static void hwpt_of_units_that_differ_is_refused(struct kunit *test)
 	hwpt = new_hwpt(test, idev[c->maker]);
 	users_hwpt = &hwpt->common;
 
-	table.hwpt_id = hwpt->common.obj.id;
-	unit[1].cap = c->cap;
+	facts->table.hwpt_id = hwpt->common.obj.id;
+	facts->unit[1].cap = c->cap;
 	for (u32 i = 0; i < USERS; i++) {
-		device[i].dev_id = idev[i]->obj.id;
-		device[i].unit = i;
-		device[i].domain = i;
-		domain[i].fact.unit = i;
+		facts->device[i].dev_id = idev[i]->obj.id;
+		facts->device[i].unit = i;
+		facts->device[i].domain = i;
+		facts->domain[i].fact.unit = i;
 		iommufd_object_finalize(r->ictx, &idev[i]->obj);
 	}
-	g->unit = (struct vec){ .p = unit, .nr = USERS };
-	g->device = (struct vec){ .p = device, .nr = USERS };
-	g->domain = (struct vec){ .p = domain, .nr = USERS };
-	g->table = (struct vec){ .p = &table, .nr = 1 };
-	g->context = (struct vec){ .p = &context, .nr = 1 };
+	g->unit = (struct vec){ .p = facts->unit, .nr = USERS };
+	g->device = (struct vec){ .p = facts->device, .nr = USERS };
+	g->domain = (struct vec){ .p = facts->domain, .nr = USERS };
+	g->table = (struct vec){ .p = &facts->table, .nr = 1 };
+	g->context = (struct vec){ .p = &facts->context, .nr = 1 };
 	rc = handover_emit_context(g, &ctx, 0);
-	handover_last_refusal(said, sizeof(said));
+	handover_last_refusal(facts->said, sizeof(facts->said));
 	/* Nothing else of iommufd is to see the devices */
 	for (u32 i = 0; i < USERS; i++) {
 		xa_store(&r->ictx->objects, idev[i]->obj.id, XA_ZERO_ENTRY,
@@ -387,11 +392,12 @@ static void hwpt_of_units_that_differ_is_refused(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, rc, c->sentence ? -EOPNOTSUPP : 0);
 	if (c->sentence)
-		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(said, c->sentence), "%s",
-					  said);
+		KUNIT_EXPECT_NOT_NULL_MSG(test,
+					  strstr(facts->said, c->sentence), "%s",
+					  facts->said);
 	else
 		KUNIT_EXPECT_EQ(test, recorded_maker(g),
-				device[c->maker].dev_id);
+				facts->device[c->maker].dev_id);
 }
 
 static struct kunit_case refuse_cases[] = {

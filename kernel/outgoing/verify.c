@@ -300,7 +300,9 @@ static int verify_pinned(struct user_maps *u, struct iopt_area *area,
 	}
 }
 
-static int verify_user(struct user_maps *u, struct iommufd_ioas *ioas)
+/* Not inlined, as the next: each has a plan and a step, which add up. */
+static noinline_for_stack
+int verify_user(struct user_maps *u, struct iommufd_ioas *ioas)
 {
 	const struct iho_pl_map_file *map;
 	struct iopt_area *area;
@@ -336,9 +338,10 @@ static int verify_all_user(struct user_maps *u)
 	return rc;
 }
 
-static int verify_context(struct handover_ctx *ctx, u32 ci,
-			  const struct handover_live *live,
-			  const struct iho_plan *plan)
+static noinline_for_stack
+int verify_context(struct handover_ctx *ctx, u32 ci,
+		   const struct handover_live *live,
+		   const struct iho_plan *plan)
 {
 	const struct iho_plan_source src = { .facts = &live->facts };
 	struct maps_at *at __free(kvfree) = NULL;
