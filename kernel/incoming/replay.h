@@ -144,8 +144,8 @@ void handover_replay_finish(struct iommufd_replay *r);
  * @h: the HWPT
  * @d: the device that is bound
  *
- * If no device uses the table any more by what the last kernel set up, or those that
- * do are all being replayed, while other calls wait.
+ * Return: whether no device uses the table any more by what the last kernel set up, or
+ * those that do are all being replayed, while other calls wait.
  */
 bool handover_may_adopt(struct iommufd_replay *r, const struct replay_hwpt *h,
 			const struct replay_device *d);
