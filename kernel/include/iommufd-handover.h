@@ -75,7 +75,7 @@ struct iommufd_handover_lock {
  * @compat: used through VFIO's type1 interface
  * @unknown: an ioctl that this file does not know was called; 0 for none
  * @pending: devices of the last handover that it waits for
- * @behind: of these, how many are in use and just replayed by a worker
+ * @behind: of these, how many that do DMA are just replayed: calls wait
  * @replay: what was retrieved with the context; NULL for one that was opened
  */
 struct iommufd_ctx_handover {
@@ -202,7 +202,7 @@ static inline int iommufd_handover_settle(struct iommufd_ctx_handover *h)
 
 static inline void iommufd_handover_change_end(struct iommufd_ctx_handover *h);
 
-/* Both: nothing is replayed by a worker from then until change_end(). */
+/* Both: no device that does DMA is replayed from then until change_end(). */
 static inline int iommufd_handover_settled_begin(struct iommufd_ctx_handover *h)
 {
 	int rc;

@@ -4,7 +4,7 @@
  * are rebuilt.
  *
  * A device that did not stop for the kexec goes on with the inherited table for as
- * long as it takes. So its file is given back first; HWPTs are filled and
+ * long as it takes. So its file is given back first; HWPTs are made and
  * compared, and the device is attached, in a worker. What changes the iommufd
  * waits for that, as the comparison would find the change.
  */

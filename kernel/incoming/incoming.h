@@ -8,7 +8,7 @@
  * The image is accepted or refused once, by its head, before there is a page
  * allocator. Devices that do DMA meanwhile are known by it before PCI is scanned,
  * and end it where they are not taken over. LUO's retrieve checks the records of the
- * iommufd and makes it again from them, but for what needs a device: HWPTs are filled
+ * iommufd and makes it again from them, but for what needs a device: HWPTs are made
  * when their device is bound, or behind its file when that was preserved, compared
  * with the inherited page table, and only then is the device attached. What was
  * inherited is kept until nobody can use it any more. struct handover_incoming is the
