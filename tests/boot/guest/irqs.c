@@ -12,13 +12,22 @@
 /* How long one may come that should not, and a control waits for one that cannot. */
 #define MORE_MS		50
 #define CONTROL_MS	200
+/* Until a message that the controller has put off, or has sent, is there. */
+#define IN_FLIGHT_MS	100
+
+void irqs_hold(struct nic *nic, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		nic_irq_hold(&nic[i], true);
+	sleep_ms(IN_FLIGHT_MS);
+}
 
 bool irqs_resume(struct nic *nic)
 {
-	bool pending;
+	bool pending = must(nic_irq_pending(nic));
 
-	nic_irq_hold(nic, true);
-	pending = must(nic_irq_pending(nic));
 	must(nic_irq_resume(nic));
 	return pending;
 }
@@ -71,8 +80,7 @@ void irqs_control(struct nic *nic)
 {
 	struct irqs irqs = {};
 
-	nic_irq_hold(nic, true);
-	sleep_ms(MORE_MS);
+	irqs_hold(nic, 1);
 	signals(nic);
 	count(&irqs, nic, false, 0);
 	check(!irqs.lost && !irqs.spurious, "%u lost, %u spurious of none",

@@ -203,10 +203,13 @@ void stream_go_on(struct stream *s)
 	uint32_t i;
 
 	tell_phase("device");
-	for (i = 0; i < s->state->nics; i++) {
+	for (i = 0; i < s->state->nics; i++)
 		must(nic_resume(&s->nic[i], s->ctx.dev[i]));
+	tell_phase("test");
+	irqs_hold(s->nic, s->state->nics);
+	tell_phase("device");
+	for (i = 0; i < s->state->nics; i++)
 		pending[i] = irqs_resume(&s->nic[i]);
-	}
 	tell_phase("usable");
 	stream_receive(s, 0);
 	memset(&s->irqs, 0, sizeof(s->irqs));

@@ -20,7 +20,6 @@
 #include "handover.h"
 #include "stream.h"
 
-#define IN_FLIGHT_MS	50	/* until an interrupt that was sent is there */
 #define SESSION		"dma-behind"
 #define LOOK_MS		1000
 #define FREE_IOVA	0x800000000ULL
@@ -81,19 +80,8 @@ static void wait_until_back(void)
 	}
 }
 
-/*
- * Once more in the same kernel the device interrupts already: what it has sent before
- * it was told not to is not to be taken for one without a cause.
- */
 static void use_device(void)
 {
-	static bool used;
-
-	if (used) {
-		nic_irq_hold(&stream.nic[0], true);
-		sleep_ms(IN_FLIGHT_MS);
-	}
-	used = true;
 	stream_go_on(&stream);
 	stream_receive(&stream, 100);
 }

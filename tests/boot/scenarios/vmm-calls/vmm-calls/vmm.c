@@ -207,7 +207,7 @@ void vmm_guest_goes_on(struct vmm *vmm)
 
 	must(nic_resume(&vmm->nic, vmm->dev));
 	/* What is signalled from here on was pending before */
-	nic_irq_hold(&vmm->nic, true);
+	irqs_hold(&vmm->nic, 1);
 	pending = must(vfio_msix_pending(vmm->dev, 0));
 	vmm_arm(vmm);
 	vmm_receives(vmm, 0);
