@@ -55,6 +55,22 @@ static void want_enabled(const char *when, bool msi, bool msix)
 	      "%s: MSI is enabled: %d, MSI-X: %d", when, has_msi, has_msix);
 }
 
+/*
+ * A VMM may begin with INTx before its guest's vectors are set up again: what is held
+ * back must be there after it.
+ */
+static void through_intx(void)
+{
+	int dev = stream.ctx.dev[0], irq;
+
+	must(vfio_irq_connect(dev, VFIO_PCI_INTX_IRQ_INDEX, &irq, 1));
+	want_enabled("with INTx", true, false);
+	check(!irqs_signals(irq, LOOK_MS), "INTx is signalled beside MSI");
+	must(vfio_irq_disable(dev, VFIO_PCI_INTX_IRQ_INDEX));
+	close(irq);
+	check(must(vfio_msi_masked(dev, 0)), "INTx has unmasked the vector");
+}
+
 /* Who has it back is free to use the other kind. */
 static void other_kind(void)
 {
@@ -87,6 +103,8 @@ static void take_back(unsigned int nr, bool held_back, bool last)
 		check(ctx_rebind(&stream.ctx, 0), "the device has another ID");
 	must(nic_resume(nic, stream.ctx.dev[0]));
 	check(must(vfio_msi_masked(nic->hw.dev, 0)), "the vector is not masked");
+	if (nr == 1)
+		through_intx();
 	pending = must(nic_irq_pending(nic));
 	if (last)
 		other_kind();
