@@ -105,4 +105,8 @@ u64 handover_generation(void);
 /* Reads a page table of this kernel. For struct iho_pt::table. */
 const u64 *handover_live_table(void *priv, u64 pa);
 
+/* What the library walks: @table, each page of it by @read. */
+struct iho_pt handover_pt(const struct iho_table *table,
+			  const u64 *(*read)(void *priv, u64 pa));
+
 #endif

@@ -22,18 +22,9 @@ int handover_in_compare(const struct iho_table *table, u32 id,
 			struct iommufd_hwpt_paging *hwpt, char *why,
 			size_t why_len)
 {
+	const struct iho_pt then = handover_pt(table, handover_in_table);
 	struct iho_table now = {};
-	struct iho_pt then = {
-		.format = table->format,
-		.levels = table->levels,
-		.root_pa = table->root_pa,
-		.table = handover_in_table,
-		.max_tables = IHO_MAX_TABLE_PAGES,
-	};
-	struct iho_pt rebuilt = {
-		.table = handover_live_table,
-		.max_tables = IHO_MAX_TABLE_PAGES,
-	};
+	struct iho_pt rebuilt;
 	struct iho_diff diff;
 	u64 runs = 0;
 	int which = 0;
@@ -46,9 +37,7 @@ int handover_in_compare(const struct iho_table *table, u32 id,
 			 id);
 		return -EOPNOTSUPP;
 	}
-	rebuilt.format = now.format;
-	rebuilt.levels = now.levels;
-	rebuilt.root_pa = now.root_pa;
+	rebuilt = handover_pt(&now, handover_live_table);
 	rc = iho_tree_compare(&then, &rebuilt, &diff, &runs, &which);
 	handover_in_compared(!rc, runs);
 	if (!rc)

@@ -43,13 +43,7 @@ static u64 *find_entry(const struct iho_table *table, u64 iova,
 		       const u64 *(*read)(void *priv, u64 pa),
 		       u32 *level)
 {
-	const struct iho_pt pt = {
-		.format = table->format,
-		.levels = table->levels,
-		.root_pa = table->root_pa,
-		.table = read,
-		.max_tables = 1,
-	};
+	const struct iho_pt pt = handover_pt(table, read);
 
 	return (u64 *)iho_pt_entry(&pt, iova, level);
 }

@@ -96,13 +96,7 @@ static int visit_tables(struct handover_seal *s, const struct handover_live *liv
 
 	for (u32 i = 0; !rc && i < live->facts.tables; i++) {
 		const struct iho_table *table = &live->facts.table[i];
-		struct iho_pt pt = {
-			.format = table->format,
-			.levels = table->levels,
-			.root_pa = table->root_pa,
-			.table = handover_live_table,
-			.max_tables = IHO_MAX_TABLE_PAGES,
-		};
+		const struct iho_pt pt = handover_pt(table, handover_live_table);
 
 		rc = iho_walk_tables(&pt, visit_table, s);
 	}

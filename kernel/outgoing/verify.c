@@ -182,13 +182,7 @@ static const struct iho_pl_map_file *maps_next(struct maps *m)
 static int verify_hwpt(struct handover_ctx *ctx, const struct handover_live *live,
 		       const struct iho_table *table, struct maps *maps)
 {
-	struct iho_pt pt = {
-		.format = table->format,
-		.levels = table->levels,
-		.root_pa = table->root_pa,
-		.table = handover_live_table,
-		.max_tables = IHO_MAX_TABLE_PAGES,
-	};
+	const struct iho_pt pt = handover_pt(table, handover_live_table);
 	struct verify v = { .ctx = ctx, .hwpt_id = table->hwpt_id };
 	const struct iho_pl_map_file *map;
 	int rc;
