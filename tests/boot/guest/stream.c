@@ -186,9 +186,11 @@ uint32_t stream_arriving(const struct stream *s, unsigned int ms)
 {
 	const uint8_t *memory = (const uint8_t *)s->mem.va + STATE_LEN;
 	uint64_t digest = digest64(memory, s->mem.len - STATE_LEN);
-	uint32_t before = stream_landed(s), arrived;
+	uint32_t before = stream_landed(s), arrived, i;
 
-	check(before < STREAM_SLOTS_NR - 1000, "the ring is full");
+	for (i = 0; i < s->state->nics; i++)
+		check(nic_landed(&s->nic[i]) < STREAM_SLOTS_NR - 1000,
+		      "the ring of controller %u is full", i);
 	sleep_ms(ms);
 	arrived = stream_landed(s) - before;
 	check((digest64(memory, s->mem.len - STATE_LEN) == digest) == !arrived,
