@@ -57,9 +57,12 @@ uintptr_t handover_top(const struct iho_table *table)
 bool handover_top_exchange(struct iommu_domain *domain, uintptr_t top,
 			   uintptr_t *old)
 {
-	const struct iommu_handover_ops *ops = domain->owner->handover;
-	struct pt_common *common = ops->common ? ops->common(domain) : NULL;
+	const struct iommu_handover_ops *ops;
+	struct pt_common *common;
 
+	KUNIT_STATIC_STUB_REDIRECT(handover_top_exchange, domain, top, old);
+	ops = domain->owner->handover;
+	common = ops->common ? ops->common(domain) : NULL;
 	if (!common)
 		return false;
 	*old = READ_ONCE(common->top_of_table);

@@ -37,6 +37,23 @@ void fake_domain_free(struct iommu_domain *domain)
 	kfree(fake);
 }
 
+void fake_domain_forget(struct iommu_domain *domain)
+{
+	kfree(container_of(domain, struct fake_domain, domain));
+}
+
+bool fake_domain_exchange(struct iommu_domain *domain, uintptr_t top,
+			  uintptr_t *old)
+{
+	struct fake_domain *fake = container_of(domain, struct fake_domain,
+						domain);
+	struct pt_common *common = &fake->sspt.vtdss_pt.common;
+
+	*old = common->top_of_table;
+	common->top_of_table = top;
+	return true;
+}
+
 static bool fake_enforce(struct iommu_domain *domain)
 {
 	return true;

@@ -48,6 +48,20 @@ struct iommu_domain *fake_domain_new(struct device *dev, u32 levels);
 /* Free a domain of fake_domain_new() and its table. */
 void fake_domain_free(struct iommu_domain *domain);
 
+/* Free a domain of fake_domain_new(), but not its table, which another one has. */
+void fake_domain_forget(struct iommu_domain *domain);
+
+/**
+ * fake_domain_exchange() - stub for handover_top_exchange()
+ * @domain: of fake_domain_new()
+ * @top: its page table from now on, as of handover_top()
+ * @old: what it was
+ *
+ * Return: true.
+ */
+bool fake_domain_exchange(struct iommu_domain *domain, uintptr_t top,
+			  uintptr_t *old);
+
 /**
  * fake_domain_table() - stub for handover_table()
  * @domain: any domain

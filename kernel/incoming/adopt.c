@@ -17,7 +17,6 @@
  */
 #include <linux/generic_pt/common.h>
 #include <linux/iommu-handover.h>
-#include <linux/kexec_handover.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 /* Wants struct page */
@@ -285,17 +284,6 @@ static bool same_kind(struct iommufd_hwpt_paging *hwpt,
 		(iho_format(table->format)->grows && now.levels < table->levels));
 }
 
-static struct iho_pt inherited_pt(const struct iho_table *table)
-{
-	return (struct iho_pt) {
-		.format = table->format,
-		.levels = table->levels,
-		.root_pa = table->root_pa,
-		.table = handover_in_table,
-		.max_tables = IHO_MAX_TABLE_PAGES,
-	};
-}
-
 static bool prove(struct proof *p, struct io_pagetable *iopt,
 		  struct iommu_domain *domain)
 {
@@ -314,29 +302,13 @@ static bool prove(struct proof *p, struct io_pagetable *iopt,
 	return false;
 }
 
-static int take_table(void *priv, u64 pa, u32 level)
-{
-	struct page *page = kho_restore_pages(pa, 1);
-	const struct iho_table *table = priv;
-	struct ioptdesc *desc;
-
-	if (!page)
-		return 0;
-	desc = folio_ioptdesc(page_folio(page));
-	desc->incoherent = !!(table->attributes & IHO_TABLE_INCOHERENT);
-	mod_node_page_state(page_pgdat(page), NR_IOMMU_PAGES, 1);
-	lruvec_stat_mod_folio(page_folio(page), NR_SECONDARY_PAGETABLE, 1);
-	return 0;
-}
-
 /* From here on it is a table like any other. */
 static void make_own(struct iommufd_hwpt_paging *hwpt)
 {
 	struct replay_hwpt *h = container_of(hwpt->handover.inherit,
 					     struct replay_hwpt, table);
-	const struct iho_pt pt = inherited_pt(&h->table);
 
-	iho_walk_tables(&pt, take_table, &h->table);
+	handover_in_take_tree(&h->table);
 	iommu_free_pages((void *)(hwpt->handover.own_top & ~PT_TOP_LEVEL_MASK));
 	hwpt->handover.own_top = 0;
 	hwpt->handover.inherit = NULL;
@@ -358,7 +330,7 @@ bool iommufd_handover_adopt(struct io_pagetable *iopt,
 	lockdep_assert_held_write(&iopt->domains_rwsem);
 	if (!table || !same_kind(hwpt, table) || maps_are_counted())
 		return false;
-	pt = inherited_pt(table);
+	pt = handover_pt(table, handover_in_table);
 	if (iho_walk_init(&p.walk, &pt) ||
 	    !handover_top_exchange(domain, handover_top(table), &own))
 		return false;

@@ -127,6 +127,9 @@ const u64 *handover_in_table(void *priv, u64 pa);
 /* Give the pages of an inherited tree back to the kernel. */
 void handover_in_free_tree(const struct iho_table *table);
 
+/* The pages of an inherited tree are the kernel's, as page tables of an IOMMU. */
+void handover_in_take_tree(const struct iho_table *table);
+
 /* Give back all inherited tables of a context that never came back. */
 void handover_in_drop_trees(u32 index);
 

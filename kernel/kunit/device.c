@@ -3,151 +3,20 @@
  * KUnit tests of devices that come back: their HWPTs are made again, and are
  * theirs only when they are equal to the inherited page tables.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/cred.h>
-#include <linux/io.h>
 #include <linux/iommu-handover.h>
-#include <linux/mm.h>
 #include <linux/sched/signal.h>
 
-#include "drivers.h"
-#include "fake-device.h"
+#include "behind.h"
 #include "faults.h"
 #include "objects.h"
 #include "replay-fixture.h"
 
-/* Tables of the last kernel are preserved; those of a test are just there. */
-static const u64 *read_inherited(void *priv, u64 pa)
-{
-	return phys_to_virt(pa);
-}
-
-/* IOAS 1 is 16 and 8 pages; IOAS 2 is 16, of which 8 are shared, and 4. */
-#define IOAS1_PAGES	24
-#define BOTH_PAGES	(IOAS1_PAGES + 8 + 4)
-
-/**
- * struct behind - what is behind the devices of a test
- * @old: trees as the last kernel left them, by index of the table
- * @device: by index
- * @attached: how often a device was attached
- * @pt_id: to which HWPT last
- * @attach_err: attaching gives this
- */
-struct behind {
-	struct iommu_domain *old[2];
-	struct fake_device *device[2];
-	u32 attached, pt_id;
-	int attach_err;
-};
-
-static void free_old(void *priv)
-{
-	struct behind *b = priv;
-
-	for (int i = 0; i < 2; i++)
-		if (b->old[i])
-			fake_domain_free(b->old[i]);
-}
-
-static void map_old(struct kunit *test, const struct replay *r,
-		    struct iommu_domain *domain, const struct world_rec *rec)
-{
-	int prot = IOMMU_CACHE | IOMMU_READ;
-
-	if (rec->map.flags & IHO_MAP_WRITEABLE)
-		prot |= IOMMU_WRITE;
-	for (u64 off = 0; off < rec->map.length; off += PAGE_SIZE) {
-		struct folio *folio =
-			replay_memfd_folio(test, r, rec->map_ref.memory,
-					   (rec->map.start + off) / PAGE_SIZE);
-
-		KUNIT_ASSERT_EQ(test, 0, iommu_map(domain, rec->map.iova + off,
-						   PFN_PHYS(folio_pfn(folio)),
-						   PAGE_SIZE, prot,
-						   GFP_KERNEL));
-	}
-}
-
-/* Devices, and trees of more levels than the rebuilt ones will have. */
-static struct behind *new_behind(struct kunit *test)
-{
-	struct behind *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
-	struct replay *r = test->priv;
-
-	KUNIT_ASSERT_NOT_NULL(test, b);
-	kunit_activate_static_stub(test, handover_in_table, read_inherited);
-	kunit_activate_static_stub(test, handover_in_free_tree,
-				   replay_give_back);
-	kunit_activate_static_stub(test, handover_table, fake_domain_table);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_old, b));
-	for (int i = 0; i < 2; i++) {
-		struct iho_table *table = &r->w->table[i];
-		struct iommu_domain *domain;
-
-		b->device[i] = fake_device_new(test, i);
-		domain = fake_domain_new(&b->device[i]->pdev.dev, 4 + i);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(domain));
-		b->old[i] = domain;
-		for (u32 n = WORLD_MAP1; n <= WORLD_MAP4; n++)
-			if (r->w->rec[n].map.ioas_id ==
-			    (i ? WORLD_IOAS2_ID : WORLD_IOAS1_ID))
-				map_old(test, r, domain, &r->w->rec[n]);
-		KUNIT_ASSERT_EQ(test, 0, fake_domain_table(domain, table));
-		KUNIT_ASSERT_EQ(test, table->levels, 4 + i);
-	}
-	return b;
-}
-
-static int attach(void *data, u32 *pt_id)
-{
-	struct behind *b = data;
-
-	b->attached++;
-	b->pt_id = *pt_id;
-	return b->attach_err;
-}
-
-/* What a vfio bind does: bind, then replay what waited for the device. */
-static int bind_and_replay(struct replay *r, struct behind *b, int i,
-			   struct iommufd_device **idev)
-{
-	int rc;
-
-	*idev = fake_device_bind(r, b->device[i]);
-	if (IS_ERR(*idev))
-		return PTR_ERR(*idev);
-	rc = iommufd_handover_replay_device(*idev, attach, b);
-	if (rc)
-		fake_device_unbind(*idev);
-	return rc;
-}
-
-static void must_replay(struct kunit *test, struct replay *r, struct behind *b,
-			int i)
-{
-	struct iommufd_device *idev;
-
-	KUNIT_ASSERT_EQ(test, 0, bind_and_replay(r, b, i, &idev));
-	/* The ID is its own from now on and goes with it */
-	fake_device_unbind(idev);
-}
-
-static struct iommufd_hwpt_paging *get_hwpt(struct iommufd_ctx *ictx, u32 id)
-{
-	struct iommufd_object *obj;
-
-	obj = iommufd_get_object(ictx, id, IOMMUFD_OBJ_HWPT_PAGING);
-	if (IS_ERR(obj))
-		return NULL;
-	return container_of(obj, struct iommufd_hwpt_paging, common.obj);
-}
-
 static void expect_hwpt(struct kunit *test, struct replay *r, u32 id, u32 ioas,
 			bool automatic)
 {
-	struct iommufd_hwpt_paging *hwpt = get_hwpt(r->ictx, id);
+	struct iommufd_hwpt_paging *hwpt = behind_hwpt(r->ictx, id);
 
 	KUNIT_ASSERT_NOT_NULL(test, hwpt);
 	KUNIT_EXPECT_EQ(test, hwpt->common.obj.id, id);
@@ -156,27 +25,17 @@ static void expect_hwpt(struct kunit *test, struct replay *r, u32 id, u32 ioas,
 	iommufd_put_object(r->ictx, &hwpt->common.obj);
 }
 
-/* Nothing of this device came back, everything of it is still waited for. */
-static void expect_still_pending(struct kunit *test, struct replay *r)
-{
-	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(&r->ictx->handover));
-	KUNIT_EXPECT_EQ(test, r->given_back, 0);
-	KUNIT_EXPECT_EQ(test, replay_count_objects(r->ictx), 2);
-	replay_expect_all_reserved(test, r->ictx);
-	replay_expect_pinned(test, r, CHARGE_MM, 0);
-}
-
 static void devices_come_back_with_their_hwpts(struct kunit *test)
 {
 	const struct charge_case *c = test->param_value;
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	struct handover_in_stats stats;
 
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, c->charge));
 	replay_expect_pinned(test, r, c->charge, 0);
 
-	must_replay(test, r, b, 0);
+	behind_must_bind(test, r, b, 0);
 	KUNIT_EXPECT_EQ(test, b->attached, 1);
 	KUNIT_EXPECT_EQ(test, b->pt_id, WORLD_HWPT1_ID);
 	expect_hwpt(test, r, WORLD_HWPT1_ID, WORLD_IOAS1_ID, true);
@@ -185,7 +44,7 @@ static void devices_come_back_with_their_hwpts(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, iommufd_handover_pending(&r->ictx->handover));
 	KUNIT_EXPECT_TRUE(test, replay_is_reserved(r->ictx, WORLD_HWPT2_ID));
 
-	must_replay(test, r, b, 1);
+	behind_must_bind(test, r, b, 1);
 	KUNIT_EXPECT_EQ(test, b->attached, 2);
 	KUNIT_EXPECT_EQ(test, b->pt_id, WORLD_HWPT2_ID);
 	expect_hwpt(test, r, WORLD_HWPT2_ID, WORLD_IOAS2_ID, false);
@@ -197,6 +56,7 @@ static void devices_come_back_with_their_hwpts(struct kunit *test)
 	handover_in_stats(&stats);
 	KUNIT_EXPECT_EQ(test, stats.tables_compared, 2);
 	KUNIT_EXPECT_EQ(test, stats.tables_equal, 2);
+	KUNIT_EXPECT_EQ(test, stats.tables_adopted, 0);
 	KUNIT_EXPECT_GE(test, stats.runs_compared, 4);
 	replay_close(r);
 	replay_expect_nothing_left(test, r);
@@ -209,9 +69,6 @@ struct tree_case {
 	int prot;		/* with this, or not at all */
 };
 
-#define TREE_READ	(IOMMU_CACHE | IOMMU_READ)
-#define TREE_RW		(TREE_READ | IOMMU_WRITE)
-
 static const struct tree_case tree_cases[] = {
 	{ "one address differs", 0x103000, PAGE_SIZE, TREE_RW },
 	{ "one page could be written", 0x402000, 0, TREE_RW },
@@ -222,22 +79,11 @@ static const struct tree_case tree_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(tree, tree_cases, desc);
 
-static void remap(struct kunit *test, struct iommu_domain *domain, u64 iova,
-		  phys_addr_t pa, int prot)
-{
-	if (iommu_iova_to_phys(domain, iova))
-		KUNIT_ASSERT_EQ(test, iommu_unmap(domain, iova, PAGE_SIZE),
-				PAGE_SIZE);
-	if (prot)
-		KUNIT_ASSERT_EQ(test, 0, iommu_map(domain, iova, pa, PAGE_SIZE,
-						   prot, GFP_KERNEL));
-}
-
 static void device_stays_away_when_its_tree_differs(struct kunit *test)
 {
 	const struct tree_case *c = test->param_value;
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	struct iommufd_device *idev;
 	struct handover_in_stats stats;
 	phys_addr_t pa;
@@ -245,12 +91,12 @@ static void device_stays_away_when_its_tree_differs(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
 	pa = iommu_iova_to_phys(b->old[0], c->iova);
-	remap(test, b->old[0], c->iova, pa + c->further, c->prot);
+	behind_remap(test, b->old[0], c->iova, pa + c->further, c->prot);
 	for (int i = 0; i < 2; i++) {
-		KUNIT_EXPECT_EQ(test, bind_and_replay(r, b, 0, &idev),
+		KUNIT_EXPECT_EQ(test, behind_bind(r, b, 0, &idev),
 				-EBADMSG);
 		KUNIT_EXPECT_EQ(test, b->attached, 0);
-		expect_still_pending(test, r);
+		behind_expect_pending(test, r);
 	}
 	handover_in_stats(&stats);
 	KUNIT_EXPECT_EQ(test, stats.tables_compared, 2);
@@ -258,8 +104,8 @@ static void device_stays_away_when_its_tree_differs(struct kunit *test)
 
 	/* Control: put right, it comes back */
 	prot = c->iova >= 0x400000 ? TREE_READ : TREE_RW;
-	remap(test, b->old[0], c->iova, pa, pa ? prot : 0);
-	must_replay(test, r, b, 0);
+	behind_remap(test, b->old[0], c->iova, pa, pa ? prot : 0);
+	behind_must_bind(test, r, b, 0);
 	replay_expect_pinned(test, r, CHARGE_MM, IOAS1_PAGES);
 	replay_close(r);
 	replay_expect_nothing_left(test, r);
@@ -268,19 +114,19 @@ static void device_stays_away_when_its_tree_differs(struct kunit *test)
 static void device_that_cannot_be_attached_leaves_nothing(struct kunit *test)
 {
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	struct iommufd_device *idev;
 
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
 	b->attach_err = -EBUSY;
 	for (u32 i = 1; i <= 2; i++) {
-		KUNIT_EXPECT_EQ(test, bind_and_replay(r, b, 0, &idev), -EBUSY);
+		KUNIT_EXPECT_EQ(test, behind_bind(r, b, 0, &idev), -EBUSY);
 		KUNIT_EXPECT_EQ(test, b->attached, i);
-		expect_still_pending(test, r);
+		behind_expect_pending(test, r);
 	}
 	b->attach_err = 0;
-	must_replay(test, r, b, 0);
-	must_replay(test, r, b, 1);
+	behind_must_bind(test, r, b, 0);
+	behind_must_bind(test, r, b, 1);
 	replay_expect_pinned(test, r, CHARGE_MM, BOTH_PAGES);
 	replay_close(r);
 	replay_expect_nothing_left(test, r);
@@ -290,13 +136,13 @@ static void device_that_cannot_be_attached_leaves_nothing(struct kunit *test)
 static void second_device_that_fails_does_not_disturb_the_first(struct kunit *test)
 {
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	struct iommufd_device *idev;
 
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
-	must_replay(test, r, b, 0);
+	behind_must_bind(test, r, b, 0);
 	b->attach_err = -ENOMEM;
-	KUNIT_EXPECT_EQ(test, bind_and_replay(r, b, 1, &idev), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, behind_bind(r, b, 1, &idev), -ENOMEM);
 	replay_expect_pinned(test, r, CHARGE_MM, IOAS1_PAGES);
 	expect_hwpt(test, r, WORLD_HWPT1_ID, WORLD_IOAS1_ID, true);
 	KUNIT_EXPECT_TRUE(test, replay_is_reserved(r->ictx, WORLD_HWPT2_ID));
@@ -316,7 +162,7 @@ static void set_memlock(unsigned long pages)
 static void device_over_the_memlock_limit_leaves_nothing(struct kunit *test)
 {
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	const struct cred *cred, *old;
 	struct iommufd_device *idev;
 	int rc;
@@ -325,14 +171,14 @@ static void device_over_the_memlock_limit_leaves_nothing(struct kunit *test)
 	cred = replay_credentials(test, CHARGE_MM, -1);
 	set_memlock(IOAS1_PAGES - 1);
 	old = override_creds(cred);
-	rc = bind_and_replay(r, b, 0, &idev);
+	rc = behind_bind(r, b, 0, &idev);
 	revert_creds(old);
 	KUNIT_EXPECT_EQ(test, rc, -ENOMEM);
-	expect_still_pending(test, r);
+	behind_expect_pending(test, r);
 
 	set_memlock(IOAS1_PAGES);
 	old = override_creds(cred);
-	rc = bind_and_replay(r, b, 0, &idev);
+	rc = behind_bind(r, b, 0, &idev);
 	revert_creds(old);
 	KUNIT_ASSERT_EQ(test, rc, 0);
 	fake_device_unbind(idev);
@@ -344,7 +190,7 @@ static void device_over_the_memlock_limit_leaves_nothing(struct kunit *test)
 static void device_that_runs_out_of_memory_leaves_nothing(struct kunit *test)
 {
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	struct iommufd_device *idev;
 	const struct cred *cred;
 	u32 nth, failed = 0;
@@ -357,13 +203,13 @@ static void device_that_runs_out_of_memory_leaves_nothing(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_as(r, cred));
 	for (nth = 1; hit && nth < MAX_FAULTS; nth++) {
 		faults_arm(nth);
-		rc = bind_and_replay(r, b, 0, &idev);
+		rc = behind_bind(r, b, 0, &idev);
 		hit = faults_disarm();
 		if (rc) {
 			failed++;
 			KUNIT_EXPECT_TRUE_MSG(test, hit, "fault %u: %d", nth,
 					      rc);
-			expect_still_pending(test, r);
+			behind_expect_pending(test, r);
 			continue;
 		}
 		/* It is back, maybe in spite of the fault: begin again */
@@ -403,7 +249,7 @@ static void coherency_is_that_of_the_record(struct kunit *test)
 {
 	const struct snoop_case *c = test->param_value;
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_device *idev;
 	bool enforced;
@@ -415,10 +261,10 @@ static void coherency_is_that_of_the_record(struct kunit *test)
 	idev = fake_device_bind(r, b->device[0]);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(idev));
 	idev->enforce_cache_coherency = c->can;
-	rc = iommufd_handover_replay_device(idev, attach, b);
+	rc = iommufd_handover_replay_device(idev, behind_attach, b);
 	KUNIT_EXPECT_EQ(test, rc, c->err);
 	KUNIT_EXPECT_EQ(test, idev->enforce_cache_coherency, c->can);
-	hwpt = get_hwpt(r->ictx, WORLD_HWPT1_ID);
+	hwpt = behind_hwpt(r->ictx, WORLD_HWPT1_ID);
 	enforced = hwpt && hwpt->enforce_cache_coherency;
 	if (hwpt)
 		iommufd_put_object(r->ictx, &hwpt->common.obj);
@@ -456,15 +302,15 @@ static void flags_are_asked_for_again(struct kunit *test)
 {
 	const struct flags_case *c = test->param_value;
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_device *idev;
 
 	r->w->rec[WORLD_HWPT2].hwpt.flags = c->was;
 	b->device[1]->can = c->can;
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
-	KUNIT_ASSERT_EQ(test, bind_and_replay(r, b, 1, &idev), c->err);
-	hwpt = get_hwpt(r->ictx, WORLD_HWPT2_ID);
+	KUNIT_ASSERT_EQ(test, behind_bind(r, b, 1, &idev), c->err);
+	hwpt = behind_hwpt(r->ictx, WORLD_HWPT2_ID);
 	KUNIT_EXPECT_EQ(test, !!hwpt, !c->err);
 	if (hwpt) {
 		KUNIT_EXPECT_EQ(test, b->device[1]->flags, c->was);
@@ -475,7 +321,7 @@ static void flags_are_asked_for_again(struct kunit *test)
 		fake_device_unbind(idev);
 	} else {
 		KUNIT_EXPECT_EQ(test, b->attached, 0);
-		expect_still_pending(test, r);
+		behind_expect_pending(test, r);
 	}
 	replay_close(r);
 	replay_expect_nothing_left(test, r);
@@ -485,18 +331,18 @@ static void flags_are_asked_for_again(struct kunit *test)
 static void hwpt_is_of_the_device_that_made_it(struct kunit *test)
 {
 	struct replay *r = test->priv;
-	struct behind *b = new_behind(test);
+	struct behind *b = behind_new(test, 4, 5);
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_device *idev;
 	int rc;
 
 	r->w->rec[WORLD_HWPT2].hwpt.dev_id = WORLD_DEV1_ID;
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
-	must_replay(test, r, b, 1);
-	hwpt = get_hwpt(r->ictx, WORLD_HWPT2_ID);
+	behind_must_bind(test, r, b, 1);
+	hwpt = behind_hwpt(r->ictx, WORLD_HWPT2_ID);
 	KUNIT_ASSERT_NOT_NULL(test, hwpt);
 	KUNIT_EXPECT_EQ(test, hwpt->handover.dev_id, WORLD_DEV2_ID);
-	rc = bind_and_replay(r, b, 0, &idev);
+	rc = behind_bind(r, b, 0, &idev);
 	KUNIT_EXPECT_EQ(test, rc, 0);
 	if (!rc) {
 		KUNIT_EXPECT_EQ(test, hwpt->handover.dev_id, WORLD_DEV1_ID);
