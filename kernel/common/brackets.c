@@ -6,6 +6,7 @@
  * would change what is sealed. A change to a preserved context moves the
  * generation, by which SEAL knows that a snapshot is out of date.
  */
+#include <kunit/static_stub.h>
 #include <linux/iommu-handover.h>
 #include <linux/percpu.h>
 #include <linux/vfio.h>
@@ -172,6 +173,7 @@ void iommufd_handover_device_init(struct iommufd_device *idev)
 {
 	static atomic64_t serial;
 
+	KUNIT_STATIC_STUB_REDIRECT(iommufd_handover_device_init, idev);
 	idev->handover.serial = atomic64_inc_return(&serial);
 	mutex_init(&idev->handover.user);
 }

@@ -5,12 +5,15 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <kunit/test-bug.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/mman.h>
 #include <linux/pci.h>
 #include <linux/sched/task.h>
 
 #include "../iommufd/io_pagetable.h"
+#include "../iommufd/iommufd_test.h"
 #include "fake-device.h"
 #include "objects.h"
 #include "replay-fixture.h"
@@ -459,6 +462,70 @@ static void device_is_known_by_its_place(struct kunit *test)
 	iommufd_handover_bind_end(r->ictx);
 }
 
+#ifdef CONFIG_IOMMUFD_TEST
+/* The device of a bind, when it got its serial number. */
+static struct {
+	struct iommufd_device *idev;
+	u32 times;
+	bool seen;	/* by other tasks, already then */
+} numbered;
+
+static void note_who_is_numbered(struct iommufd_device *idev)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct replay *r = test->priv;
+
+	kunit_deactivate_static_stub(test, iommufd_handover_device_init);
+	numbered.idev = idev;
+	numbered.times++;
+	numbered.seen = replay_is_there(r->ictx, idev->obj.id,
+					IOMMUFD_OBJ_DEVICE);
+	iommufd_handover_device_init(idev);
+}
+
+/* Who allocates an HWPT with it, beside the bind, notes the number. */
+static void device_is_numbered_before_it_is_seen(struct kunit *test)
+{
+	struct replay *r = test->priv;
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN,
+	};
+	struct iommufd_ucmd ucmd = { .cmd = &cmd, .user_size = sizeof(cmd) };
+	unsigned long user;
+	int id;
+
+	replay_must_retrieve(test, r);
+	user = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, user, 0);
+	id = replay_new_ioas(r->ictx);
+	KUNIT_ASSERT_GT(test, id, 0);
+	cmd.id = id;
+	ucmd.ictx = r->ictx;
+	ucmd.ubuffer = (void __user *)user;
+	memset(&numbered, 0, sizeof(numbered));
+	kunit_activate_static_stub(test, iommufd_handover_device_init,
+				   note_who_is_numbered);
+	/* iommufd's own bind, of a device that its selftest makes */
+	KUNIT_ASSERT_EQ(test, 0, iommufd_test(&ucmd));
+	KUNIT_EXPECT_EQ(test, numbered.times, 1);
+	KUNIT_EXPECT_FALSE(test, numbered.seen);
+	/* Control: it is seen now */
+	KUNIT_EXPECT_TRUE(test, replay_is_there(r->ictx,
+						cmd.mock_domain.out_idev_id,
+						IOMMUFD_OBJ_DEVICE));
+	if (numbered.idev) {
+		KUNIT_EXPECT_EQ(test, numbered.idev->obj.id,
+				cmd.mock_domain.out_idev_id);
+		KUNIT_EXPECT_NE(test, numbered.idev->handover.serial, 0);
+	}
+	KUNIT_EXPECT_EQ(test, 0,
+			iommufd_object_remove(r->ictx, NULL,
+					      cmd.mock_domain.out_stdev_id, 0));
+}
+#endif
+
 static struct kunit_case ids_cases[] = {
 	KUNIT_CASE(objects_get_the_ids_of_their_records),
 	KUNIT_CASE(ids_of_records_that_wait_are_reserved),
@@ -474,6 +541,9 @@ static struct kunit_case ids_cases[] = {
 	KUNIT_CASE(abandon_waits_for_no_bind),
 	KUNIT_CASE_PARAM(device_is_known_by_its_place, place_gen_params),
 	KUNIT_CASE(device_of_a_group_takes_no_id_that_is_waited_for),
+#ifdef CONFIG_IOMMUFD_TEST
+	KUNIT_CASE(device_is_numbered_before_it_is_seen),
+#endif
 	{}
 };
 
