@@ -405,6 +405,26 @@ static int check_known(struct handover_ctx *ctx, struct iommufd_object *obj)
 	}
 }
 
+/* Is there a device that an HWPT can be allocated with again? See hwpt_device(). */
+static int check_maker(struct handover_ctx *ctx, struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_device *idev;
+	struct iommufd_object *obj;
+	unsigned long index;
+
+	for (index = 0; (obj = handover_object_from(ctx->ictx, &index)); index++) {
+		if (obj->type != IOMMUFD_OBJ_DEVICE)
+			continue;
+		idev = container_of(obj, struct iommufd_device, obj);
+		if (idev->handover.serial == hwpt->handover.dev_serial ||
+		    handover_attached(idev) == &hwpt->common)
+			return 0;
+	}
+	return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+				   "HWPT %u: the device it was allocated with is gone and no other is attached; attach one or destroy it",
+				   hwpt->common.obj.id);
+}
+
 /* Is there an object of iommufd's own selftest? Its ID is in @index then. */
 static bool has_selftest(struct iommufd_ctx *ictx, unsigned long *index)
 {
@@ -522,6 +542,15 @@ int handover_gather_context(struct gather *g, struct handover_ctx *ctx, u32 ci)
 			continue;
 		}
 		rc = go_on(g, rc);
+		if (rc)
+			return rc;
+	}
+	for (index = 0; (obj = handover_object_from(ictx, &index)); index++) {
+		if (obj->type != IOMMUFD_OBJ_HWPT_PAGING)
+			continue;
+		rc = go_on(g, check_maker(ctx, container_of(obj,
+							    struct iommufd_hwpt_paging,
+							    common.obj)));
 		if (rc)
 			return rc;
 	}

@@ -247,10 +247,9 @@ static int emit_hwpt(struct gather *g, struct handover_ctx *ctx, u32 ci,
 	};
 	int rc;
 
-	if (!cmd.dev_id)
-		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
-					   "HWPT %u: the device it was allocated with is gone and no other is attached; attach one or destroy it",
-					   cmd.out_hwpt_id);
+	/* There is one, or it would not have been gathered */
+	if (WARN_ON_ONCE(!cmd.dev_id))
+		return -EINVAL;
 	rc = check_users(g, ctx, ci, ref.table, &hwpt->common, cmd.dev_id);
 	if (rc)
 		return rc;

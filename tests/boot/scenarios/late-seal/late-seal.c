@@ -159,13 +159,32 @@ static bool changes(void)
 #define OTHER_MAPS	20
 #define NAMED_MAPS	8	/* of one IOAS, at most */
 
+#define ORPHANS		2
+
+/* HWPTs that a device made which is gone. */
+static void make_orphans(uint32_t orphan[ORPHANS])
+{
+	char bdf[PCI_BDF_LEN];
+	uint32_t id;
+	int maker, i;
+
+	must(pci_find(EDU_VENDOR, EDU_DEVICE, 1, bdf));
+	must(vfio_claim(bdf));
+	maker = must(vfio_open(bdf));
+	must(vfio_bind(maker, fd, &id));
+	for (i = 0; i < ORPHANS; i++)
+		must(hwpt_alloc(fd, id, note->ioas, 0, &orphan[i]));
+	close(maker);
+}
+
 static void check_names_all(void)
 {
 	int other = must(iommufd_open()), other_session, fault, rc, i;
 	char output[OUTPUT_LEN], words[64];
+	uint32_t ioas, id, orphan[ORPHANS];
 	struct memory loose;
-	uint32_t ioas, id;
 
+	make_orphans(orphan);
 	must(memory_create(&loose, "loose", 4 * GUEST_PAGE));
 	must(ioas_alloc(other, &ioas));
 	for (i = 0; i < OTHER_MAPS; i++)
@@ -181,7 +200,7 @@ static void check_names_all(void)
 	rc = kexec(output, true, "--iommu-handover=check");
 	tally_one(rc && !loaded() &&
 		  lines_of(output, "iommu-handover: refused: ") ==
-		  2 + NAMED_MAPS + 2, false,
+		  2 + NAMED_MAPS + 2 + ORPHANS, false,
 		  "check of two iommufds: %d: %s", rc, output);
 	for (i = 0; i < 2 + NAMED_MAPS; i++) {
 		snprintf(words, sizeof(words), "IOVA 0x%llx: ",
@@ -192,6 +211,12 @@ static void check_names_all(void)
 	}
 	tally_one(lines_of(output, "more of its maps may stand in the way") == 1,
 		  false, "that there is more: %s", output);
+	for (i = 0; i < ORPHANS; i++) {
+		snprintf(words, sizeof(words),
+			 "HWPT %u: the device it was allocated with is gone", orphan[i]);
+		tally_one(lines_of(output, words) == 1, true, "%s: %s", words,
+			  output);
+	}
 	snprintf(words, sizeof(words), "object %u is ", id);
 	tally_one(lines_of(output, words) == 1 &&
 		  lines_of(output, " a fault queue,") == 1, false,
@@ -202,6 +227,8 @@ static void check_names_all(void)
 	close(other_session);
 	close(other);
 	close(fault);
+	for (i = 0; i < ORPHANS; i++)
+		must(iommufd_destroy(fd, orphan[i]));
 	for (i = 1; i <= 2; i++)
 		must(ioas_unmap(fd, note->ioas, LOOSE_IOVA + i * 0x100000,
 				GUEST_PAGE, NULL));
