@@ -225,7 +225,7 @@ class Report:
                          f"{self.kexecs} kexecs")
         releases = {stage: boot[1] for stage, boot in self.boots.items()}
         for stage, release in sorted(releases.items() if self.series else ()):
-            name = self.series[stage % len(self.series)]
+            name = self.series[stage % len(self.series)].split("-")[0]
             if not release.startswith(name + "."):
                 self.trouble(f"stage {stage} is Linux {release}, not of "
                              f"series {name}")

@@ -5,7 +5,11 @@
  * Two controllers that share an HWPT and receive when the machine jumps: neither
  * stops. A third one, on the same IOMMU, is not handed over.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "canary.h"
 #include "stream.h"
@@ -15,6 +19,32 @@
 #define CANARY_LEN	(256ULL << 20)
 
 static struct stream stream;
+
+static bool five_levels(void)
+{
+	char line[4096];
+	FILE *cpuinfo = fopen("/proc/cpuinfo", "r");
+	bool found = false;
+
+	check(cpuinfo, "/proc/cpuinfo: %s", strerror(errno));
+	while (!found && fgets(line, sizeof(line), cpuinfo))
+		found = !strncmp(line, "flags", 5) && strstr(line, " la57");
+	fclose(cpuinfo);
+	return found;
+}
+
+/* What the command line says that this kernel has: a kernel makes it environment. */
+static void look_at_machine(void)
+{
+	const char *want_cpus = getenv("CPUS"), *want_levels = getenv("LEVELS");
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN), levels = five_levels() ? 5 : 4;
+
+	say("%ld CPUs, page tables of %ld levels", cpus, levels);
+	check(!want_cpus || atol(want_cpus) == cpus, "there should be %s CPUs",
+	      want_cpus);
+	check(!want_levels || atol(want_levels) == levels,
+	      "there should be %s levels", want_levels);
+}
 
 /* A host's own device: bound and attached until the jump, of no session. */
 static void use_third(void)
@@ -87,6 +117,7 @@ int main(int argc, char **argv)
 	check(argc == 2, "usage: %s NUMBER", argv[0]);
 	nr = atoi(argv[1]);
 	background();
+	look_at_machine();
 	if (nr) {
 		take_back(nr);
 	} else {
