@@ -6,7 +6,6 @@
 #include <kunit/test.h>
 #include <linux/cred.h>
 #include <linux/iommu-handover.h>
-#include <linux/sched/signal.h>
 
 #include "behind.h"
 #include "faults.h"
@@ -171,13 +170,6 @@ static void device_that_cannot_be_attached_gives_it_up(struct kunit *test)
 	replay_expect_nothing_left(test, r);
 }
 
-static void set_memlock(unsigned long pages)
-{
-	task_lock(current->group_leader);
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = pages << PAGE_SHIFT;
-	task_unlock(current->group_leader);
-}
-
 static void memlock_limit_holds(struct kunit *test)
 {
 	struct behind *b = behind_new(test, 3, 3);
@@ -189,7 +181,7 @@ static void memlock_limit_holds(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
 	cred = replay_credentials(test, CHARGE_MM, -1);
 	for (int below = 1; below >= 0; below--) {
-		set_memlock(IOAS1_PAGES - below);
+		behind_limit_memlock(IOAS1_PAGES - below);
 		old = override_creds(cred);
 		rc = behind_bind(r, b, 0, &idev);
 		revert_creds(old);

@@ -8,6 +8,7 @@
 #include <linux/io.h>
 #include <linux/iommu-handover.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 
 #include "behind.h"
 #include "drivers.h"
@@ -138,6 +139,13 @@ struct iommufd_hwpt_paging *behind_hwpt(struct iommufd_ctx *ictx, u32 id)
 	if (IS_ERR(obj))
 		return NULL;
 	return container_of(obj, struct iommufd_hwpt_paging, common.obj);
+}
+
+void behind_limit_memlock(unsigned long pages)
+{
+	task_lock(current->group_leader);
+	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = pages << PAGE_SHIFT;
+	task_unlock(current->group_leader);
 }
 
 void behind_expect_pending(struct kunit *test, struct replay *r)

@@ -71,6 +71,9 @@ void behind_must_bind(struct kunit *test, struct replay *r, struct behind *b,
 /* The HWPT of this ID, for iommufd_put_object(), or NULL. */
 struct iommufd_hwpt_paging *behind_hwpt(struct iommufd_ctx *ictx, u32 id);
 
+/* Nobody without CAP_IPC_LOCK may have more pages locked, until the test ends. */
+void behind_limit_memlock(unsigned long pages);
+
 /* Expect that no device came back, and everything of them is waited for. */
 void behind_expect_pending(struct kunit *test, struct replay *r);
 

@@ -6,7 +6,6 @@
 #include <kunit/test.h>
 #include <linux/cred.h>
 #include <linux/iommu-handover.h>
-#include <linux/sched/signal.h>
 
 #include "behind.h"
 #include "faults.h"
@@ -152,13 +151,6 @@ static void second_device_that_fails_does_not_disturb_the_first(struct kunit *te
 	replay_expect_nothing_left(test, r);
 }
 
-static void set_memlock(unsigned long pages)
-{
-	task_lock(current->group_leader);
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = pages << PAGE_SHIFT;
-	task_unlock(current->group_leader);
-}
-
 static void device_over_the_memlock_limit_leaves_nothing(struct kunit *test)
 {
 	struct replay *r = test->priv;
@@ -169,14 +161,14 @@ static void device_over_the_memlock_limit_leaves_nothing(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, replay_retrieve_charged(test, r, CHARGE_MM));
 	cred = replay_credentials(test, CHARGE_MM, -1);
-	set_memlock(IOAS1_PAGES - 1);
+	behind_limit_memlock(IOAS1_PAGES - 1);
 	old = override_creds(cred);
 	rc = behind_bind(r, b, 0, &idev);
 	revert_creds(old);
 	KUNIT_EXPECT_EQ(test, rc, -ENOMEM);
 	behind_expect_pending(test, r);
 
-	set_memlock(IOAS1_PAGES);
+	behind_limit_memlock(IOAS1_PAGES);
 	old = override_creds(cred);
 	rc = behind_bind(r, b, 0, &idev);
 	revert_creds(old);
