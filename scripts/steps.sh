@@ -16,6 +16,10 @@
 #   tally
 #       Prints "N passed, N failed" and exits: 0, or 1 when something failed.
 #
+# With CONTINUE=1 a step that passed in an earlier run, on the same files and with the
+# same command, counts as it did then and is not run; steps that have no tally of their
+# own, as those that build, are.
+#
 # What a step prints goes to $logs/NAME.log. A step counts as what its own last
 # tally says, else as one test; an exit code that does not go with its tally is
 # a failure of its own.
@@ -30,9 +34,25 @@ plan_names=()
 declare -A plan_commands=() plan_after=() plan_state=() plan_pids=() \
 	plan_began=()
 
+# tree_of_files - a name for what is in all files that git knows or would add
+tree_of_files()
+{
+	local index=$sums/index
+
+	rm -f "$index"
+	GIT_INDEX_FILE=$index git -c safe.directory='*' -C "$top" add -A . &&
+		GIT_INDEX_FILE=$index git -c safe.directory='*' -C "$top" write-tree
+}
+
 rm -rf "$sums"
 mkdir -p "$logs" "$sums"
-rm -f "$logs"/*.json
+[[ ${CONTINUE:-} ]] || rm -rf "$logs"/*.json "$logs/before"
+before=$logs/before/$(tree_of_files 2>/dev/null) || {
+	[[ ! ${CONTINUE:-} ]] || die "CONTINUE=1: this is no git repository, so" \
+		"that nobody knows whether the files are the same"
+	before=$logs/before/none
+}
+mkdir -p "$before"
 
 # print_tally - for the end of the script; nothing after it
 print_tally()
@@ -127,6 +147,10 @@ step()
 		f=1
 	fi
 	((f == 0)) || mark=FAIL
+	[[ $mark != ok || ! $tally ]] || {
+		echo "$p $f $s"
+		printf '%q ' "$@"
+	} >"$before/$name"
 	((passed += p, failed += f, skipped += s)) || :
 	printf '%-4s %-22s %5s  %d passed, %d failed%s\n' "$mark" "$name" \
 		"$(clock $((SECONDS - start)))" "$p" "$f" \
@@ -163,6 +187,22 @@ counted()
 	eval "step $1 $2"
 	echo "$passed $failed $skipped" >"$sums/$1.new"
 	mv "$sums/$1.new" "$sums/$1"
+}
+
+# passed_before NAME - add up what it counted as in an earlier run, if it passed
+passed_before()
+{
+	local name=$1 p f s command
+
+	[[ ${CONTINUE:-} && -s $before/$name ]] || return 1
+	{
+		read -r p f s
+		IFS= read -r command || :
+	} <"$before/$name"
+	[[ $command == "${plan_commands[$name]}" ]] || return 1
+	((passed += p, skipped += s)) || :
+	printf 'ok   %-22s before  %d passed, %d failed\n' "$name" "$p" "$f"
+	plan_state[$name]=passed
 }
 
 # count NAME - add up what counted() left and note whether the step passed
@@ -214,7 +254,9 @@ begin_steps()
 			[[ ! $stop ]] || exit "$stop"
 			[[ ${plan_state[$name]} == waiting ]] || continue
 			obstacle "$name"
-			if [[ ! $what ]]; then
+			if [[ ! $what ]] && passed_before "$name"; then
+				again=1
+			elif [[ ! $what ]]; then
 				((${#plan_pids[@]} < $1)) || continue
 				# A process group of its own: all of it can be
 				# stopped.
