@@ -221,7 +221,8 @@ static void device_that_runs_out_of_memory_leaves_nothing(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, rc, 0);
 	fake_device_unbind(idev);
-	KUNIT_EXPECT_GT(test, failed, 2);
+	/* kmemleak allocates as well: a fault that it takes ends this early */
+	KUNIT_EXPECT_GT(test, failed, IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 0 : 2);
 	KUNIT_EXPECT_EQ(test, adopted(), 1);
 	replay_expect_pinned(test, r, CHARGE_MM, IOAS1_PAGES);
 	replay_close(r);

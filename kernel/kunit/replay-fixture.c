@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/user.h>
+#include <linux/swap.h>
 
 #include "replay-fixture.h"
 
@@ -58,6 +59,8 @@ void replay_measure(struct kunit *test, const struct replay *r,
 		    struct usage *now)
 {
 	memset(now, 0, sizeof(*now));
+	/* A new folio has a reference more until its CPU puts it on a list */
+	lru_add_drain_all();
 	for (u32 i = 0; i < MEMFDS; i++) {
 		now->files += file_count(r->memfd[i]);
 		for (u64 off = 0; off < r->w->memory[i].size; off += PAGE_SIZE) {
