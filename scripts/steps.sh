@@ -46,12 +46,13 @@ tree_of_files()
 
 rm -rf "$sums"
 mkdir -p "$logs" "$sums"
-[[ ${CONTINUE:-} ]] || rm -rf "$logs"/*.json "$logs/before"
 before=$logs/before/$(tree_of_files 2>/dev/null) || {
 	[[ ! ${CONTINUE:-} ]] || die "CONTINUE=1: this is no git repository, so" \
 		"that nobody knows whether the files are the same"
 	before=$logs/before/none
 }
+# Reports of other files must not be added up with those of these.
+[[ ${CONTINUE:-} && -d $before ]] || rm -rf "$logs"/*.json "$logs/before"
 mkdir -p "$before"
 
 # print_tally - for the end of the script; nothing after it

@@ -4,7 +4,6 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
-#include <kunit/test-bug.h>
 #include <linux/io.h>
 #include <linux/iommu-handover.h>
 #include <linux/mm.h>
