@@ -103,6 +103,8 @@ struct iommu_handover_ops {
 #define HANDOVER_DISTURB_LAST	BIT(10)
 /* No inherited table becomes that of an HWPT; nor is it without flush */
 #define HANDOVER_DISTURB_REBUILD BIT(11)
+/* No second page of a page table can be preserved for a seal */
+#define HANDOVER_DISTURB_TABLES	BIT(13)
 
 extern u32 handover_disturb;
 

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "drivers.h"
 #include "outgoing.h"
 
 #define EXTENT_ORDER	MAX_PAGE_ORDER
@@ -81,6 +82,8 @@ static int visit_table(void *priv, u64 pa, u32 level)
 	int rc;
 
 	if (s->table_pa) {
+		if (s->tables && handover_disturbed(HANDOVER_DISTURB_TABLES))
+			return -ENOMEM;
 		rc = kho_preserve_pages(pfn_to_page(PHYS_PFN(pa)), 1);
 		if (rc)
 			return rc;

@@ -11,7 +11,8 @@
 /* More than any call allocates. */
 #define STARVE_NEVER	1000000
 
-void starve_set(const char *file, const char *text)
+/* Write to a setting of the fault injection, in debugfs. */
+static void starve_set(const char *file, const char *text)
 {
 	char path[128];
 	int fd;

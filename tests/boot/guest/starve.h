@@ -19,9 +19,6 @@ struct starve {
 	int all;
 };
 
-/** starve_set() - write to a setting of the fault injection, in debugfs */
-void starve_set(const char *file, const char *text);
-
 /** starve_open() - the calling thread is the one */
 void starve_open(struct starve *s);
 void starve_close(struct starve *s);
