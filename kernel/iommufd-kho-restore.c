@@ -4,90 +4,35 @@
  *
  * Records that need no device are applied when LUO gives back the iommufd, all
  * or none; those that need one are noted for rebuild.c. Every object gets the
- * ID it had.
+ * ID it had. Many records are applied by a worker, behind the file that was given
+ * back: what the head of the image says of devices and HWPTs is enough to bind a
+ * device, and calls that change the iommufd wait.
  */
 #define pr_fmt(fmt) "iommu-handover: " fmt
 
 #include <kunit/static_stub.h>
+#include <kunit/test-bug.h>
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/iommu-handover.h>
+#include <linux/kthread.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 
 #include "../iommufd/io_pagetable.h"
-#include "replay.h"
+#include "apply.h"
+#include "drivers.h"
 
-/* Maps that share pages: one set of pages over all that is left of them. */
-struct group {
-	u64 start, end;		/* bytes in the file */
-	bool writable;
-	struct iopt_pages *pages;
-};
+/* What takes a millisecond at most is not worth a worker. */
+#define RECORDS_AT_ONCE	1024
 
-struct apply {
-	struct liveupdate_file_op_args *args;
-	struct iommufd_ctx *ictx;
-	struct iommufd_replay *r;
-	struct group *group;
-	u32 groups;
-	struct file **file;	/* by index of the memory */
-};
-
-static int reserve_id(struct iommufd_ctx *ictx, u32 id)
-{
-	return xa_insert(&ictx->objects, id, XA_ZERO_ENTRY, GFP_KERNEL_ACCOUNT);
-}
-
-static struct iommufd_ioas *find_ioas(struct iommufd_ctx *ictx, u32 id)
-{
-	return container_of(xa_load(&ictx->objects, id), struct iommufd_ioas,
-			    obj);
-}
-
-static int apply_ioas(struct apply *a, u32 id)
-{
-	struct iommufd_ioas *ioas;
-	int rc;
-
-	rc = reserve_id(a->ictx, id);
-	if (rc)
-		return rc;
-	a->r->forced = id;
-	WRITE_ONCE(a->r->task, current);
-	ioas = iommufd_ioas_alloc(a->ictx);
-	WRITE_ONCE(a->r->task, NULL);
-	if (IS_ERR(ioas))
-		return PTR_ERR(ioas);
-	iommufd_object_finalize(a->ictx, &ioas->obj);
-	return 0;
-}
-
-static int apply_allow(struct apply *a, const struct iho_step *step)
-{
-	struct iommufd_ioas *ioas = find_ioas(a->ictx, step->allow.ioas_id);
-	struct rb_root_cached tree = RB_ROOT_CACHED;
-	struct interval_tree_node *node;
-	struct iopt_allowed *allowed;
-	int rc = 0;
-
-	for (u32 i = 0; i < step->allow.ranges; i++) {
-		allowed = kzalloc_obj(*allowed, GFP_KERNEL_ACCOUNT);
-		if (!allowed) {
-			rc = -ENOMEM;
-			break;
-		}
-		allowed->node.start = step->allow.range[i].start;
-		allowed->node.last = step->allow.range[i].last;
-		interval_tree_insert(&allowed->node, &tree);
-	}
-	if (!rc)
-		rc = iopt_set_allow_iova(&ioas->iopt, &tree);
-	while ((node = interval_tree_iter_first(&tree, 0, ULONG_MAX))) {
-		interval_tree_remove(node, &tree);
-		kfree(container_of(node, struct iopt_allowed, node));
-	}
-	return rc;
-}
+/* A worker that is short of memory tries again, at first after the first. */
+#define AGAIN_FIRST	msecs_to_jiffies(100)
+#define AGAIN_LAST	msecs_to_jiffies(6400)
 
 /* Of its own so that KUnit, which has no session, can take LUO's place. */
 int handover_get_incoming(struct luo_session *session, u64 token,
@@ -97,217 +42,101 @@ int handover_get_incoming(struct luo_session *session, u64 token,
 	return liveupdate_get_incoming(session, token, filep);
 }
 
-static int get_memory(struct apply *a, u32 index, struct file **file)
+static int refuse_place(struct apply *a, const struct iho_where *where, int err)
 {
-	struct iho_memory mem;
-	int rc;
+	char place[IHO_WHERE_LEN];
 
-	if (!a->file[index]) {
-		iho_get_memory(&handover_in.image, index, &mem);
-		rc = handover_get_incoming(a->args->session, mem.token,
-					   &a->file[index]);
-		if (rc)
-			return rc;
-		/* Its pages are pinned when all are back, maybe later */
-		if (i_size_read(file_inode(a->file[index])) != mem.size)
-			return -EBADMSG;
+	/* Cure: final: finish the session, build a new iommufd. */
+	return handover_refuse(handover_errno(err),
+			       "session \"%s\" token %llu: %s: %s",
+			       a->fact.session, a->fact.token,
+			       iho_where_text(where, place), iho_strerror(err));
+}
+
+/* Are the records sound? Then they are a plan. */
+static int check_records(struct apply *a)
+{
+	struct iho_plan_source src = { .img = &handover_in.image };
+	struct iho_seg seg = { .len = handover_in.image.total_len };
+	size_t work_len = iho_plan_work(a->fact.records);
+	struct iho_where where;
+	void *work;
+	int err;
+
+	seg.ptr = handover_in_map();
+	work = kvzalloc(work_len, GFP_KERNEL);
+	if (!seg.ptr || !work) {
+		kvfree(work);
+		return -ENOMEM;
 	}
-	*file = a->file[index];
+	err = iho_section_check(src.img, &seg, 1, a->r->index, &where);
+	if (!err)
+		err = iho_plan_init(&a->plan, &src, a->r->index,
+				    seg.ptr + a->fact.stream_off,
+				    a->fact.stream_len, a->fact.records, work,
+				    work_len, &where);
+	kvfree(work);
+	if (err)
+		return refuse_place(a, &where, err);
+	a->group = kvcalloc(a->plan.groups + 1, sizeof(*a->group), GFP_KERNEL);
+	if (!a->group)
+		return -ENOMEM;
+	handover_measure_groups(a);
 	return 0;
 }
 
-static void measure_group(struct group *g, const struct iho_step *step)
+static int apply_records(struct apply *a)
 {
-	u64 end = step->map.cmd.start + step->map.cmd.length;
-
-	if (!g->end || step->map.cmd.start < g->start)
-		g->start = step->map.cmd.start;
-	g->end = max(g->end, end);
-	g->writable = step->map.ref.flags & IHO_MAP_PAGES_WRITABLE;
-}
-
-static int apply_map(struct apply *a, const struct iho_step *step)
-{
-	struct iommufd_ioas *ioas = find_ioas(a->ictx, step->map.cmd.ioas_id);
-	struct group *g = &a->group[step->map.ref.group];
-	struct iopt_pages_list elm = {};
-	unsigned long iova = step->map.cmd.iova;
-	LIST_HEAD(list);
-	struct file *file;
-	int prot = IOMMU_CACHE;
 	int rc;
 
-	if (!g->pages) {
-		if (!g->end)
-			measure_group(g, step);
-		rc = get_memory(a, step->map.ref.memory, &file);
+	if (!a->group) {
+		rc = check_records(a);
 		if (rc)
 			return rc;
-		g->pages = iopt_alloc_file_pages(file,
-						 offset_in_page(g->start),
-						 g->start, g->end - g->start,
-						 g->writable);
-		if (IS_ERR(g->pages)) {
-			rc = PTR_ERR(g->pages);
-			g->pages = NULL;
-			return rc;
-		}
-		if (a->ictx->account_mode == IOPT_PAGES_ACCOUNT_MM &&
-		    g->pages->account_mode == IOPT_PAGES_ACCOUNT_USER)
-			g->pages->account_mode = IOPT_PAGES_ACCOUNT_MM;
 	}
-	if (step->map.cmd.flags & IOMMU_IOAS_MAP_READABLE)
-		prot |= IOMMU_READ;
-	if (step->map.cmd.flags & IOMMU_IOAS_MAP_WRITEABLE)
-		prot |= IOMMU_WRITE;
-	kref_get(&g->pages->kref);
-	elm.pages = g->pages;
-	elm.start_byte = step->map.cmd.start - g->pages->start;
-	elm.length = step->map.cmd.length;
-	list_add(&elm.next, &list);
-	rc = iopt_map_pages(&ioas->iopt, &list, elm.length, &iova, prot, 0);
-	if (!rc)
-		return 0;
-	if (elm.area) {
-		if (elm.area->iopt) {
-			down_write(&ioas->iopt.iova_rwsem);
-			interval_tree_remove(&elm.area->node,
-					     &ioas->iopt.area_itree);
-			up_write(&ioas->iopt.iova_rwsem);
-		}
-		kfree(elm.area);
-	}
-	if (elm.pages)
-		iopt_put_pages(elm.pages);
-	return rc;
-}
-
-static int apply_wait(struct apply *a, const struct iho_step *step)
-{
-	struct iommufd_replay *r = a->r;
-	struct replay_device *d;
-	struct replay_hwpt *h;
-	int rc;
-
-	switch (step->kind) {
-	case IHO_REC_VFIO_BIND:
-		rc = reserve_id(a->ictx, step->bind.cmd.out_devid);
+	while (a->more || iho_plan_next(&a->plan, &a->step)) {
+		a->more = true;
+		rc = handover_apply_step(a, &a->step);
 		if (rc)
-			return rc;
-		d = &r->device[r->devices++];
-		d->id = step->bind.cmd.out_devid;
-		a->ictx->handover.pending++;
-		rc = iho_get_device(&handover_in.image, step->bind.ref.device,
-				    &d->fact);
-		return rc ? handover_errno(rc) : 0;
-	case IHO_REC_HWPT_ALLOC:
-		rc = reserve_id(a->ictx, step->hwpt.cmd.out_hwpt_id);
-		if (rc)
-			return rc;
-		h = &r->hwpt[r->hwpts++];
-		h->id = step->hwpt.cmd.out_hwpt_id;
-		h->ioas_id = step->hwpt.cmd.pt_id;
-		h->dev_id = step->hwpt.cmd.dev_id;
-		h->flags = step->hwpt.cmd.flags;
-		h->is_auto = step->hwpt.ref.flags & IHO_HWPT_AUTO;
-		rc = iho_get_table(&handover_in.image, step->hwpt.ref.table,
-				   &h->table);
-		return rc ? handover_errno(rc) : 0;
-	default:
-		for (d = r->device; d->id != step->attach.ref.dev_id; d++)
-			;
-		d->pt_id = step->attach.cmd.pt_id;
-		return 0;
+			/*
+			 * Cure (that of the record): retrieve again after ENOMEM,
+			 * ENFILE, EINTR, EAGAIN or EPERM (CAP_SYS_RESOURCE is
+			 * missing). Others are final: finish the session, build a
+			 * new iommufd. If the iommufd was given back before, calls
+			 * fail until what is missing is there.
+			 */
+			return handover_refuse(rc,
+					       "session \"%s\" token %llu: record %u at %#llx of kind %u cannot be replayed: error %d",
+					       a->fact.session, a->fact.token,
+					       a->step.record, a->step.offset,
+					       a->step.kind, rc);
+		a->more = false;
+		cond_resched();
 	}
+	pr_info("session \"%s\" token %llu: replayed %u IOAS, %u maps; %u devices and %u HWPTs wait\n",
+		a->fact.session, a->fact.token, a->plan.ioas, a->plan.maps,
+		a->plan.devices, a->plan.hwpts);
+	return 0;
 }
 
-int handover_apply_step(struct apply *a, const struct iho_step *step)
+/* The context may be gone. */
+static void free_apply(struct apply *a)
 {
-	struct iommufd_ioas *ioas;
-
-	KUNIT_STATIC_STUB_REDIRECT(handover_apply_step, a, step);
-	switch (step->kind) {
-	case IHO_REC_OPTION:
-		if (!capable(CAP_SYS_RESOURCE))
-			return -EPERM;
-		a->ictx->account_mode = IOPT_PAGES_ACCOUNT_MM;
-		return 0;
-	case IHO_REC_IOAS_ALLOC:
-		return apply_ioas(a, step->ioas.out_ioas_id);
-	case IHO_REC_IOAS_OPTION:
-		ioas = find_ioas(a->ictx, step->option.object_id);
-		return iopt_disable_large_pages(&ioas->iopt);
-	case IHO_REC_ALLOW_IOVAS:
-		return apply_allow(a, step);
-	case IHO_REC_VFIO_IOAS:
-		a->ictx->vfio_ioas = find_ioas(a->ictx, step->vfio_ioas.ioas_id);
-		return 0;
-	case IHO_REC_MAP_FILE:
-		return apply_map(a, step);
-	default:
-		return apply_wait(a, step);
+	for (u32 i = 0; a->group && i < a->plan.groups; i++)
+		if (a->group[i].pages)
+			iopt_put_pages(a->group[i].pages);
+	for (u32 i = 0; a->file && i < a->files; i++)
+		if (!IS_ERR_OR_NULL(a->file[i]))
+			fput(a->file[i]);
+	if (a->task) {
+		mem_cgroup_put(a->memcg);
+		put_cred(a->cred);
+		put_task_struct(a->task);
+		mmdrop(a->mm);
 	}
-}
-
-/* What is left of each share group, before the first map of it is made. */
-static void measure_groups(struct apply *a, struct iho_plan *plan)
-{
-	struct iho_step step;
-
-	/* Each map has one of its own, which it measures itself */
-	if (plan->groups == plan->maps)
-		return;
-	while (iho_plan_next(plan, &step))
-		if (step.kind == IHO_REC_MAP_FILE)
-			measure_group(&a->group[step.map.ref.group], &step);
-	iho_plan_rewind(plan);
-}
-
-static int apply_plan(struct liveupdate_file_op_args *args,
-		      struct iommufd_ctx *ictx, struct iommufd_replay *r,
-		      struct iho_plan *plan)
-{
-	u32 memories = handover_in.image.memories;
-	struct apply a = { .args = args, .ictx = ictx, .r = r };
-	struct iho_step step;
-	int rc = 0;
-	u32 i;
-
-	r->device = kvcalloc(plan->devices + 1, sizeof(*r->device), GFP_KERNEL);
-	r->hwpt = kvcalloc(plan->hwpts + 1, sizeof(*r->hwpt), GFP_KERNEL);
-	a.group = kvcalloc(plan->groups + 1, sizeof(*a.group), GFP_KERNEL);
-	a.groups = plan->groups;
-	a.file = kvcalloc(memories + 1, sizeof(*a.file), GFP_KERNEL);
-	if (!r->device || !r->hwpt || !a.group || !a.file) {
-		rc = -ENOMEM;
-		goto out;
-	}
-	measure_groups(&a, plan);
-	while (iho_plan_next(plan, &step)) {
-		rc = handover_apply_step(&a, &step);
-		if (!rc)
-			continue;
-		/*
-		 * Cure (that of the record): retrieve again after ENOMEM,
-		 * ENFILE, EINTR, EAGAIN or EPERM (CAP_SYS_RESOURCE is missing).
-		 * Others are final: finish the session, build a new iommufd.
-		 */
-		handover_refuse(rc,
-				"session \"%s\" token %llu: record %u at %#llx of kind %u cannot be replayed: error %d",
-				liveupdate_session_name(args->session), args->token,
-				step.record, step.offset, step.kind, rc);
-		break;
-	}
-out:
-	for (i = 0; a.group && i < a.groups; i++)
-		if (a.group[i].pages)
-			iopt_put_pages(a.group[i].pages);
-	for (i = 0; a.file && i < memories; i++)
-		if (a.file[i])
-			fput(a.file[i]);
-	kvfree(a.group);
-	kvfree(a.file);
-	return rc;
+	kvfree(a->group);
+	kvfree(a->file);
+	kfree(a);
 }
 
 static struct file *new_iommufd(void)
@@ -326,66 +155,301 @@ static struct file *new_iommufd(void)
 	return file;
 }
 
+/* Only who retrieves has a session to take them from. */
+static int get_memories(struct apply *a, struct luo_session *session)
+{
+	const u32 memories = handover_in.image.memories;
+	struct iho_memory mem;
+	int rc;
+
+	a->file = kvcalloc(memories + 1, sizeof(*a->file), GFP_KERNEL);
+	if (!a->file)
+		return -ENOMEM;
+	a->files = memories;
+	for (u32 i = 0; i < memories; i++) {
+		iho_get_memory(&handover_in.image, i, &mem);
+		if (strcmp(mem.session, a->fact.session))
+			continue;
+		rc = handover_get_incoming(session, mem.token, &a->file[i]);
+		/* Its pages are pinned when all are back, maybe later */
+		if (!rc && i_size_read(file_inode(a->file[i])) != mem.size) {
+			fput(a->file[i]);
+			rc = -EBADMSG;
+		}
+		if (!rc)
+			continue;
+		a->file[i] = NULL;
+		if (handover_may_retry(rc))
+			/* Cure (that of the memfd): retrieve again when the cause is gone. */
+			return handover_refuse(rc,
+					       "session \"%s\" token %llu: memfd with token %llu cannot be retrieved: error %d",
+					       a->fact.session, a->fact.token,
+					       mem.token, rc);
+		/* It may be another iommufd's */
+		a->file[i] = ERR_PTR(rc);
+	}
+	return 0;
+}
+
+static int note_device(struct apply *a, struct replay_device *d)
+{
+	const struct iho_image *img = &handover_in.image;
+	struct iho_domain domain;
+	struct iho_table table;
+
+	d->id = d->fact.dev_id;
+	if (d->fact.domain == IHO_NONE)
+		return handover_reserve_id(a->ictx, d->id);
+	if (iho_get_domain(img, d->fact.domain, &domain) ||
+	    iho_get_table(img, domain.table, &table))
+		return -EBADMSG;
+	d->pt_id = table.hwpt_id;
+	return handover_reserve_id(a->ictx, d->id);
+}
+
+/* The devices of the context, which the head of the image names. */
+static int note_devices(struct apply *a)
+{
+	const struct iho_plan_source src = { .img = &handover_in.image };
+	struct iommufd_replay *r = a->r;
+	struct iho_cursor cur;
+	union iho_fact fact;
+	u32 nr = 0;
+	int rc;
+
+	iho_cursor_init(&cur, &src, IHO_NODE_DEVICE);
+	while (iho_cursor_next(&cur, &fact))
+		nr += fact.device.context == r->index;
+	r->device = kvcalloc(nr + 1, sizeof(*r->device), GFP_KERNEL);
+	if (!r->device)
+		return -ENOMEM;
+	iho_cursor_init(&cur, &src, IHO_NODE_DEVICE);
+	while (iho_cursor_next(&cur, &fact)) {
+		if (fact.device.context != r->index)
+			continue;
+		r->device[r->devices].fact = fact.device;
+		rc = note_device(a, &r->device[r->devices]);
+		if (rc)
+			return rc;
+		r->devices++;
+		a->ictx->handover.pending++;
+	}
+	return 0;
+}
+
+/* And its HWPTs, in the order of their IDs, as the records have them. */
+static int note_hwpts(struct apply *a)
+{
+	const struct iho_plan_source src = { .img = &handover_in.image };
+	u32 first = iho_first_table(&src, a->r->index), nr = 0;
+	struct iommufd_replay *r = a->r;
+	struct iho_table table;
+	int rc;
+
+	while (!iho_get_table(src.img, first + nr, &table) &&
+	       table.context == r->index)
+		nr++;
+	r->hwpt = kvcalloc(nr + 1, sizeof(*r->hwpt), GFP_KERNEL);
+	if (!r->hwpt)
+		return -ENOMEM;
+	for (u32 i = 0; i < nr; i++) {
+		iho_get_table(src.img, first + i, &r->hwpt[i].table);
+		r->hwpt[i].id = r->hwpt[i].table.hwpt_id;
+		rc = handover_reserve_id(a->ictx, r->hwpt[i].id);
+		if (rc)
+			return rc;
+		r->hwpts++;
+	}
+	return 0;
+}
+
+/* Static stubs are the test's, wherever it has something done. */
+static struct kunit *set_test(struct kunit *test)
+{
+#if IS_ENABLED(CONFIG_KUNIT)
+	swap(current->kunit_test, test);
+#endif
+	return test;
+}
+
+static int apply_as_retriever(struct apply *a)
+{
+	const struct cred *cred;
+	struct mem_cgroup *memcg;
+	struct kunit *test;
+	int rc;
+
+	if (!a->held && !mmget_not_zero(a->mm))
+		/* Cure: final: finish the session, build a new iommufd. */
+		return handover_refuse(-ESRCH,
+				       "session \"%s\" token %llu: the records cannot be replayed: there was no memory for them before the process that retrieved the iommufd ended",
+				       a->fact.session, a->fact.token);
+	a->held = false;
+	kthread_use_mm(a->mm);
+	memcg = set_active_memcg(a->memcg);
+	cred = override_creds(a->cred);
+	test = set_test(a->test);
+	rc = apply_records(a);
+	set_test(test);
+	revert_creds(cred);
+	set_active_memcg(memcg);
+	kthread_unuse_mm(a->mm);
+	/* To take it down may wait for user space */
+	mmput_async(a->mm);
+	return rc;
+}
+
+/* EPERM passes when another retrieves; this one cannot. */
+static bool may_try_again(int rc)
+{
+	return rc != -EPERM && handover_may_retry(rc);
+}
+
+/* Return: false when nobody waits for the records any more. */
+static bool begin_behind(struct apply *a)
+{
+	guard(mutex)(&a->r->lock);
+	if (a->r->given_up)
+		return false;
+	WRITE_ONCE(a->ictx->handover.records, 1);
+	return true;
+}
+
+/* Calls fail until then, instead of waiting for memory. */
+static void try_again(struct apply *a, int rc)
+{
+	scoped_guard(mutex, &a->r->lock) {
+		WRITE_ONCE(a->ictx->handover.records, rc);
+		queue_delayed_work(system_dfl_long_wq, &a->work, a->delay);
+		a->delay = min(2 * a->delay, AGAIN_LAST);
+	}
+	wake_up_var(&a->ictx->handover.behind);
+}
+
+static void end_behind(struct iommufd_ctx *ictx, int rc)
+{
+	struct iommufd_ctx_handover *h = &ictx->handover;
+
+	scoped_guard(mutex, &h->replay->lock) {
+		/* If there is an error every call fails from now on */
+		if (!rc)
+			WRITE_ONCE(h->behind, h->behind - 1);
+		WRITE_ONCE(h->records, rc);
+		/* Zero when it was abandoned. A device may come back, or none */
+		if (h->pending)
+			/* After @records, which who finds nothing pending asks for */
+			smp_store_release(&h->pending, rc ? 0 : h->pending - 1);
+	}
+	wake_up_var(&h->behind);
+}
+
+static void apply_behind(struct work_struct *work)
+{
+	struct apply *a = container_of(to_delayed_work(work), struct apply, work);
+	struct iommufd_ctx *ictx = a->ictx;
+	int rc = -ECANCELED;
+
+	if (begin_behind(a)) {
+		while (handover_disturbed(HANDOVER_DISTURB_BEHIND))
+			msleep(20);
+		rc = apply_as_retriever(a);
+		if (rc && may_try_again(rc)) {
+			try_again(a, rc);
+			return;
+		}
+	}
+	scoped_guard(mutex, &a->r->lock) {
+		a->r->records = NULL;
+		/* Who wanted it at once may have queued it while it began */
+		cancel_delayed_work(&a->work);
+	}
+	free_apply(a);
+	end_behind(ictx, rc);
+	iommufd_ctx_put(ictx);
+}
+
+static void start_behind(struct apply *a)
+{
+	struct iommufd_ctx_handover *h = &a->ictx->handover;
+
+	/* It may end before the worker begins, not so before that tries again */
+	a->mm = current->mm;
+	mmgrab(a->mm);
+	a->held = mmget_not_zero(a->mm);
+	a->task = get_task_struct(current->group_leader);
+	a->cred = get_current_cred();
+	a->memcg = get_mem_cgroup_from_mm(current->mm);
+	a->test = kunit_get_current_test();
+	a->delay = AGAIN_FIRST;
+	INIT_DELAYED_WORK(&a->work, apply_behind);
+	iommufd_ctx_get(a->ictx);
+	/* Nobody else has the iommufd yet */
+	a->r->records = &a->work;
+	h->pending++;
+	h->behind++;
+	h->records = 1;
+	queue_delayed_work(system_dfl_long_wq, &a->work, 0);
+}
+
+static bool goes_behind(const struct apply *a)
+{
+	/* The record of an option may want it, and another may have it */
+	if (!capable(CAP_SYS_RESOURCE))
+		return false;
+	return a->fact.records > RECORDS_AT_ONCE ||
+	       handover_disturbed(HANDOVER_DISTURB_RECORDS_BEHIND);
+}
+
 static int retrieve(struct liveupdate_file_op_args *args, u32 index,
 		    const struct iho_context *fact)
 {
-	const char *session = liveupdate_session_name(args->session);
-	struct iho_plan_source src = { .img = &handover_in.image };
-	struct iho_seg seg = { .len = handover_in.image.total_len };
-	size_t work_len = iho_plan_work(fact->records);
-	struct iommufd_replay *r;
-	struct iommufd_ctx *ictx;
-	char place[IHO_WHERE_LEN];
-	struct iho_where where;
-	struct iho_plan plan;
-	struct file *file;
-	void *work;
-	int rc;
+	struct iommufd_replay *r = kzalloc_obj(*r);
+	struct apply *a = kzalloc_obj(*a);
+	struct file *file = NULL;
+	int rc = -ENOMEM;
+	bool behind;
 
-	seg.ptr = handover_in_map();
-	work = kvzalloc(work_len, GFP_KERNEL);
-	r = kzalloc_obj(*r);
-	if (!seg.ptr || !work || !r) {
-		kvfree(work);
-		kfree(r);
-		return -ENOMEM;
-	}
+	if (!r || !a)
+		goto err_free;
 	handover_replay_init(r, index);
-	rc = iho_section_check(src.img, &seg, 1, index, &where);
-	if (!rc)
-		rc = iho_plan_init(&plan, &src, index,
-				   seg.ptr + fact->stream_off, fact->stream_len,
-				   fact->records, work, work_len, &where);
-	kvfree(work);
-	if (rc) {
-		handover_replay_free(r);
-		/* Cure: final: finish the session, build a new iommufd. */
-		return handover_refuse(handover_errno(rc),
-				       "session \"%s\" token %llu: %s: %s",
-				       session, args->token,
-				       iho_where_text(&where, place),
-				       iho_strerror(rc));
-	}
 	file = new_iommufd();
 	if (IS_ERR(file)) {
-		handover_replay_free(r);
-		return PTR_ERR(file);
+		rc = PTR_ERR(file);
+		goto err_free;
 	}
-	ictx = file->private_data;
-	ictx->handover.replay = r;
-	r->ictx = ictx;
-	rc = apply_plan(args, ictx, r, &plan);
+	a->r = r;
+	a->fact = *fact;
+	a->ictx = file->private_data;
+	a->ictx->handover.replay = r;
+	r->ictx = a->ictx;
+	behind = goes_behind(a);
+	rc = behind ? 0 : check_records(a);
+	if (!rc)
+		rc = note_devices(a);
+	if (!rc)
+		rc = note_hwpts(a);
+	if (!rc)
+		rc = get_memories(a, args->session);
+	if (!rc && behind) {
+		start_behind(a);
+	} else {
+		if (!rc)
+			rc = apply_records(a);
+		free_apply(a);
+	}
 	if (rc) {
 		/* All of it goes with the file, the replay included */
 		fput(file);
 		return rc;
 	}
 	handover_in_retrieved(index, r);
-	pr_info("session \"%s\" token %llu: replayed %u IOAS, %u maps; %u devices and %u HWPTs wait\n",
-		session, args->token, plan.ioas, plan.maps, plan.devices,
-		plan.hwpts);
 	args->file = file;
 	return 0;
+
+err_free:
+	kfree(a);
+	kfree(r);
+	return rc;
 }
 
 int handover_retrieve(struct liveupdate_file_op_args *args)

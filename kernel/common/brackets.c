@@ -124,7 +124,22 @@ static bool is_mock(unsigned int cmd)
 
 int iommufd_handover_settle_wait(struct iommufd_ctx_handover *h)
 {
-	return wait_var_event_killable(&h->behind, !READ_ONCE(h->behind));
+	int records, rc;
+
+	/* Looked at once: they may be tried again at any time */
+	rc = wait_var_event_killable(&h->behind,
+				     (records = READ_ONCE(h->records)) < 0 ||
+				     !READ_ONCE(h->behind));
+	return rc ?: min(records, 0);
+}
+
+int iommufd_handover_records_wait(struct iommufd_ctx_handover *h)
+{
+	int records, rc;
+
+	rc = wait_var_event_killable(&h->behind,
+				     (records = READ_ONCE(h->records)) <= 0);
+	return rc ?: records;
 }
 
 int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
@@ -135,8 +150,10 @@ int iommufd_handover_ioctl_other(struct iommufd_ctx_handover *h,
 
 	*locked = false;
 	/* The mock's call comes back in through the drivers' interface */
-	if (is_mock(cmd) || destroys_mock(h, cmd, arg))
-		return READ_ONCE(h->sealed) ? -EBUSY : 0;
+	if (is_mock(cmd) || destroys_mock(h, cmd, arg)) {
+		rc = iommufd_handover_settle(h);
+		return rc ?: READ_ONCE(h->sealed) ? -EBUSY : 0;
+	}
 	/* Ranges and HWPTs are those of the records only then */
 	changes = ioctl_changes(cmd, arg);
 	if (!changes)
@@ -165,7 +182,9 @@ long iommufd_handover_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 		iommufd_handover_change_end(&ictx->handover);
 		return rc;
 	default:
-		return iommufd_vfio_ioctl(ictx, cmd, arg);
+		/* What it is asked for may be that of a record */
+		rc = iommufd_handover_settle(&ictx->handover);
+		return rc ?: iommufd_vfio_ioctl(ictx, cmd, arg);
 	}
 }
 

@@ -103,6 +103,8 @@ struct iommu_handover_ops {
 #define HANDOVER_DISTURB_LAST	BIT(10)
 /* No inherited table becomes that of an HWPT; nor is it without flush */
 #define HANDOVER_DISTURB_REBUILD BIT(11)
+/* Few records are applied behind the iommufd that was given back, too */
+#define HANDOVER_DISTURB_RECORDS_BEHIND BIT(12)
 /* No second page of a page table can be preserved for a seal */
 #define HANDOVER_DISTURB_TABLES	BIT(13)
 

@@ -74,8 +74,11 @@ struct iommufd_handover_lock {
  * @sealed: changes give -EBUSY
  * @compat: used through VFIO's type1 interface
  * @unknown: an ioctl that this file does not know was called; 0 for none
- * @pending: devices of the last handover that it waits for
- * @behind: of these, how many that do DMA are just replayed: calls wait
+ * @pending: devices of the last handover that it waits for, and its records if they are
+ *	applied behind its file
+ * @behind: of these, how many that do DMA are just replayed, and the records: calls wait
+ * @records: 1 while its records are applied, or the errno of why they were not: calls
+ *	fail with that, until they are; 0 when it waits for none
  * @replay: what was retrieved with the context; NULL for one that was opened
  */
 struct iommufd_ctx_handover {
@@ -86,6 +89,7 @@ struct iommufd_ctx_handover {
 	unsigned int unknown;
 	u32 pending;
 	u32 behind;
+	int records;
 	struct iommufd_replay *replay;
 };
 
@@ -192,7 +196,10 @@ static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
 	return 0;
 }
 
-/* Wait until no worker replays records of the context. Return: 0 or -ERESTARTSYS. */
+/*
+ * Wait until no worker replays records of the context. Return: 0, -ERESTARTSYS, or the
+ * errno of records that could not be replayed, maybe for the time being.
+ */
 int iommufd_handover_settle_wait(struct iommufd_ctx_handover *h);
 
 static inline int iommufd_handover_settle(struct iommufd_ctx_handover *h)
@@ -210,6 +217,25 @@ static inline int iommufd_handover_settled_begin(struct iommufd_ctx_handover *h)
 	for (;;) {
 		rc = iommufd_handover_settle(h) ?: iommufd_handover_change_begin(h);
 		if (rc || likely(!READ_ONCE(h->behind)))
+			return rc;
+		iommufd_handover_change_end(h);
+	}
+}
+
+/* The same for the records only: a device may be replayed meanwhile. */
+int iommufd_handover_records_wait(struct iommufd_ctx_handover *h);
+
+/* For who makes an object, whose ID must not be one that a record has. */
+static inline int iommufd_handover_create_begin(struct iommufd_ctx_handover *h)
+{
+	int rc;
+
+	for (;;) {
+		rc = unlikely(READ_ONCE(h->records)) ?
+		     iommufd_handover_records_wait(h) : 0;
+		if (!rc)
+			rc = iommufd_handover_change_begin(h);
+		if (rc || likely(!READ_ONCE(h->records)))
 			return rc;
 		iommufd_handover_change_end(h);
 	}
@@ -349,6 +375,11 @@ static inline bool iommufd_handover_ctx_release(struct iommufd_ctx *ictx)
 }
 
 static inline int iommufd_handover_change_begin(struct iommufd_ctx_handover *h)
+{
+	return 0;
+}
+
+static inline int iommufd_handover_create_begin(struct iommufd_ctx_handover *h)
 {
 	return 0;
 }

@@ -33,6 +33,11 @@ static void replay(struct work_struct *work)
 
 	/* It outlives the device, which may go with its release */
 	iommufd_ctx_get(ictx);
+	/*
+	 * Also while there is no memory for them: who else calls gets the error. It may
+	 * be long, and workers have no signals.
+	 */
+	wait_var_event_interruptible(&ictx->handover.behind, !READ_ONCE(r->records));
 	disturb();
 	/* A VMM gets its devices back one after the other */
 	for (int i = 0; i < 25 && !handover_all_busy(r, b->idev); i++)
@@ -92,6 +97,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_handover_settle_device, "IOMMUFD");
 
 void handover_replay_finish(struct iommufd_replay *r)
 {
+	handover_records_again(r);
 	/* Who exits waits for nobody: the session can be retrieved again */
 	if (current->flags & PF_EXITING ||
 	    iommufd_handover_settle(&r->ictx->handover))

@@ -20,8 +20,11 @@ u32 iommufd_handover_forced_id(struct iommufd_ctx *ictx)
 
 	if (!r)
 		return 0;
-	if (READ_ONCE(r->task) == current)
+	if (READ_ONCE(r->task) == current) {
+		/* Of a worker that makes an IOAS, and of a bind at the same time */
+		lockdep_assert_held(&r->lock);
 		return r->forced;
+	}
 	return READ_ONCE(r->filling) == current ? r->fill_id : 0;
 }
 
@@ -102,7 +105,17 @@ int iommufd_handover_bind_begin(struct iommufd_ctx *ictx, struct device *dev)
 	struct replay_device *d;
 	int rc;
 
-	rc = iommufd_handover_change_begin(&ictx->handover);
+	/*
+	 * Its ID is reserved, so that it need not wait for the records. When they
+	 * cannot be replayed now, better no bind than one that is undone: that would
+	 * end its DMA.
+	 */
+	d = waited_for(ictx, dev, &now);
+	if (d && READ_ONCE(d->expected))
+		rc = min(READ_ONCE(ictx->handover.records), 0) ?:
+		     iommufd_handover_change_begin(&ictx->handover);
+	else
+		rc = iommufd_handover_create_begin(&ictx->handover);
 	if (rc)
 		return rc;
 	r = ictx->handover.replay;
@@ -421,6 +434,17 @@ static int replay_record(struct iommufd_device *idev, struct replay_device *d,
 	return 0;
 }
 
+/* A device that does DMA waits for memory as well: what fails would end that. */
+static int wait_for_records(struct iommufd_replay *r, bool runs)
+{
+	struct iommufd_ctx_handover *h = &r->ictx->handover;
+	int rc = 0;
+
+	if (runs)
+		rc = wait_var_event_killable(&h->behind, !READ_ONCE(r->records));
+	return rc ?: iommufd_handover_records_wait(h);
+}
+
 int iommufd_handover_replay_device(struct iommufd_device *idev,
 				   int (*attach)(void *data, u32 *pt_id),
 				   void *data)
@@ -440,9 +464,16 @@ int iommufd_handover_replay_device(struct iommufd_device *idev,
 			break;
 	if (d == r->device + r->devices)
 		return 0;
+	/* HWPTs are those of the records, of what these have mapped */
+	runs = handover_in_runs(to_pci_dev(idev->dev));
+	rc = wait_for_records(r, runs);
+	if (rc)
+		/* Cure (that of the record): see the record that cannot be replayed. */
+		return handover_refuse(rc,
+				       "%s is not handed over: the records of its iommufd are not replayed: error %d",
+				       dev_name(idev->dev), rc);
 
 	/* A table that it uses may become that of the HWPT: nobody is to change it */
-	runs = handover_in_runs(to_pci_dev(idev->dev));
 	first = runs && !d->busy;
 	if (first)
 		handover_replay_busy(r, d, idev);

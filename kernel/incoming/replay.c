@@ -40,6 +40,27 @@ void handover_replay_busy(struct iommufd_replay *r, struct replay_device *d,
 	wake_up_var(behind);
 }
 
+void handover_records_again(struct iommufd_replay *r)
+{
+	guard(mutex)(&r->lock);
+	if (!r->records || READ_ONCE(r->ictx->handover.records) > 0)
+		return;
+	WRITE_ONCE(r->ictx->handover.records, 1);
+	mod_delayed_work(system_dfl_long_wq, r->records, 0);
+}
+
+bool handover_records_give_up(struct iommufd_replay *r)
+{
+	lockdep_assert_held(&r->lock);
+	if (!r->records)
+		return true;
+	if (READ_ONCE(r->ictx->handover.records) > 0)
+		return false;
+	r->given_up = true;
+	mod_delayed_work(system_dfl_long_wq, r->records, 0);
+	return true;
+}
+
 bool handover_replay_abandon(struct iommufd_replay *r)
 {
 	if (!mutex_trylock(&r->fill))
@@ -55,6 +76,11 @@ bool handover_replay_abandon(struct iommufd_replay *r)
 			mutex_unlock(&r->fill);
 			return false;
 		}
+	}
+	if (!handover_records_give_up(r)) {
+		mutex_unlock(&r->lock);
+		mutex_unlock(&r->fill);
+		return false;
 	}
 	WRITE_ONCE(r->ictx->handover.pending, 0);
 	if (r->devices)

@@ -58,7 +58,7 @@ struct replay_device {
 
 /**
  * struct replay_hwpt - an HWPT_ALLOC record
- * @id: its object ID
+ * @id: its object ID; this and @table are of the image's head, what follows of the record
  * @ioas_id: IOAS that it is of
  * @dev_id: device it was allocated with, and is when no attached one comes first
  * @made_by: device whose replay made it last; it may be gone again
@@ -90,13 +90,16 @@ struct replay_hwpt {
  *	abandon only tries it. Inside of iommufd_ctx_handover::lock
  * @filling: who holds it and allocates the HWPT @fill_id
  * @fill_id: its ID
- * @lock: of all below and of iommufd_ctx_handover::pending and behind; inside of
- *	@fill. What is "done" is written with both held, and may be read with either
+ * @lock: of all below and of iommufd_ctx_handover::pending, behind and records; inside
+ *	of @fill. What is "done" is written with both held, and may be read with either
  * @task: allocates an object now that gets @forced as its ID
  * @forced: 0 for the next free one
+ * @records: applies the records behind the file, now or when it tries again; NULL when it
+ *	is over
+ * @given_up: it need not try again
  * @devices: length of @device
  * @hwpts: length of @hwpt
- * @device: in the order of the records
+ * @device: in the order of the image
  * @hwpt: in the order of the records
  *
  * Lives as long as the context.
@@ -110,6 +113,8 @@ struct iommufd_replay {
 	struct mutex lock;	/* all that follows */
 	struct task_struct *task;
 	u32 forced;
+	struct delayed_work *records;
+	bool given_up;
 	u32 devices, hwpts;
 	struct replay_device *device;
 	struct replay_hwpt *hwpt;
@@ -135,6 +140,21 @@ void handover_replay_busy(struct iommufd_replay *r, struct replay_device *d,
  * failed. Afterwards iommufd_handover_pending() says whether all is back.
  */
 void handover_replay_finish(struct iommufd_replay *r);
+
+/* A worker that failed to apply the records and waits tries again now. */
+void handover_records_again(struct iommufd_replay *r);
+
+/* The records could not be replayed, and never will be. */
+static inline bool handover_records_lost(const struct iommufd_replay *r)
+{
+	return !READ_ONCE(r->records) && READ_ONCE(r->ictx->handover.records) < 0;
+}
+
+/*
+ * Nobody waits for the records any more; @r->lock is held. Return: false, with nothing
+ * done, when they are just being applied.
+ */
+bool handover_records_give_up(struct iommufd_replay *r);
 
 /* ---- adopt.c ------------------------------------------------------------- */
 

@@ -119,7 +119,15 @@ static bool luo_can_finish(struct liveupdate_file_op_args *args)
 		ictx = args->file->private_data;
 		if (ictx->handover.replay)
 			handover_replay_finish(ictx->handover.replay);
-		return !iommufd_handover_pending(&ictx->handover);
+		if (iommufd_handover_pending(&ictx->handover))
+			return false;
+		/*
+		 * Its records may be lost. Other files of the session are given back
+		 * before this one.
+		 */
+		if (ictx->handover.replay)
+			handover_in_stop_context(ictx->handover.replay->index);
+		return true;
 	}
 	rc = handover_in_context(liveupdate_session_name(args->session),
 				 args->token, &index, &fact);
@@ -134,6 +142,17 @@ static bool luo_can_finish(struct liveupdate_file_op_args *args)
 	return rc && rc != -ENOMEM;
 }
 
+/* Nothing of it came back: no HWPT has taken an inherited page table. */
+static bool is_lost(const struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ctx *ictx;
+
+	if (args->retrieve_status <= 0)
+		return true;
+	ictx = args->file->private_data;
+	return ictx->handover.replay && handover_records_lost(ictx->handover.replay);
+}
+
 static void luo_finish(struct liveupdate_file_op_args *args)
 {
 	struct iho_context fact;
@@ -143,7 +162,7 @@ static void luo_finish(struct liveupdate_file_op_args *args)
 			     args->token, &index, &fact))
 		return;
 	handover_in_stop_context(index);
-	if (args->retrieve_status <= 0)
+	if (is_lost(args))
 		handover_in_drop_trees(index);
 	handover_in_finished(index);
 	handover_in_put(index);

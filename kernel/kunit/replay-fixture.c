@@ -34,6 +34,27 @@ static int get_memfd(struct luo_session *session, u64 token, struct file **file)
 	return -ENOENT;
 }
 
+static int apply_or_fail(struct apply *a, const struct iho_step *step)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct replay *r = test->priv;
+	int rc = 0;
+
+	if (step->record != r->fail_record || r->fail_applied) {
+		kunit_deactivate_static_stub(test, handover_apply_step);
+		rc = handover_apply_step(a, step);
+		kunit_activate_static_stub(test, handover_apply_step, apply_or_fail);
+	}
+	return rc ?: step->record == r->fail_record ? r->fail_err : 0;
+}
+
+void replay_fail_at(struct kunit *test, struct replay *r, u32 record, int err)
+{
+	kunit_activate_static_stub(test, handover_apply_step, apply_or_fail);
+	r->fail_record = record;
+	r->fail_err = err;
+}
+
 void replay_give_back(const struct iho_table *table)
 {
 	struct kunit *test = kunit_get_current_test();

@@ -127,6 +127,17 @@ void replay_must_retrieve(struct kunit *test, struct replay *r);
 void replay_close(struct replay *r);
 
 /**
+ * replay_fail_at() - let the replay of a record fail
+ * @test: until it ends
+ * @r: its handover; while @fail_record is @record
+ * @record: its number
+ * @err: the errno
+ *
+ * The record is not replayed, unless @fail_applied says so.
+ */
+void replay_fail_at(struct kunit *test, struct replay *r, u32 record, int err);
+
+/**
  * replay_give_back() - stub for handover_in_free_tree()
  * @table: stays as it is, since the tables of a test are not preserved memory
  *

@@ -450,8 +450,12 @@ static int check_name(struct handover_ctx *ctx, const char *name)
 
 static int check_pending(struct handover_ctx *ctx)
 {
-	if (!iommufd_handover_pending(&ctx->ictx->handover))
-		return 0;
+	if (!iommufd_handover_pending(&ctx->ictx->handover)) {
+		if (!READ_ONCE(ctx->ictx->handover.records))
+			return 0;
+		return handover_refuse_ctx(ctx, -EOPNOTSUPP,
+					   "the records of the last handover could not be replayed on the iommufd; close it and build a new one");
+	}
 	return handover_refuse_ctx(ctx, -EBUSY,
 				   "the iommufd still waits for devices of the last handover; bind them and finish its session");
 }

@@ -79,6 +79,16 @@ static void check_maps(int iommufd, const struct state *state, int memfd)
 	report_number("maps_compared[]", state->maps);
 }
 
+/* Until its records are replayed. It has ranges, whichever. */
+static void wait_for(int iommufd, const struct state *state)
+{
+	struct iommu_iova_range range[8];
+	uint32_t nr = ARRAY_SIZE(range);
+	uint64_t align;
+
+	must(ioas_ranges(iommufd, state->ioas, range, &nr, &align));
+}
+
 /*
  * What a VMM without a handover does: a new iommufd, all maps, then the device. The
  * device goes back to @fd, and has the ID that it gets there.
@@ -136,6 +146,8 @@ int verify(unsigned int nr, struct memory *mem)
 	kib = free_kib();
 	start = now();
 	fd = must(luo_restore(session, TOKEN_IOMMUFD));
+	report_number("given_back[]", now() - start);
+	wait_for(fd, state);
 	report_number("retrieve[]", now() - start);
 
 	must(vfio_claim(state->bdf));

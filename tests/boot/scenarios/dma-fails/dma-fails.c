@@ -35,6 +35,7 @@
 #define IMAGE		"0x40"
 #define KHO		"0x80"
 #define RECORDS		"0x200"
+#define BEHIND		"0x1000"
 
 static struct stream stream;
 
@@ -78,26 +79,50 @@ static void refused(void)
 	want_silence(&stream, "finished");
 }
 
+static void want_why_records(void)
+{
+	char text[SENTENCE_LEN];
+
+	handover_attr("last_refusal", text);
+	check(strstr(text, "session \"" SESSION "\" token ") &&
+	      strstr(text, "digest of a record section"), "refused because: %s",
+	      text);
+	say("%s", text);
+}
+
 /*
  * The head says what the device uses, and that is as it was: until its iommufd is
  * given up the device does not stop.
  */
 static void records_refused(void)
 {
-	char text[SENTENCE_LEN];
-
 	want_state("accepted", "");
 	want_running(&stream, "not taken yet");
 	must_fail(EBADMSG, luo_restore(stream.session, STREAM_TOKEN_IOMMUFD));
-	handover_attr("last_refusal", text);
-	check(strstr(text, "session \"" SESSION "\" token ") &&
-	      strstr(text, "digest of a record section"), "refused because: %s",
-	      text);
-	say("%s", text);
+	want_why_records();
 	want_running(&stream, "records refused");
 	must_fail(EBADMSG, luo_restore(stream.session, STREAM_TOKEN_IOMMUFD));
 	stream_finish(&stream);
 	want_silence(&stream, "finished");
+}
+
+/* The same where the iommufd is given back before its records are looked at. */
+static void records_lost(void)
+{
+	uint32_t ioas;
+	int fd;
+
+	must(write_text(DISTURB, BEHIND));
+	want_running(&stream, "not taken yet");
+	fd = must(luo_restore(stream.session, STREAM_TOKEN_IOMMUFD));
+	must_fail(EBADMSG, ioas_alloc(fd, &ioas));
+	want_why_records();
+	want_running(&stream, "records lost");
+	must_fail(EBADMSG, ioas_alloc(fd, &ioas));
+	stream_finish(&stream);
+	want_silence(&stream, "finished");
+	must_fail(EBADMSG, ioas_alloc(fd, &ioas));
+	close(fd);
 }
 
 /* ---- the VMM is killed ---------------------------------------------------- */
@@ -399,7 +424,7 @@ int main(int argc, char **argv)
 	check(argc == 2, "usage: %s NUMBER", argv[0]);
 	nr = atoi(argv[1]);
 	background();
-	if (nr == 9)
+	if (nr == 10)
 		kho_refused();
 	if (nr == 5) {
 		memory_starved(nr);
@@ -436,15 +461,18 @@ int main(int argc, char **argv)
 	case 8:
 		records_refused();
 		break;
+	case 9:
+		records_lost();
+		break;
 	default:
-		check(false, "there are 9 cases");
+		check(false, "there are 10 cases");
 	}
 	if (nr == 1 || nr == 4 || nr >= 7)
 		start_over(&stream, nr);
 	stream.by_file = nr == 2;
-	if (nr == 7)
+	if (nr == 7 || nr == 8)
 		must(write_text(DISTURB, RECORDS));
-	if (nr == 8)
+	if (nr == 9)
 		must(write_text(DISTURB, KHO));
 	stream_hand_over(&stream, nr);
 }

@@ -2,7 +2,7 @@
 /*
  * usable NUMBER - NUMBER is 0 before the only kexec
  *
- * Three guests that differ in their memory. Each is taken back in turn, up to a
+ * Four guests that differ in their memory, or in how it is mapped. Each is taken back in turn, up to a
  * device that can be used; then all are waited for.
  */
 #include <stdio.h>
@@ -25,15 +25,18 @@ struct vm {
 	const char *name;
 	uint64_t len;
 	const char *huge;
+	uint32_t maps;
 	/* after the kexec: when each was back, in us */
 	uint64_t memory, iommufd, device, used, done;
 	int session;
 };
 
 static struct vm vms[] = {
-	{ .name = "small", .len = 1ULL << 20, .huge = "never" },
-	{ .name = "large", .len = 2ULL << 30, .huge = "never" },
-	{ .name = "huge", .len = 2ULL << 30, .huge = "always" },
+	{ .name = "small", .len = 1ULL << 20, .huge = "never", .maps = 1 },
+	{ .name = "large", .len = 2ULL << 30, .huge = "never", .maps = 1 },
+	{ .name = "huge", .len = 2ULL << 30, .huge = "always", .maps = 1 },
+	/* Each page is mapped hundreds of times */
+	{ .name = "maps", .len = 1ULL << 20, .huge = "never", .maps = 100000 },
 };
 
 #define VMS	(sizeof(vms) / sizeof(vms[0]))
@@ -49,8 +52,8 @@ static uint64_t now_us(void)
 static void build(struct vm *vm, unsigned int nth)
 {
 	int session, iommufd, dev;
+	uint64_t len = vm->maps == 1 ? vm->len : GUEST_PAGE;
 	uint32_t ioas, id, hwpt;
-	uint64_t iova = IOVA;
 	char bdf[PCI_BDF_LEN];
 	struct memory mem;
 
@@ -60,8 +63,12 @@ static void build(struct vm *vm, unsigned int nth)
 	must(vfio_claim(bdf));
 	iommufd = must(iommufd_open());
 	must(ioas_alloc(iommufd, &ioas));
-	must(ioas_map_file(iommufd, ioas, mem.fd, 0, vm->len, &iova,
-			   IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	for (uint32_t i = 0; i < vm->maps; i++) {
+		uint64_t iova = IOVA + 2 * i * len;
+
+		must(ioas_map_file(iommufd, ioas, mem.fd, i * len % vm->len, len,
+				   &iova, IOVA_RW | IOMMU_IOAS_MAP_FIXED_IOVA));
+	}
 	dev = must(vfio_open(bdf));
 	must(vfio_bind(dev, iommufd, &id));
 	hwpt = ioas;
@@ -114,6 +121,7 @@ static void tell(const struct vm *vm)
 int main(int argc, char **argv)
 {
 	const struct vm *small = &vms[0], *large = &vms[1], *huge = &vms[2];
+	const struct vm *maps = &vms[3];
 	unsigned int i;
 
 	check(argc == 2, "usage: %s NUMBER", argv[0]);
@@ -129,12 +137,16 @@ int main(int argc, char **argv)
 		tell(&vms[i]);
 	report("usable_ratio_large", "%.2f", (double)large->used / small->used);
 	report("usable_ratio_huge", "%.2f", (double)huge->used / small->used);
+	report("usable_ratio_maps", "%.2f", (double)maps->used / small->used);
 	report("usable_ratio_device", "%.2f",
 	       (double)(large->used - large->iommufd) /
 	       (small->used - small->iommufd));
 	/* Half as much again for the noise; the memory is 2048 times as much */
 	check(large->used < small->used * 3 / 2 && huge->used < small->used * 3 / 2,
 	      "it waited for its memory");
+	check(maps->used < small->used * 3 / 2, "it waited for its maps");
+	check(maps->done - maps->used > maps->used - maps->memory,
+	      "nothing was left to be done for %u maps", maps->maps);
 	check(large->done - large->used > large->used - large->iommufd,
 	      "the device waited for its page table");
 	background_ready();
