@@ -142,11 +142,6 @@ class Scenario:
         name = f"qemu-args-{iommu}"
         return name if name in self.files else "qemu-args"
 
-    def wants(self, variable):
-        """Whether the kernels' words have this variable."""
-        return any("${" + variable + "}" in line
-                   for line in self.text("kernel-args"))
-
     def arguments(self, name, variables):
         """The words of qemu-args or kernel-args, with ${NAME} replaced."""
         words = []
