@@ -198,12 +198,12 @@ static int note_device(struct apply *a, struct replay_device *d)
 	struct iho_table table;
 
 	d->id = d->fact.dev_id;
-	if (d->fact.domain == IHO_NONE)
-		return handover_reserve_id(a->ictx, d->id);
-	if (iho_get_domain(img, d->fact.domain, &domain) ||
-	    iho_get_table(img, domain.table, &table))
-		return -EBADMSG;
-	d->pt_id = table.hwpt_id;
+	if (d->fact.domain != IHO_NONE) {
+		if (iho_get_domain(img, d->fact.domain, &domain) ||
+		    iho_get_table(img, domain.table, &table))
+			return -EBADMSG;
+		d->pt_id = table.hwpt_id;
+	}
 	return handover_reserve_id(a->ictx, d->id);
 }
 
@@ -409,9 +409,10 @@ static int retrieve(struct liveupdate_file_op_args *args, u32 index,
 	int rc = -ENOMEM;
 	bool behind;
 
+	if (r)
+		handover_replay_init(r, index);
 	if (!r || !a)
 		goto err_free;
-	handover_replay_init(r, index);
 	file = new_iommufd();
 	if (IS_ERR(file)) {
 		rc = PTR_ERR(file);
@@ -448,7 +449,7 @@ static int retrieve(struct liveupdate_file_op_args *args, u32 index,
 
 err_free:
 	kfree(a);
-	kfree(r);
+	handover_replay_free(r);
 	return rc;
 }
 

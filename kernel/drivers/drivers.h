@@ -88,7 +88,7 @@ struct iommu_handover_ops {
 /* Tests have a handover go wrong, or a switch last longer (debugfs: disturb). */
 #define HANDOVER_DISTURB_CLEAR	BIT(0)	/* no entry for 50 ms: DMA is lost */
 #define HANDOVER_DISTURB_WAIT	BIT(1)	/* 50 ms from the store to the flush */
-#define HANDOVER_DISTURB_BEHIND	BIT(2)	/* nothing is rebuilt behind a device */
+#define HANDOVER_DISTURB_BEHIND	BIT(2)	/* nothing is replayed behind a file */
 /* No flush: what the unit holds stays in use, and so must all it leads to */
 #define HANDOVER_DISTURB_FLUSH	BIT(3)
 /* At the jump: */

@@ -7,8 +7,9 @@
  *
  * The image is accepted or refused once, by its head, before there is a page
  * allocator. Devices that do DMA meanwhile are known by it before PCI is scanned,
- * and end it where they are not taken over. LUO's retrieve checks the records of the
- * iommufd and makes it again from them, but for what needs a device: HWPTs are made
+ * and end it where they are not taken over. LUO's retrieve gives the iommufd back; its
+ * records are checked and it is made again from them, at once if they are few and by a
+ * worker if not, but for what needs a device: HWPTs are made
  * when their device is bound, or behind its file when that was preserved, compared
  * with the inherited page table, and only then is the device attached. What was
  * inherited is kept until nobody can use it any more. struct handover_incoming is the
@@ -342,10 +343,12 @@ int handover_in_compare(const struct iho_table *table, u32 id,
  */
 bool handover_replay_abandon(struct iommufd_replay *replay);
 
-/* ---- iommufd-kho-restore.c ---------------------------------------------- */
+/* ---- apply.c ------------------------------------------------------------- */
 
-/* Replay one record that needs no device, or note one that waits for it. */
+/* Replay one record that needs no device, or note what an HWPT's says. */
 int handover_apply_step(struct apply *a, const struct iho_step *step);
+
+/* ---- iommufd-kho-restore.c ---------------------------------------------- */
 
 /* A memfd of the session that the iommufd belongs to. */
 int handover_get_incoming(struct luo_session *session, u64 token,
@@ -355,11 +358,14 @@ int handover_get_incoming(struct luo_session *session, u64 token,
  * handover_retrieve() - a new iommufd from the records of an old one
  * @args: LUO's; its file is set
  *
- * All or nothing. Runs in the process that retrieves, under its mm, limits and
- * credentials.
+ * All or nothing, under mm, limits and credentials of the process that retrieves. More
+ * than 1,024 records are looked at after it has returned, by a worker in the name of
+ * that process: then iommufd_ctx_handover::records is not 0 for as long as they are not
+ * replayed, and has what is an error here.
  *
  * Return: 0; what handover_in_take() gives; -EBADMSG for records that were damaged
- * or do not add up; the errno of the record that cannot be replayed (noted).
+ * or do not add up; the errno of the record that cannot be replayed (noted), or of a
+ * memfd that can be retrieved another time.
  */
 int handover_retrieve(struct liveupdate_file_op_args *args);
 

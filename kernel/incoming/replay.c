@@ -63,25 +63,21 @@ bool handover_records_give_up(struct iommufd_replay *r)
 
 bool handover_replay_abandon(struct iommufd_replay *r)
 {
+	bool given_up = false;
+
 	if (!mutex_trylock(&r->fill))
 		return false;
 	if (!mutex_trylock(&r->lock)) {
 		mutex_unlock(&r->fill);
 		return false;
 	}
-	for (u32 i = 0; i < r->hwpts; i++) {
+	for (u32 i = 0; i < r->hwpts; i++)
 		/* Its device is just being attached. After it @freed is seen */
-		if (smp_load_acquire(&r->hwpt[i].adopting)) {
-			mutex_unlock(&r->lock);
-			mutex_unlock(&r->fill);
-			return false;
-		}
-	}
-	if (!handover_records_give_up(r)) {
-		mutex_unlock(&r->lock);
-		mutex_unlock(&r->fill);
-		return false;
-	}
+		if (smp_load_acquire(&r->hwpt[i].adopting))
+			goto out;
+	if (!handover_records_give_up(r))
+		goto out;
+	given_up = true;
 	WRITE_ONCE(r->ictx->handover.pending, 0);
 	if (r->devices)
 		handover_in_stop_context(r->device[0].fact.context);
@@ -101,7 +97,8 @@ bool handover_replay_abandon(struct iommufd_replay *r)
 		WRITE_ONCE(r->device[i].done, true);
 		xa_release(&r->ictx->objects, r->device[i].id);
 	}
+out:
 	mutex_unlock(&r->lock);
 	mutex_unlock(&r->fill);
-	return true;
+	return given_up;
 }

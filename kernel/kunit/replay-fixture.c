@@ -34,6 +34,22 @@ static int get_memfd(struct luo_session *session, u64 token, struct file **file)
 	return -ENOENT;
 }
 
+const void *replay_record_params(struct kunit *test, const void *prev,
+				 char *desc)
+{
+	uintptr_t next = (uintptr_t)prev + 1;
+
+	if (next > WORLD_ALL)
+		return NULL;
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "record %lu", next - 1);
+	return (const void *)next;
+}
+
+u32 replay_param_record(const struct kunit *test)
+{
+	return (uintptr_t)test->param_value - 1;
+}
+
 static int apply_or_fail(struct apply *a, const struct iho_step *step)
 {
 	struct kunit *test = kunit_get_current_test();

@@ -126,6 +126,11 @@ void replay_must_retrieve(struct kunit *test, struct replay *r);
 /* Close the retrieved iommufd and wait for it; nothing when there is none. */
 void replay_close(struct replay *r);
 
+/* For KUNIT_CASE_PARAM(): each record of the world, and which one it is. */
+const void *replay_record_params(struct kunit *test, const void *prev,
+				 char *desc);
+u32 replay_param_record(const struct kunit *test);
+
 /**
  * replay_fail_at() - let the replay of a record fail
  * @test: until it ends

@@ -42,23 +42,12 @@ static void expect_retry_succeeds(struct kunit *test, struct replay *r)
 	replay_expect_nothing_left(test, r);
 }
 
-static const void *record_gen_params(struct kunit *test, const void *prev,
-				     char *desc)
-{
-	uintptr_t next = (uintptr_t)prev + 1;
-
-	if (next > WORLD_ALL)
-		return NULL;
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "record %lu", next - 1);
-	return (const void *)next;
-}
-
 static void replay_fails_at(struct kunit *test, bool applied)
 {
 	struct replay *r = test->priv;
 
 	replay_hand_over(test, r);
-	replay_fail_at(test, r, (uintptr_t)test->param_value - 1, -EINTR);
+	replay_fail_at(test, r, replay_param_record(test), -EINTR);
 	r->fail_applied = applied;
 	KUNIT_EXPECT_EQ(test, replay_retrieve_flush(r), -EINTR);
 	expect_unwound(test, r);
@@ -275,9 +264,9 @@ static void replay_that_runs_out_of_memory_leaves_nothing(struct kunit *test)
 
 static struct kunit_case unwind_cases[] = {
 	KUNIT_CASE_PARAM(replay_that_fails_before_a_record_leaves_nothing,
-			 record_gen_params),
+			 replay_record_params),
 	KUNIT_CASE_PARAM(replay_that_fails_behind_a_record_leaves_nothing,
-			 record_gen_params),
+			 replay_record_params),
 	KUNIT_CASE_PARAM(replay_without_a_memfd_leaves_nothing,
 			 memfd_gen_params),
 	KUNIT_CASE(memfd_is_asked_for_once),

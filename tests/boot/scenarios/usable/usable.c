@@ -2,8 +2,8 @@
 /*
  * usable NUMBER - NUMBER is 0 before the only kexec
  *
- * Four guests that differ in their memory, or in how it is mapped. Each is taken back in turn, up to a
- * device that can be used; then all are waited for.
+ * Four guests that differ in their memory, or in how it is mapped. Each is taken back
+ * in turn, up to a device that can be used; then all are waited for.
  */
 #include <stdio.h>
 #include <stdlib.h>
