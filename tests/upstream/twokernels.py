@@ -17,7 +17,8 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "boot", "harness"))
 
 from initramfs import Archive, find_busybox  # noqa: E402
-from machine import die_with_parent, find_qemu, iommu_words  # noqa: E402,F401
+from machine import (cpu_model, die_with_parent,  # noqa: E402
+                     find_qemu, iommu_words, left_out)  # noqa: F401
 from programs import SetupTrouble  # noqa: E402
 
 OUT = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
@@ -139,7 +140,7 @@ def boot(variant, qemu, initramfs, where, arguments=(), parameters="",
     accel = os.environ.get("ACCEL", "tcg")
     command = [
         qemu, "-machine", f"q35,kernel-irqchip=split,accel={accel}",
-        "-cpu", "host" if accel == "kvm" else "max,la57=off",
+        "-cpu", cpu_model(accel),
         "-smp", "2", "-m", memory, "-nodefaults", "-no-user-config",
         "-display", "none", "-no-reboot", "-monitor", "none",
         *iommu_words(qemu, "vtd"),
@@ -147,7 +148,8 @@ def boot(variant, qemu, initramfs, where, arguments=(), parameters="",
         "-serial", "chardev:serial",
         "-kernel", os.path.join(OUT, "kernel", variant, "bzImage"),
         "-initrd", initramfs,
-        "-append", "console=ttyS0 panic=-1 panic_on_warn=1 " + parameters,
+        "-append", " ".join(["console=ttyS0 panic=-1 panic_on_warn=1",
+                             *left_out("native"), parameters]),
         "-device", "virtio-serial-pci", *arguments]
     for name in ("results", "verdict"):
         command += ["-chardev", f"file,id={name},path={files[name]}",

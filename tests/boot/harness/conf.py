@@ -158,6 +158,7 @@ class Conf:
                "seal": ("seals_late", read_seal),
                "park": ("parks", read_switch),
                "native-driver": ("native", read_switch),
+               "kvm": ("kvm", read_switch),
                "shared-memory": ("shared_memory", read_switch)}
 
     def __init__(self, directory):
@@ -171,7 +172,7 @@ class Conf:
         self.disk = 0
         self.stock_kernel = False
         self.seals_late = self.parks = self.shared_memory = False
-        self.native = False
+        self.native = self.kvm = False
         self.iommu = "vtd"
         self.iommus = []
         self.variants = []

@@ -2,6 +2,7 @@
 """Programs of a scenario: what runs in the guest, and how C is compiled."""
 
 import os
+import shutil
 import subprocess
 
 GUEST_SHELLS = {"/bin/sh", "/bin/ash", "/bin/busybox", "/usr/bin/env"}
@@ -52,15 +53,28 @@ def check_runs_in_guest(path, name):
     return False
 
 
+def cache_dir():
+    """As in scripts/common.sh."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(
+        os.environ.get("HOME") or "/root", ".cache")
+    return os.path.abspath(os.environ.get("IOMMU_HANDOVER_CACHE") or
+                           os.path.join(base, "iommu-handover"))
+
+
 def compile_c(inputs, output, words):
-    command = [os.environ.get("CC", "gcc"), "-O2", "-g", "-Wall", "-pthread",
-               "-D_GNU_SOURCE=", "-o", output] + inputs + words
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
-    except FileNotFoundError:
-        raise SetupTrouble(f"{command[0]}: not found; install packages gcc "
-                           "and libc6-dev") from None
+    compiler = os.environ.get("CC", "gcc")
+    if not shutil.which(compiler):
+        raise SetupTrouble(f"{compiler}: not found; install packages gcc "
+                           "and libc6-dev")
+    command = [compiler, "-O2", "-g", "-Wall", "-pthread", "-D_GNU_SOURCE=",
+               "-o", output] + inputs + words
+    # Each scenario compiles the guest's library for itself: the same objects.
+    environment = {**os.environ, "CCACHE_DIR": os.path.join(cache_dir(),
+                                                            "ccache")}
+    if "-c" in words and shutil.which("ccache"):
+        command.insert(0, "ccache")
+    done = subprocess.run(command, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, env=environment)
     if done.returncode:
         raise SetupTrouble(f"{' '.join(inputs)}: does not compile:\n"
                            f"{done.stdout}".rstrip())
