@@ -40,6 +40,7 @@ tree_of_files()
 	local index=$sums/index
 
 	rm -f "$index"
+	# shellcheck disable=SC2154 # of common.sh
 	GIT_INDEX_FILE=$index git -c safe.directory='*' -C "$top" add -A . &&
 		GIT_INDEX_FILE=$index git -c safe.directory='*' -C "$top" write-tree
 }
