@@ -39,7 +39,7 @@ help:
 	@echo 'make soak          twice in a row SOAK_KEXECS=100 kexecs of the first  build/soak'
 	@echo 'make boot SCENARIO=NAME [KEXECS=N]   one boot scenario'
 	@echo 'make check-fast    all tests that need no boot, under a minute'
-	@echo 'make check         what CI runs, half an hour when the caches are there'
+	@echo 'make check         what CI runs, 20 minutes when the caches are there'
 	@echo 'make check-debug   what of it is run on the kernel with KASAN and lockdep'
 	@echo 'make check-full    all of tests/boot/run --list, all kernels'
 	@echo 'make selftests     upstream'\''s, on the stock and on the patched kernel'
