@@ -214,18 +214,22 @@ int main(int argc, char **argv)
 	background();
 	swap_on();
 	must(memory_create(&control, "control", LEN));
-	if (number) {
+	if (number)
 		take_back();
-		/* Half of it is in swap when it is mapped, and preserved */
-		compare(0, PAGES / 2);
+	else
+		make_new();
+	/* From here on half of it is in swap, but for the first kernel's */
+	compare(0, PAGES / 2);
+	if (number == 1) {
 		map();
 		check(resident(&mem) == PAGES, "mapped, and not all in memory");
-		compare(0, PAGES);
-	} else {
-		make_new();
 	}
 	session = must(luo_create(SESSION));
 	must(luo_preserve(session, mem.fd, TOKEN_MEMORY));
+	check(resident(&mem) == PAGES, "preserved, and not all in memory");
+	if (number > 1)
+		map();
+	compare(0, PAGES);
 	must(luo_preserve(session, iommufd, TOKEN_IOMMUFD));
 	must(luo_preserve(session, device, TOKEN_DEVICE));
 	reclaim("preserved", true);
