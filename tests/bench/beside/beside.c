@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "edu.h"
@@ -25,14 +24,6 @@
 
 /* What ran first may have run on a quieter host: in turn, at once, at once, in turn */
 static const bool pair_at_once[] = { false, true, true, false };
-
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	must(clock_gettime(CLOCK_MONOTONIC, &ts));
-	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
-}
 
 /* What all CPUs did until now, in ticks: idle, or all. */
 static unsigned long ticks(bool all)

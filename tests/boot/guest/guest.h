@@ -79,7 +79,8 @@ void report(const char *key, const char *fmt, ...)
 /** debug_kernel() - whether this kernel has kmemleak, and so KASAN and lockdep */
 bool debug_kernel(void);
 
-/** now_ms() - milliseconds of the monotonic clock */
+/** now_us(), now_ms() - micro- or milliseconds of the monotonic clock */
+uint64_t now_us(void);
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 

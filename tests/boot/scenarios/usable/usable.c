@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "handover.h"
@@ -40,14 +39,6 @@ static struct vm vms[] = {
 };
 
 #define VMS	(sizeof(vms) / sizeof(vms[0]))
-
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	must(clock_gettime(CLOCK_MONOTONIC, &ts));
-	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
-}
 
 static void build(struct vm *vm, unsigned int nth)
 {
